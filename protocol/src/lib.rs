@@ -1,0 +1,25 @@
+//! What the parties of Patchward say to each other, and what it means.
+//!
+//! Pure: no input or output, no clock, no randomness, no async. Window, slot, threshold, decision
+//! and ledger rules live here because server, device and command line must compute the same answer
+//! from the same signed bytes: the rules *are* the protocol.
+//!
+//! Four journeys lead through this floor:
+//!
+//! - **Release:** [`tuf::custom`] (what a manufacturer says of an image) → [`tuf::stage`] (several
+//!   people sign one file) → [`tuf::trusted_set`] (server and device verify it).
+//! - **Check-in:** [`api::device`] (the poll) → [`directive`] (what the server may say: little) →
+//!   [`decision`] (what the device decides).
+//! - **Approval:** [`approval`] and [`slot`] → [`tuf::stage`] → [`tuf::trusted_set`] → [`decision`].
+//! - **Report:** [`ledger`] (durable first) → [`api::device`] → [`receipt`].
+//!
+//! Deliberately absent: anything that installs, stores, sends, or asks for the time.
+
+pub mod canonical;
+pub mod digest;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod time;
+pub mod tuf;
+pub mod verified;
