@@ -15,11 +15,21 @@
 //!
 //! Deliberately absent: anything that installs, stores, sends, or asks for the time.
 
+pub mod api;
+pub mod approval;
 pub mod canonical;
 pub mod digest;
+pub mod directive;
+pub mod envelope;
 pub mod id;
+pub mod image;
 pub mod key;
+pub mod ledger;
 pub mod limits;
+pub mod pack;
+pub mod reason;
+pub mod receipt;
+pub mod slot;
 pub mod time;
 pub mod tuf;
 pub mod verified;
