@@ -14,6 +14,20 @@ pub const TARGETS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const APPROVAL_BYTES_MAX: usize = 1024 * 1024;
 /// Most root versions walked in one refresh; the next refresh goes on from there.
 pub const ROOT_STEPS_MAX: u32 = 64;
+/// Most bytes taken in one refresh of a repository, all files together.
+pub const REFRESH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most delegated roles visited in one search.
+pub const SEARCH_ROLES_MAX: usize = 32;
+/// Longest life of a root, in seconds (two years and a day).
+pub const ROOT_LIFE_S_MAX: i64 = 731 * 24 * 3600;
+/// Longest life of a family's targets, in seconds (a year and a day).
+pub const FAMILY_TARGETS_LIFE_S_MAX: i64 = 366 * 24 * 3600;
+/// Longest life of a site's targets, in seconds.
+pub const SITE_TARGETS_LIFE_S_MAX: i64 = 90 * 24 * 3600;
+/// Longest life of a snapshot or a delegated role, in seconds.
+pub const SNAPSHOT_LIFE_S_MAX: i64 = 30 * 24 * 3600;
+/// Longest life of a timestamp, in seconds.
+pub const TIMESTAMP_LIFE_S_MAX: i64 = 7 * 24 * 3600;
 /// Most delegations in one role.
 pub const DELEGATIONS_MAX: usize = 8;
 /// Most signatures on one document.

@@ -9,6 +9,7 @@ use crate::digest::Sha256Digest;
 use crate::time::Timestamp;
 
 /// Why metadata, or a target file, was refused.
+#[allow(missing_docs, reason = "fields are named like what they are: role, version, length")]
 #[derive(Debug, thiserror::Error)]
 pub enum TufError {
     /// More bytes than the role may have, or than the listing says.

@@ -1,5 +1,17 @@
 //! The Update Framework, client and publisher, without input or output.
 //!
-//! See `docs/decisions/` for why `tough` gives the types and not the workflow.
+//! `tough` gives the document types and nothing else; `docs/decisions/0002-own-tuf-workflow.md` says
+//! why. A client goes [`refresh`] → [`trusted_set`] → [`lookup`]; a publisher `build` → `rules` →
+//! `stage` → `publish`.
 
 pub mod custom;
+pub mod error;
+pub mod floors;
+pub mod lookup;
+pub mod profile;
+pub mod refresh;
+pub mod role;
+pub mod schema;
+pub mod search;
+pub mod threshold;
+pub mod trusted_set;

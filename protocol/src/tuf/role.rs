@@ -3,9 +3,7 @@
 //! Not here: who may sign for a role ([`super::threshold::Authority`]).
 //! Invariant: the file name of a role is one path segment, whatever the role is called.
 
-use crate::limits::{
-    ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX,
-};
+use crate::limits::{ROOT_BYTES_MAX, SNAPSHOT_BYTES_MAX, TARGETS_BYTES_MAX, TIMESTAMP_BYTES_MAX};
 use std::fmt;
 
 /// A role. A delegated role is named by the role that delegates to it.

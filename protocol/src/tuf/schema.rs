@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
 
+use tough::TargetName;
 pub use tough::schema::key::Key;
 pub use tough::schema::{
     DelegatedRole, Delegations, Hashes, Metafile, PathSet, Root, Snapshot, Target, Targets,
@@ -104,6 +105,12 @@ impl Envelope {
     #[must_use]
     pub fn signatures(&self) -> &[SignatureEntry] {
         &self.signatures
+    }
+
+    /// The version it says it has; not trusted before the signatures are checked.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.signed.get("version").and_then(Value::as_u64)
     }
 
     /// Reads the signed part as its type; the key ids of a root or delegation are checked here.
@@ -228,6 +235,14 @@ pub(crate) fn key_fields_read(key: &Key) -> bool {
         && !unread("x-method", field::<Method>(_extra, "x-method").is_some())
 }
 
+/// Whether a key is Ed25519 and a point that can sign.
+pub(crate) fn is_sound_ed25519(key: &Key) -> bool {
+    match key {
+        Key::Ed25519 { keyval, .. } => matches!(ed25519(&keyval.public), Material::Ed25519(_)),
+        Key::Ecdsa { .. } | Key::EcdsaOld { .. } | Key::Rsa { .. } => false,
+    }
+}
+
 fn ed25519(bytes: &[u8]) -> Material {
     <[u8; 32]>::try_from(bytes)
         .ok()
@@ -282,10 +297,8 @@ impl TopLevel {
 /// # Errors
 /// [`TufError::UnknownRole`] when the root does not name the role.
 pub fn authority(root: &Root, role: TopLevel) -> Result<Authority, TufError> {
-    let RoleKeys { keyids, threshold, .. } = root
-        .roles
-        .get(&role.tough())
-        .ok_or_else(|| TufError::UnknownRole { role: role.role() })?;
+    let RoleKeys { keyids, threshold, .. } =
+        root.roles.get(&role.tough()).ok_or_else(|| TufError::UnknownRole { role: role.role() })?;
     let ids = keyids.iter().map(|id| (hex::encode(id), root.keys.get(id)));
     Ok(collect(role.role(), ids, threshold.get()))
 }
@@ -300,6 +313,12 @@ pub fn delegated_authority(delegations: &Delegations, name: &str) -> Result<Auth
     let Some(delegated) = found else { return Err(TufError::UnknownRole { role }) };
     let ids = delegated.keyids.iter().map(|id| (hex::encode(id), delegations.keys.get(id)));
     Ok(collect(role, ids, delegated.threshold.get()))
+}
+
+/// What targets say of a name.
+#[must_use]
+pub fn entry<'a>(targets: &'a Targets, name: &str) -> Option<&'a Target> {
+    TargetName::new(name).ok().and_then(|name| targets.targets.get(&name))
 }
 
 /// The SHA-256 digest that a listing gives, if it is one.
