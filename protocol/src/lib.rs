@@ -18,6 +18,7 @@
 pub mod api;
 pub mod approval;
 pub mod canonical;
+pub mod decision;
 pub mod digest;
 pub mod directive;
 pub mod envelope;

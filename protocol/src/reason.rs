@@ -137,6 +137,9 @@ reasons! {
     ApprovalLifetime, "approval_lifetime", Incompatible,
         "The approval lives longer than allowed for its urgency. It is refused; sign one with a shorter life.",
         "承認の有効期間が上限を超えています。期間を短くして署名し直してください。";
+    ApprovalTooWeak, "approval_too_weak", Incompatible,
+        "The approval is signed in a weaker way, or by fewer persons, than this site asks for. Have it signed again as the site's policy says.",
+        "承認の署名方法または署名者数が施設の方針を満たしていません。方針に従って署名し直してください。";
     ReleaseMalformed, "release_malformed", Incompatible,
         "The release description is not of a form that this software knows. It is refused.",
         "リリースの記述をこのソフトウェアは解釈できません。拒否しました。";
