@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The server's word to one device.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Directive {
     /// Waves that are open for this device; good for [`crate::limits::OPEN_VALID_S`] seconds.
     #[serde(default)]
@@ -20,6 +21,7 @@ pub struct Directive {
 
 /// One open wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaveOpen {
     /// The approval, by the digest of its bytes.
     pub approval_sha256: Sha256Digest,
@@ -29,6 +31,7 @@ pub struct WaveOpen {
 
 /// One hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HoldNotice {
     /// How far it reaches.
     pub scope: HoldScope,
@@ -40,6 +43,7 @@ pub struct HoldNotice {
 
 /// How far a hold reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldScope {
     /// One device.

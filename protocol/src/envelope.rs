@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// What kind of statement an envelope holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PayloadType {
     /// A device asks to be enrolled; signed by its device key.
     #[serde(rename = "application/vnd.patchward.enrolment.v1+json")]
@@ -59,6 +60,7 @@ impl PayloadType {
 /// A DSSE envelope with one signature. As JSON:
 /// `{"payload": BASE64, "payloadType": TYPE, "signatures": [{"keyid": HEX, "sig": BASE64}]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     payload: String,
@@ -68,6 +70,7 @@ pub struct Envelope {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct EnvelopeSignature {
     keyid: Sha256Digest,

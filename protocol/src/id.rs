@@ -242,6 +242,7 @@ impl From<RepositoryId> for String {
 
 /// The rank of a release within its family; rises with every release and is what "newer" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 

@@ -9,6 +9,7 @@ use std::fmt;
 ///
 /// Two images with the same version text are different images when their digests differ.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImageRef {
     /// Device family.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// One entry. Fields that do not apply are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Schema version; this code writes 1.
     pub v: u32,
@@ -44,6 +45,7 @@ pub struct Entry {
 
 /// What an entry says happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fact {
     /// The transition.
     pub kind: Kind,
@@ -87,6 +89,7 @@ pub struct Fact {
 
 /// An approval, by digest and name, with how it was signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApprovalRef {
     /// Digest of the approval's bytes.
     pub sha256: Sha256Digest,
@@ -98,6 +101,7 @@ pub struct ApprovalRef {
 
 /// How a hospital key signs; weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SigningMethod {
     /// The server holds the key.
@@ -110,6 +114,7 @@ pub enum SigningMethod {
 
 /// What the interlock said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ClinicalState {
     /// Not in use on a patient.
@@ -124,6 +129,7 @@ pub enum ClinicalState {
 
 /// The kind of transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The device joined a site; the first entry of a ledger.
@@ -179,6 +185,7 @@ pub struct SealedEntry {
 
 /// Where a chain stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Chain {
     /// Which ledger.
     pub ledger_id: LedgerId,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// An enrolment pack. A JSON file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentPack {
     /// Schema version; this code knows 1.

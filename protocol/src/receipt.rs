@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The server has stored a device's ledger up to an entry. Signed by the server's record key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// Schema version; this code writes 1.
     pub v: u32,
@@ -29,6 +30,7 @@ pub struct Receipt {
 
 /// The server's time for a device's nonce. Signed by a timestamp key of the site repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimeAnswer {
     /// Schema version; this code writes 1.
     pub v: u32,

@@ -126,6 +126,7 @@ impl From<Timestamp> for String {
 /// How well a device knows the time. A slot opens at `Attested`; at `Plausible` only where the
 /// signed approval says so; at `Unknown` never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeQuality {
     /// No source, or sources that disagree.

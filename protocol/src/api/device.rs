@@ -30,6 +30,7 @@ impl Endpoint for Enrol {
 
 /// Body of [`Enrol`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// [`Enrolment`], signed by the device key in it.
@@ -40,6 +41,7 @@ pub struct EnrolRequest {
 
 /// What a device says of itself when it joins (payload type `enrolment`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrolment {
     /// Schema version; this code writes 1.
     pub v: u32,
@@ -65,6 +67,7 @@ pub struct Enrolment {
 
 /// The device key certifies the link key (payload type `link-certificate`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkCertificate {
     /// Schema version; this code writes 1.
     pub v: u32,
@@ -80,6 +83,7 @@ pub struct LinkCertificate {
 
 /// Reply of [`Enrol`]. Repeating an enrolment with the same keys gives the same reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnrolReply {
     /// Fingerprint of the device key as the server has it; people compare it with the device's own.
     pub fingerprint: String,
@@ -103,6 +107,7 @@ impl Endpoint for CheckIn {
 
 /// A poll (payload type `poll`), signed by the link key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Poll {
     /// Schema version; this code writes 1.
     pub v: u32,
@@ -134,6 +139,7 @@ pub struct Poll {
 
 /// Reply of [`CheckIn`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckInReply {
     /// What the server may say.
     pub directive: Directive,
@@ -170,6 +176,7 @@ impl Endpoint for Report {
 
 /// Body of [`Report`]: consecutive entries, at most [`crate::limits::REPORT_ENTRIES_MAX`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
     /// The device's site.
@@ -182,6 +189,7 @@ pub struct ReportRequest {
 
 /// Reply of [`Report`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReportReply {
     /// [`crate::receipt::Receipt`], signed by the record key.
     pub receipt: Envelope,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether asking again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Retry {
     /// Not without changing something.
@@ -156,6 +157,7 @@ codes! {
 
 /// An error body (RFC 9457), media type `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// `urn:patchward:error:` and the code.
     #[serde(rename = "type")]

@@ -10,6 +10,8 @@ pub mod error;
 pub mod files;
 pub mod operator;
 pub mod repository;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod site;
 pub mod token;
 

@@ -21,6 +21,7 @@ impl Endpoint for ShowServer {
 
 /// Reply of [`ShowServer`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerView {
     /// Version of the software.
     pub version: String,

@@ -24,6 +24,7 @@ impl Endpoint for OpenRepository {
 
 /// Body of [`OpenRepository`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenRepositoryRequest {
     /// Name for people, in English.
@@ -36,6 +37,7 @@ pub struct OpenRepositoryRequest {
 
 /// Who may read a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reading {
     /// Anybody.
@@ -60,6 +62,7 @@ impl Endpoint for ShowRepository {
 
 /// A repository as the server sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepositoryView {
     /// Its id.
     pub repository: RepositoryId,
@@ -75,6 +78,7 @@ pub struct RepositoryView {
 
 /// The current document of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Head {
     /// `root`, `targets`, `snapshot`, `timestamp`.
     pub role: String,
@@ -103,6 +107,7 @@ impl Endpoint for Publish {
 
 /// Body of [`Publish`]. The first publish of a repository carries root and targets together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
     /// A new `root.json`, byte for byte, in base64.

@@ -26,6 +26,7 @@ impl Endpoint for MakePack {
 
 /// Body of [`MakePack`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MakePackRequest {
     /// Families that may enrol with it; at least one.
@@ -52,6 +53,7 @@ impl Endpoint for ListDevices {
 
 /// A device as the server sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceView {
     /// Its id.
     pub device: DeviceId,
@@ -83,6 +85,7 @@ pub struct DeviceView {
 
 /// How a device is looked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Management {
     /// By an agent on it.
@@ -109,6 +112,7 @@ impl Endpoint for AddDevice {
 
 /// Body of [`AddDevice`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddDeviceRequest {
     /// Its id.
@@ -137,6 +141,7 @@ impl Endpoint for ReadLedger {
 
 /// Reply of [`ReadLedger`]: the device's own signed envelopes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LedgerPage {
     /// The key that signed them.
     pub device_key: Option<PublicKey>,

@@ -36,6 +36,7 @@ impl Endpoint for MakeToken {
 
 /// Body of [`MakeToken`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MakeTokenRequest {
     /// What it is for, for people.
@@ -48,6 +49,7 @@ pub struct MakeTokenRequest {
 
 /// What a token covers. A token never replaces the signature threshold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Scope {
     /// Everything an administrator of the server may do; no device can be made to act by it.
@@ -66,6 +68,7 @@ pub enum Scope {
 
 /// A token, shown this once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewToken {
     /// Its name in lists.
     pub id: String,
@@ -91,6 +94,7 @@ impl Endpoint for ListTokens {
 
 /// A token without its secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// Its name.
     pub id: String,
