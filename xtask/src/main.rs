@@ -1,2 +1,126 @@
-//! xtask
-fn main() {}
+//! Set-up and checks behind `cargo xtask`: one command that a contributor and CI both run.
+//!
+//! For: installing what the checks need, starting the services they use, running all of them and
+//! showing what was counted; building the corpus of real software. Not for: anything a hospital or
+//! a manufacturer runs.
+//!
+//! Invariant: a component that is missing fails with an install hint; nothing is skipped silently.
+#![expect(clippy::print_stdout, reason = "a command for people: its output is its purpose")]
+
+mod child;
+mod corpus;
+mod deny;
+mod needs;
+mod place;
+mod postgres;
+mod python;
+mod report;
+mod stopwatch;
+mod suite;
+mod tally;
+
+use anyhow::{Result, bail};
+use place::Place;
+use std::{path::PathBuf, process::ExitCode};
+
+const USAGE: &str = "\
+cargo xtask test [--quick]              every check; --quick: fewer rounds in the long campaigns, no docs
+cargo xtask deny                        cargo-deny with advisories (asks the RustSec database on the network)
+cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real software in target/corpus
+                   [--relock]           take the two newest releases of each wheel into the lock first";
+
+/// What one call asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Verb {
+    Help,
+    Test { rounds: suite::Rounds },
+    Deny,
+    Corpus(corpus::Wanted),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match parse(&arguments).and_then(run) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<ExitCode> {
+    let place = Place::find()?;
+    match verb {
+        Verb::Help => println!("{USAGE}"),
+        Verb::Test { rounds } => return suite::run(&place, rounds),
+        Verb::Deny => deny::with_advisories(&place)?,
+        Verb::Corpus(wanted) => {
+            corpus::build(&place, &wanted)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(arguments: &[String]) -> Result<Verb> {
+    let mut rest = arguments.iter().map(String::as_str);
+    let verb = rest.next().unwrap_or("help");
+    let rest: Vec<&str> = rest.collect();
+    match (verb, rest.as_slice()) {
+        ("help" | "--help" | "-h", []) => Ok(Verb::Help),
+        ("test", []) => Ok(Verb::Test { rounds: suite::Rounds::All }),
+        ("test", ["--quick"]) => Ok(Verb::Test { rounds: suite::Rounds::Quick }),
+        ("deny", []) => Ok(Verb::Deny),
+        ("corpus", options) => parse_corpus(options).map(Verb::Corpus),
+        _ => bail!("`{}` is not understood\n{USAGE}", arguments.join(" ")),
+    }
+}
+
+fn parse_corpus(options: &[&str]) -> Result<corpus::Wanted> {
+    let mut wanted = corpus::Wanted::default();
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        match *option {
+            "--relock" => wanted.lock = corpus::LockUse::Renew,
+            "--debs" => wanted.debs = corpus::Debs::Too,
+            "--dir" => match rest.next() {
+                Some(folder) => wanted.folder = Some(PathBuf::from(folder)),
+                None => bail!("--dir wants a folder\n{USAGE}"),
+            },
+            other => bail!("`{other}` is not understood\n{USAGE}"),
+        }
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Verb> {
+        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn nothing_asked_shows_the_usage() {
+        assert_eq!(parsed("").unwrap(), Verb::Help);
+    }
+
+    #[test]
+    fn quick_is_the_only_option_of_test() {
+        assert_eq!(parsed("test --quick").unwrap(), Verb::Test { rounds: suite::Rounds::Quick });
+        assert!(parsed("test --quack").is_err());
+    }
+
+    #[test]
+    fn corpus_options_come_in_any_order() {
+        let wanted = corpus::Wanted {
+            folder: Some(PathBuf::from("elsewhere")),
+            lock: corpus::LockUse::Renew,
+            debs: corpus::Debs::None,
+        };
+        assert_eq!(parsed("corpus --dir elsewhere --relock").unwrap(), Verb::Corpus(wanted));
+        assert!(parsed("corpus --dir").is_err());
+    }
+}

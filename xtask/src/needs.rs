@@ -1,0 +1,145 @@
+//! What the checks need from the machine's own packages, and getting it.
+//!
+//! For: finding what is missing, installing it where that is allowed, saying so. Not for: Rust, a C
+//! compiler and cargo, which whoever calls this already has.
+//!
+//! Invariant: after `provide` everything is there, or the error tells how to install the rest.
+
+use crate::{child, place, postgres};
+use anyhow::{Result, bail};
+use std::{io::IsTerminal as _, process::Command};
+
+/// One thing that must be on the machine.
+pub(crate) struct Component {
+    /// What it is used for, for people.
+    purpose: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+/// PostgreSQL: the second of the two databases.
+pub(crate) const DATABASE: Component = Component {
+    purpose: "tests on the second database",
+    package: "postgresql",
+    present: || postgres::programs().is_some(),
+};
+/// strace: kills the agent at a named system call.
+pub(crate) const TRACER: Component = Component {
+    purpose: "crash tests at a named system call",
+    package: "strace",
+    present: || place::program("strace").is_some(),
+};
+/// Python with venv: pip, and the reference TUF client.
+pub(crate) const PYTHON: Component = Component {
+    purpose: "the reference TUF client",
+    package: "python3-venv",
+    present: python_has_venv,
+};
+/// mke2fs and debugfs: root file systems of the corpus.
+pub(crate) const EXT4: Component = Component {
+    purpose: "ext4 images of the corpus",
+    package: "e2fsprogs",
+    present: || place::program("mke2fs").is_some() && place::program("debugfs").is_some(),
+};
+/// mksquashfs: root file systems of the corpus.
+pub(crate) const SQUASHFS: Component = Component {
+    purpose: "squashfs images of the corpus",
+    package: "squashfs-tools",
+    present: || place::program("mksquashfs").is_some(),
+};
+
+/// Makes sure that all of these are there.
+pub(crate) fn provide(components: &[&Component]) -> Result<String> {
+    let missing = missing_of(components);
+    if missing.is_empty() {
+        return Ok(format!("{} components, all present", components.len()));
+    }
+    for component in &missing {
+        println!("missing: {} ({})", component.package, component.purpose);
+    }
+    let packages: Vec<&str> = missing.iter().map(|component| component.package).collect();
+    install(&packages)?;
+    let still: Vec<&str> = missing_of(&missing).iter().map(|component| component.package).collect();
+    if still.is_empty() {
+        return Ok(format!("installed {}", packages.join(", ")));
+    }
+    bail!("installed, but still not usable: {}; {}", still.join(", "), hint(&still))
+}
+
+fn missing_of<'a>(components: &[&'a Component]) -> Vec<&'a Component> {
+    components.iter().copied().filter(|component| !(component.present)()).collect()
+}
+
+/// Installs with apt, as root or through sudo.
+fn install(packages: &[&str]) -> Result<()> {
+    if place::program("apt-get").is_none() {
+        bail!("no apt-get on this machine; {}", hint(packages));
+    }
+    if !place::is_root() && place::program("sudo").is_none() {
+        bail!("neither root nor sudo; {}", hint(packages));
+    }
+    println!("installing with apt: {}", packages.join(" "));
+    let wanted = ["install", "--yes", "--no-install-recommends"];
+    let arguments: Vec<&str> = wanted.iter().copied().chain(packages.iter().copied()).collect();
+    if child::show(&mut apt(&arguments)).is_ok() {
+        return Ok(());
+    }
+    println!("once more with fresh package lists");
+    let again = child::show(&mut apt(&["update"])).and_then(|()| child::show(&mut apt(&arguments)));
+    again.or_else(|error| bail!("{error:#}; {}", hint(packages)))
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = if place::is_root() {
+        Command::new("env")
+    } else {
+        let mut sudo = Command::new("sudo");
+        // Without a terminal nobody can type a password: fail at once, with the hint.
+        if !std::io::stdin().is_terminal() {
+            sudo.arg("-n");
+        }
+        sudo.arg("env");
+        sudo
+    };
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]).args(arguments);
+    command
+}
+
+fn hint(packages: &[&str]) -> String {
+    format!(
+        "install by hand: apt-get install {} (or your system's name for it)",
+        packages.join(" ")
+    )
+}
+
+fn python_has_venv() -> bool {
+    let mut command = Command::new("python3");
+    command.args(["-c", "import venv, ensurepip"]);
+    child::read(&mut command).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRESENT: Component =
+        Component { purpose: "a test", package: "present", present: || true };
+    const ABSENT: Component = Component { purpose: "a test", package: "absent", present: || false };
+
+    #[test]
+    fn nothing_is_installed_when_all_is_there() {
+        assert_eq!(provide(&[&PRESENT, &PRESENT]).unwrap(), "2 components, all present");
+    }
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let names: Vec<&str> =
+            missing_of(&[&PRESENT, &ABSENT]).iter().map(|component| component.package).collect();
+        assert_eq!(names, ["absent"]);
+    }
+
+    #[test]
+    fn the_hint_names_the_packages() {
+        assert!(hint(&["strace"]).contains("apt-get install strace"));
+    }
+}

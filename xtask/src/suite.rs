@@ -1,0 +1,193 @@
+//! Every check, in order: the whole of `cargo xtask test`.
+//!
+//! For: running all of it and showing what was counted. Not for: deciding what a test means; that
+//! stands in the tests.
+//!
+//! Invariants: one target folder and one profile for everything; a step that fails does not hide
+//! the others, but tests are never run against programs that were not built just now.
+
+use crate::{
+    child, corpus, deny, needs,
+    place::Place,
+    postgres::Postgres,
+    python::Python,
+    report::{Outcome, Report, Row},
+    stopwatch::Stopwatch,
+    tally::{Tally, Verdict},
+};
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+/// One profile for everything that is tested.
+const PROFILE: &str = "ci";
+/// The programs that the whole-system tests start.
+const PROGRAMS: [&str; 3] = ["patchward-server", "patchward-agent", "patchward"];
+
+/// How long the long campaigns are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounds {
+    All,
+    Quick,
+}
+
+/// Runs everything, prints the table, and says whether all is well.
+pub(crate) fn run(place: &Place, rounds: Rounds) -> Result<ExitCode> {
+    let all = Stopwatch::start();
+    let mut suite = Suite { place, rounds, report: Report::default() };
+    suite.steps();
+    println!("{}", suite.report.text(all.elapsed()));
+    Ok(match suite.report.verdict() {
+        Verdict::Good => ExitCode::SUCCESS,
+        Verdict::Bad => ExitCode::FAILURE,
+    })
+}
+
+/// What the tests are told through their environment.
+struct Surroundings {
+    postgres: Postgres,
+    python: Python,
+    programs: PathBuf,
+    corpus: PathBuf,
+}
+
+struct Suite<'a> {
+    place: &'a Place,
+    rounds: Rounds,
+    report: Report,
+}
+
+impl Suite<'_> {
+    fn steps(&mut self) {
+        let place = self.place;
+        self.step("format", || shown(place.cargo("fmt").args(["--all", "--check"])));
+        let components =
+            [&needs::DATABASE, &needs::TRACER, &needs::PYTHON, &needs::EXT4, &needs::SQUASHFS];
+        let provided = self.step("set-up", || needs::provide(&components).map(noted));
+        let python = provided.and_then(|()| {
+            self.step("python", || {
+                let python = Python::provide(place)?;
+                let note = python.note.clone();
+                Ok((python, note))
+            })
+        });
+        if let Some(python) = &python {
+            self.step("deny", || deny::check(place, python).map(noted));
+        }
+        let corpus = python
+            .as_ref()
+            .and_then(|_| self.step("corpus", || corpus::build(place, &corpus::Wanted::default())));
+        self.step("clippy", || shown(checked(place, "clippy").args(CLIPPY)));
+        let programs = self.step("build", || build(place));
+        let postgres = self.step("postgres", || {
+            let postgres = Postgres::start()?;
+            let address = postgres.url.rsplit('@').next().unwrap_or_default().to_owned();
+            Ok((postgres, address))
+        });
+        match (postgres, python, programs, corpus) {
+            (Some(postgres), Some(python), Some(programs), Some(corpus)) => {
+                self.tests(&Surroundings { postgres, python, programs, corpus });
+            }
+            _ => self.left_out("tests", "what they need is not there"),
+        }
+        match self.rounds {
+            Rounds::All => {
+                self.step("docs", || {
+                    let mut command = checked(place, "doc");
+                    command.args(["--no-deps", "--document-private-items"]);
+                    shown(command.env("RUSTDOCFLAGS", "-D warnings"))
+                });
+            }
+            Rounds::Quick => self.left_out("docs", "--quick"),
+        }
+    }
+
+    /// Unit, law, crash, attack, end-to-end and documentation tests: everything cargo knows of.
+    fn tests(&mut self, surroundings: &Surroundings) {
+        let mut command = checked(self.place, "test");
+        command
+            .arg("--no-fail-fast")
+            .env("PATCHWARD_TEST_POSTGRES_URL", &surroundings.postgres.url)
+            .env("PATCHWARD_PYTHON", surroundings.python.interpreter())
+            .env("PATCHWARD_BIN_DIR", &surroundings.programs)
+            .env("PATCHWARD_CORPUS_DIR", &surroundings.corpus);
+        if self.rounds == Rounds::Quick {
+            command.env("PATCHWARD_QUICK", "1");
+        }
+        let mut tests = Tally::default();
+        self.step("tests", || {
+            let (status, text) = child::show_and_read(&mut command)?;
+            tests = Tally::of_output(&text);
+            if status.success() { Ok(noted(tests.to_string())) } else { bail!("{status}; {tests}") }
+        });
+        self.report.tests = tests;
+    }
+
+    /// Runs one step and writes its row; gives what it made.
+    fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<(T, String)>,
+    ) -> Option<T> {
+        println!("\n==> {name}");
+        let watch = Stopwatch::start();
+        let (outcome, note, made) = match work() {
+            Ok((made, note)) => (Outcome::Passed, note, Some(made)),
+            Err(error) => {
+                println!("{name} failed: {error:#}");
+                (Outcome::Failed(format!("{error:#}")), String::new(), None)
+            }
+        };
+        self.report.rows.push(Row { step: name, outcome, took: watch.elapsed(), note });
+        made
+    }
+
+    fn left_out(&mut self, step: &'static str, reason: &str) {
+        let outcome = Outcome::NotRun(reason.to_owned());
+        let (took, note) = (std::time::Duration::ZERO, String::new());
+        self.report.rows.push(Row { step, outcome, took, note });
+    }
+}
+
+const CLIPPY: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
+
+/// A cargo command over the whole workspace, as CI compiles it.
+fn checked(place: &Place, verb: &str) -> Command {
+    let mut command = place.cargo(verb);
+    command.args(["--workspace", "--locked", "--profile", PROFILE]);
+    command
+}
+
+/// Builds the programs as they are delivered, and keeps copies: building the tests later replaces
+/// what lies in the target folder with programs that have the tests' features.
+fn build(place: &Place) -> Result<(PathBuf, String)> {
+    let mut command = checked(place, "build");
+    for name in PROGRAMS {
+        command.args(["--bin", name]);
+    }
+    child::show(&mut command)?;
+    let folder = place.own().join("bin");
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let mut sizes = Vec::new();
+    for name in PROGRAMS {
+        let (built, kept) = (place.target.join(PROFILE).join(name), folder.join(name));
+        // A new file, because one that still runs cannot be written to.
+        if kept.exists() {
+            fs::remove_file(&kept).with_context(|| format!("remove {}", kept.display()))?;
+        }
+        let bytes = fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+        sizes.push(format!("{name} {} MB", bytes / 1_000_000));
+    }
+    Ok((folder, sizes.join(", ")))
+}
+
+fn shown(command: &mut Command) -> Result<((), String)> {
+    child::show(command).map(|()| noted(String::new()))
+}
+
+fn noted(note: String) -> ((), String) {
+    ((), note)
+}
