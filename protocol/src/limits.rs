@@ -37,6 +37,8 @@ pub const KEYS_MAX: usize = 64;
 /// Most targets in one role.
 pub const TARGETS_MAX: usize = 10_000;
 
+/// Most bytes of a dossier.
+pub const DOSSIER_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of a dossier, a note, and of an SBOM.
 pub const DOCUMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Most bytes of an image.
@@ -76,3 +78,10 @@ pub const OPEN_VALID_S: u32 = 120;
 pub const TIME_AGREE_S: i64 = 120;
 /// Kept free at the end of a slot, in seconds.
 pub const SLOT_RESERVE_S: u64 = 120;
+
+/// Most entries of a tree archive.
+pub const TREE_ENTRIES_MAX: u64 = 200_000;
+/// Most bytes of a path or a link target in a tree archive.
+pub const TREE_PATH_BYTES_MAX: usize = 1024;
+/// Most bytes of one part of a path in a tree archive.
+pub const TREE_NAME_BYTES_MAX: usize = 255;

@@ -254,7 +254,7 @@ impl Estimate {
     }
 }
 
-fn is_cve(text: &str) -> bool {
+pub(crate) fn is_cve(text: &str) -> bool {
     let digits = |part: &str, range: std::ops::RangeInclusive<usize>| {
         range.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };
