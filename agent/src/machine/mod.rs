@@ -1,0 +1,9 @@
+//! The update machine: pure, total, without input or output.
+//!
+//! [`step`](step::step) says what follows from an event, [`recover`](recover::recover) what follows
+//! from a crash. Deliberately absent: clocks, disks, network. Invariant: before
+//! [`State::Activating`](state::State::Activating) nothing on the device has changed.
+
+pub mod effect;
+pub mod event;
+pub mod state;

@@ -1,0 +1,229 @@
+//! The states of an update, each with just the data that it needs.
+//!
+//! A state names documents and images by digest; it never holds a proof. After a restart everything
+//! is verified again from the stored bytes. Not here: how one state follows another ([`super::step`]).
+//! Invariant: from [`State::Activating`] on there is an [`Attempt`], and its approval is spent.
+
+use patchward_protocol::id::TargetPath;
+use patchward_protocol::image::ImageRef;
+use patchward_protocol::ledger::ApprovalRef;
+use patchward_protocol::reason::Reason;
+use patchward_protocol::slot::Slot;
+use serde::{Deserialize, Serialize};
+
+/// Most activations of one image; after that a person must look.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// Most restarts of the agent within one attempt; after that it goes back, or calls for service.
+pub const RECOVERIES_MAX: u32 = 10;
+
+/// What the device is to become, and who permits it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The image.
+    pub image: ImageRef,
+    /// Its name among the family's targets.
+    pub path: TargetPath,
+    /// The approval.
+    pub approval: ApprovalRef,
+    /// The approval's serial.
+    pub serial: u64,
+    /// How many activations of this image came before.
+    pub attempts_before: u32,
+}
+
+/// One activation, from its intent to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What the device is to become.
+    pub goal: Goal,
+    /// What ran before; none when the agent could not tell.
+    pub from: Option<ImageRef>,
+    /// The slot in which it was begun.
+    pub slot: Slot,
+    /// How often the agent was restarted within it.
+    pub recoveries: u32,
+}
+
+/// Whether a person must release the device after its health checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acceptance {
+    /// Health checks are enough.
+    ByChecks,
+    /// A named person releases it.
+    ByPerson,
+}
+
+/// Where an update stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum State {
+    /// Nothing is to be done.
+    Idle,
+    /// A verified approval and release concern this device.
+    Approved {
+        /// What is wanted.
+        goal: Goal,
+        /// Why fetching or staging did not succeed last time.
+        blocked: Option<Reason>,
+    },
+    /// The image is being fetched and staged.
+    Fetching {
+        /// What is wanted.
+        goal: Goal,
+        /// What was last said about fetching it.
+        blocked: Option<Reason>,
+    },
+    /// The image is staged and read back.
+    Staged {
+        /// What is wanted.
+        goal: Goal,
+    },
+    /// It waits for slot, conditions and permit.
+    Holding {
+        /// What is wanted.
+        goal: Goal,
+        /// The reason to show.
+        reason: Reason,
+    },
+    /// All held at one instant; everything is asked afresh.
+    Preparing {
+        /// What is wanted.
+        goal: Goal,
+        /// The open slot.
+        slot: Slot,
+        /// Latest start on the boot clock, in milliseconds, frozen when the slot was entered.
+        start_by_boot_ms: u64,
+    },
+    /// All held again and the way back is ready; the last question before the write of no return.
+    Armed {
+        /// What is wanted.
+        goal: Goal,
+        /// The open slot.
+        slot: Slot,
+        /// Latest start on the boot clock, in milliseconds.
+        start_by_boot_ms: u64,
+    },
+    /// The write of no return is intended, and perhaps made.
+    Activating {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// The restart is asked for, and perhaps made.
+    Restarting {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// The new image runs and is being checked.
+    Trial {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// A person must release the device.
+    AwaitingAcceptance {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// The new image is good; it is being made to stay.
+    Committed {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Given up before anything changed; what was staged is being removed.
+    Abandoned {
+        /// What was wanted.
+        goal: Goal,
+        /// Why.
+        reason: Reason,
+    },
+    /// Going back to the image before.
+    RollingBack {
+        /// The attempt.
+        attempt: Attempt,
+        /// Why.
+        reason: Reason,
+    },
+    /// Back on the image before; what was staged is being removed.
+    RolledBack {
+        /// The attempt.
+        attempt: Attempt,
+        /// Why.
+        reason: Reason,
+    },
+    /// A person must look. Stays until one says so.
+    NeedsService {
+        /// Why.
+        reason: Reason,
+        /// The image whose update led here.
+        image: ImageRef,
+    },
+}
+
+impl State {
+    /// The name that polls and `status` show.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Approved { .. } => "approved",
+            Self::Fetching { .. } => "fetching",
+            Self::Staged { .. } => "staged",
+            Self::Holding { .. } => "holding",
+            Self::Preparing { .. } => "preparing",
+            Self::Armed { .. } => "armed",
+            Self::Activating { .. } => "activating",
+            Self::Restarting { .. } => "restarting",
+            Self::Trial { .. } => "trial",
+            Self::AwaitingAcceptance { .. } => "awaiting-acceptance",
+            Self::Committed { .. } => "committed",
+            Self::Abandoned { .. } => "abandoned",
+            Self::RollingBack { .. } => "rolling-back",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::NeedsService { .. } => "needs-service",
+        }
+    }
+
+    /// What is wanted, while it can still be given up or has been begun.
+    #[must_use]
+    pub const fn goal(&self) -> Option<&Goal> {
+        match self {
+            Self::Approved { goal, .. }
+            | Self::Fetching { goal, .. }
+            | Self::Staged { goal }
+            | Self::Holding { goal, .. }
+            | Self::Preparing { goal, .. }
+            | Self::Armed { goal, .. }
+            | Self::Abandoned { goal, .. } => Some(goal),
+            Self::Activating { attempt }
+            | Self::Restarting { attempt }
+            | Self::Trial { attempt }
+            | Self::AwaitingAcceptance { attempt }
+            | Self::Committed { attempt }
+            | Self::RollingBack { attempt, .. }
+            | Self::RolledBack { attempt, .. } => Some(&attempt.goal),
+            Self::Idle | Self::NeedsService { .. } => None,
+        }
+    }
+
+    /// Why it waits or failed, where the state says so.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Approved { blocked, .. } | Self::Fetching { blocked, .. } => *blocked,
+            Self::Holding { reason, .. }
+            | Self::Abandoned { reason, .. }
+            | Self::RollingBack { reason, .. }
+            | Self::RolledBack { reason, .. }
+            | Self::NeedsService { reason, .. } => Some(*reason),
+            Self::Idle
+            | Self::Staged { .. }
+            | Self::Preparing { .. }
+            | Self::Armed { .. }
+            | Self::Activating { .. }
+            | Self::Restarting { .. }
+            | Self::Trial { .. }
+            | Self::AwaitingAcceptance { .. }
+            | Self::Committed { .. } => None,
+        }
+    }
+}
