@@ -1,1 +1,3 @@
-//! server
+//! The Patchward server: a courier between manufacturers, hospitals and devices.
+
+pub mod db;

@@ -1,0 +1,11 @@
+DROP TABLE acts;
+DROP TABLE api_tokens;
+DROP TABLE ledger_entries;
+DROP TABLE devices;
+DROP TABLE enrolment_tokens;
+DROP TABLE targets;
+DROP TABLE blobs;
+DROP TABLE heads;
+DROP TABLE documents;
+DROP TABLE repositories;
+DROP TABLE server_state;

@@ -1,0 +1,113 @@
+//! Brings a database to the schema of this program.
+//!
+//! Both engines have the same migrations by name. Each applied one is remembered with its digest.
+//! Invariant: an applied migration never changes; a database of a newer program is refused.
+
+use super::DbError;
+use super::connection::{Connection, DatabaseUrl, Purpose, queries};
+use super::schema::schema_migrations as table;
+use diesel::prelude::*;
+use patchward_protocol::digest::Sha256Digest;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its name, the same for both engines.
+    pub name: &'static str,
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal),* $(,)?) => {
+        /// Every migration, in order.
+        pub const MIGRATIONS: &[Migration] = &[$(Migration {
+            name: $name,
+            sqlite: include_str!(concat!("../../../migrations/sqlite/", $name, "/up.sql")),
+            postgres: include_str!(concat!("../../../migrations/postgres/", $name, "/up.sql")),
+        }),*];
+    };
+}
+
+migrations!("0001_begin");
+
+const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+                           (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL)";
+
+queries! {
+    fn applied(conn) -> Result<Vec<(String, String)>, DbError> {
+        Ok(table::table.order(table::name).load(conn)?)
+    }
+
+    fn remember(conn, name: &str, sha256: &str) -> Result<(), DbError> {
+        let row = (table::name.eq(name), table::sha256.eq(sha256));
+        diesel::insert_into(table::table).values(row).execute(conn)?;
+        Ok(())
+    }
+}
+
+/// Applies what is missing, each migration in a transaction; returns the names of those applied.
+///
+/// Blocks its thread; not for use inside an async task.
+///
+/// # Errors
+/// [`DbError`], with nothing of the failed migration applied.
+pub fn migrate(url: &DatabaseUrl) -> Result<Vec<&'static str>, DbError> {
+    let mut connection = Connection::open(url, Purpose::Write)?;
+    connection.begin(Purpose::Write).map_err(DbError::Begin)?;
+    let result = apply_missing(&mut connection);
+    connection.end(result).0
+}
+
+/// Fails when the database is not exactly of this program's schema. Blocks its thread.
+///
+/// # Errors
+/// [`DbError::MigrationMissing`] and the like.
+pub fn check(url: &DatabaseUrl) -> Result<(), DbError> {
+    let mut connection = Connection::open(url, Purpose::Write)?;
+    connection.begin(Purpose::Write).map_err(DbError::Begin)?;
+    let missing = connection
+        .batch(BOOKKEEPING)
+        .and_then(|()| missing(&mut connection))
+        .map(|missing| missing.first().map(|migration| migration.name));
+    match connection.end(missing).0? {
+        Some(name) => Err(DbError::MigrationMissing { name }),
+        None => Ok(()),
+    }
+}
+
+fn apply_missing(connection: &mut Connection) -> Result<Vec<&'static str>, DbError> {
+    connection.batch(BOOKKEEPING)?;
+    let mut names = Vec::new();
+    for migration in missing(connection)? {
+        let sql = migration.sql(connection);
+        connection.batch(sql)?;
+        remember(connection, migration.name, &Sha256Digest::of(sql.as_bytes()).to_string())?;
+        names.push(migration.name);
+    }
+    Ok(names)
+}
+
+fn missing(connection: &mut Connection) -> Result<Vec<&'static Migration>, DbError> {
+    let applied = applied(connection)?;
+    for (name, sha256) in &applied {
+        let known = MIGRATIONS.iter().find(|migration| migration.name == name);
+        let known = known.ok_or_else(|| DbError::MigrationUnknown { name: name.clone() })?;
+        if Sha256Digest::of(known.sql(connection).as_bytes()).to_string() != *sha256 {
+            return Err(DbError::MigrationChanged { name: name.clone() });
+        }
+    }
+    let had = |migration: &&Migration| applied.iter().any(|(name, _)| name == migration.name);
+    Ok(MIGRATIONS.iter().filter(|migration| !had(migration)).collect())
+}
+
+impl Migration {
+    const fn sql(&self, connection: &Connection) -> &'static str {
+        match connection {
+            Connection::Sqlite(_) => self.sqlite,
+            Connection::Postgres(_) => self.postgres,
+        }
+    }
+}

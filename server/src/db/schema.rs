@@ -1,0 +1,151 @@
+//! The tables as diesel sees them, once for both engines.
+//!
+//! Times are `BigInt` milliseconds, ids `Text`, enums `Text` with a CHECK, JSON `Text`. What they
+//! mean stands in the migrations. Invariant: each column here is in both migration sets.
+#![allow(missing_docs, reason = "diesel's macro makes the items; the migrations say what they hold")]
+
+diesel::table! {
+    server_state (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    repositories (repository) {
+        repository -> Text,
+        kind -> Text,
+        name -> Text,
+        maker -> Nullable<Text>,
+        title_en -> Text,
+        title_ja -> Text,
+        reading -> Text,
+        quota_bytes -> BigInt,
+        opened -> BigInt,
+    }
+}
+
+diesel::table! {
+    documents (repository, role, version) {
+        repository -> Text,
+        role -> Text,
+        version -> BigInt,
+        sha256 -> Text,
+        bytes -> Binary,
+        expires -> BigInt,
+        published -> BigInt,
+    }
+}
+
+diesel::table! {
+    heads (repository) {
+        repository -> Text,
+        revision -> BigInt,
+        root_version -> BigInt,
+        targets_version -> BigInt,
+        snapshot_version -> BigInt,
+        timestamp_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    blobs (repository, sha256) {
+        repository -> Text,
+        sha256 -> Text,
+        length -> BigInt,
+        uploaded -> BigInt,
+    }
+}
+
+diesel::table! {
+    targets (repository, path, sha256) {
+        repository -> Text,
+        path -> Text,
+        sha256 -> Text,
+        length -> BigInt,
+        since_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    enrolment_tokens (sha256) {
+        sha256 -> Text,
+        site -> Text,
+        families -> Text,
+        device -> Nullable<Text>,
+        created -> BigInt,
+        expires -> BigInt,
+        used_at -> Nullable<BigInt>,
+        used_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    devices (site, device) {
+        site -> Text,
+        device -> Text,
+        management -> Text,
+        family -> Text,
+        hardware -> Nullable<Text>,
+        device_key -> Nullable<Text>,
+        link_key -> Nullable<Text>,
+        link_n -> BigInt,
+        agent_version -> Nullable<Text>,
+        installed -> Nullable<Text>,
+        state -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        last_seen -> Nullable<BigInt>,
+        boot_count -> BigInt,
+        poll_n -> BigInt,
+        ledger_id -> Nullable<Text>,
+        ledger_seq -> BigInt,
+        ledger_head -> Nullable<Text>,
+        forked -> Bool,
+        enrolled -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_entries (site, device, ledger_id, seq) {
+        site -> Text,
+        device -> Text,
+        ledger_id -> Text,
+        seq -> BigInt,
+        sha256 -> Text,
+        kind -> Text,
+        envelope -> Text,
+        received -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> Text,
+        sha256 -> Text,
+        label -> Text,
+        scope -> Text,
+        created -> BigInt,
+        expires -> BigInt,
+        revoked -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    acts (n) {
+        n -> BigInt,
+        at -> BigInt,
+        scope -> Text,
+        who -> Text,
+        act -> Text,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    schema_migrations (name) {
+        name -> Text,
+        sha256 -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(documents, heads, repositories, blobs, targets);
