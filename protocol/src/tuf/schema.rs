@@ -95,6 +95,12 @@ impl Envelope {
         Ok(Self { role: role.clone(), signed, signatures, message, raw: bytes.to_vec() })
     }
 
+    /// The signed part as it was read.
+    #[must_use]
+    pub const fn signed(&self) -> &Value {
+        &self.signed
+    }
+
     /// The bytes that signatures are made over.
     #[must_use]
     pub fn message(&self) -> &[u8] {
