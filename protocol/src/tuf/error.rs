@@ -114,6 +114,16 @@ impl TufError {
         }
     }
 
+    /// The same error of a stored file: one that does not read is never "absent".
+    pub(crate) fn if_held(self, role: &Role) -> Self {
+        let unreadable =
+            matches!(self, Self::TooLong { .. } | Self::NotStrictJson { .. } | Self::Shape { .. });
+        if !unreadable {
+            return self;
+        }
+        Self::HeldUnreadable { role: role.clone(), source: Box::new(self) }
+    }
+
     /// Sorts a reading error of `role`.
     pub(crate) fn from_read(role: &Role, error: ReadJson) -> Self {
         let role = role.clone();

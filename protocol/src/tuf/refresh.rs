@@ -106,15 +106,8 @@ impl Refresh {
         for (name, bytes) in &held.delegated {
             readable(&Role::Delegated(name.clone()), bytes, charset)?;
         }
-        let set =
-            TrustedSet::new(&held.root, floors, profile, expiry).map_err(|error| match error {
-                TufError::TooLong { .. }
-                | TufError::NotStrictJson { .. }
-                | TufError::Shape { .. } => {
-                    TufError::HeldUnreadable { role: Role::Root, source: Box::new(error) }
-                }
-                other => other,
-            })?;
+        let set = TrustedSet::new(&held.root, floors, profile, expiry)
+            .map_err(|error| error.if_held(&Role::Root))?;
         let (turn, offered_timestamp) = (Turn::Root { steps: 0 }, None);
         Ok(Self { set, held, turn, offered_timestamp, taken: 0 })
     }
@@ -304,7 +297,5 @@ fn refetch(error: TufError) -> Result<(), TufError> {
 fn readable(role: &Role, bytes: &[u8], charset: crate::canonical::Charset) -> Result<(), TufError> {
     let typed: Result<Document<Targets>, _> =
         Envelope::read(role, bytes, charset).and_then(Envelope::typed);
-    typed
-        .map(|_| ())
-        .map_err(|source| TufError::HeldUnreadable { role: role.clone(), source: Box::new(source) })
+    typed.map(|_| ()).map_err(|error| error.if_held(role))
 }

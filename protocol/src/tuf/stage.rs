@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 pub enum StageError {
     /// The key is not listed for the role.
     #[error("the key {0} may not sign {1}")]
-    NotASigner(PublicKey, Role),
+    NotASigner(Box<PublicKey>, Role),
     /// The key could not sign.
     #[error("{0} could not be signed")]
     Sign(Role, #[source] SignError),
@@ -194,7 +194,7 @@ impl Staged {
         ids.sort();
         ids.dedup();
         if ids.is_empty() {
-            return Err(StageError::NotASigner(signer.public(), self.role.clone()));
+            return Err(StageError::NotASigner(Box::new(signer.public()), self.role.clone()));
         }
         let signature = signer.sign(&self.message);
         let sig =

@@ -398,10 +398,9 @@ fn held<T: Part>(
     charset: crate::canonical::Charset,
 ) -> Result<Option<Signed<T>>, TufError> {
     let role = &authority.role;
-    let unreadable =
-        |source| TufError::HeldUnreadable { role: role.clone(), source: Box::new(source) };
-    let envelope = Envelope::read(role, bytes, charset).map_err(unreadable)?;
-    let document: Document<T> = envelope.typed().map_err(unreadable)?;
+    let document: Document<T> = Envelope::read(role, bytes, charset)
+        .and_then(Envelope::typed)
+        .map_err(|error| error.if_held(role))?;
     Ok(signed_by(authority, &document).ok().map(|signers| Signed { document, signers }))
 }
 
