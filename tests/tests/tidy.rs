@@ -6,10 +6,15 @@
 //!
 //! Invariant: a check that finds nothing to look at fails.
 
+#[path = "tidy/crates.rs"]
 mod crates;
+#[path = "tidy/files.rs"]
 mod files;
+#[path = "tidy/licence.rs"]
 mod licence;
+#[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
 mod words;
 
 use anyhow::{Context as _, Result};
