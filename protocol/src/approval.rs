@@ -16,6 +16,7 @@ use crate::limits::{
 };
 use crate::slot::Slot;
 use crate::time::{TimeQuality, Timestamp};
+use crate::verified::Verified;
 use serde::{Deserialize, Serialize};
 
 /// An approval as it is signed.
@@ -264,6 +265,14 @@ impl Approval {
             .map_err(BadApproval::Read)?;
         approval.check()?;
         Ok(approval)
+    }
+
+    /// Reads and checks an approval whose bytes were verified; the proof goes on to the value.
+    ///
+    /// # Errors
+    /// [`BadApproval`] with the first rule that it breaks.
+    pub fn read_verified(bytes: Verified<Vec<u8>>) -> Result<Verified<Self>, BadApproval> {
+        bytes.try_map(|bytes| Self::read(&bytes))
     }
 
     /// The bytes that become the target file.

@@ -229,6 +229,12 @@ reasons! {
     BatteryLow, "battery_low", Hold,
         "The battery is too low, or its charge is not known.",
         "バッテリー残量が不足しているか、不明です。";
+    Superseded, "superseded", Hold,
+        "A newer approved release takes its place.",
+        "承認された新しいリリースに置き換えられました。";
+    NotAccepted, "not_accepted", Hold,
+        "The person who checked the device after the update did not release it; it went back to the version before.",
+        "更新後の受入確認で使用が認められなかったため、前の版に戻しました。";
     NotStagedYet, "not_staged_yet", Hold,
         "The image is still being fetched or staged.",
         "更新イメージを取得・準備中です。";
