@@ -1,1 +1,18 @@
-//! cli
+//! The command line of Patchward: keys, repositories, releases, approvals.
+//!
+//! What is signed is signed here, on the signer's own machine, from files that are hashed here; a
+//! server only carries it. A release goes [`release`] → [`stage`]; an approval [`approve`] →
+//! [`stage`]; both rest on [`repository`], which trusts nothing that the TUF workflow has not
+//! verified. Links neither the server's nor the database's crates.
+//! Not here: decisions about devices (the protocol), and running anything.
+
+pub mod args;
+pub mod disk;
+pub mod error;
+pub mod here;
+pub mod key;
+pub mod key_file;
+pub mod limits;
+pub mod passphrase;
+pub mod public_file;
+pub mod said;

@@ -1,0 +1,24 @@
+//! Limits of the command line, with their units.
+
+/// Least rounds of PBKDF2 in a key file.
+pub const PBKDF2_ROUNDS_MIN: u32 = 600_000;
+/// Most rounds of PBKDF2 in a key file that is opened: more is a file made to stall.
+pub const PBKDF2_ROUNDS_MAX: u32 = 20_000_000;
+/// Least characters of a new passphrase.
+pub const PASSPHRASE_CHARS_MIN: usize = 12;
+/// Most bytes of a passphrase file.
+pub const PASSPHRASE_BYTES_MAX: u64 = 4 * 1024;
+/// Most bytes of a key file, of a `.pub` file, and of a signer's memory.
+pub const KEY_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Most bytes of a token file and of a certificate authority file.
+pub const SMALL_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Most bytes of a staged file.
+pub const STAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Most bytes of a JSON answer of the server.
+pub const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long a connection may take to open, in seconds.
+pub const CONNECT_S_MAX: u64 = 15;
+/// How long the server may take to begin its answer, in seconds.
+pub const ANSWER_S_MAX: u64 = 120;
+/// How many versions a signer's memory keeps per repository and role.
+pub const MEMORY_VERSIONS_MAX: usize = 64;
