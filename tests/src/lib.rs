@@ -1,1 +1,17 @@
-//! tests
+//! The harness of the whole-system tests and of the demonstration: real programs, driven from outside.
+//!
+//! For: building and starting server, agents and command line; playing manufacturer, hospital and
+//! attacker. Not for: anything a program of Patchward does itself; the harness has its own, plain
+//! way of writing metadata, so that a fault in the publisher does not hide one in the client.
+//! Invariant: everything is on loopback and in temporary folders, and ends with its owner.
+
+pub mod bin;
+pub mod chance;
+pub mod clock;
+pub mod forge;
+pub mod hostile;
+pub mod http;
+pub mod image;
+pub mod owner;
+pub mod running;
+pub mod wire;

@@ -1,0 +1,237 @@
+//! Releases as a manufacturer builds them: an image, a dossier, an SBOM and notes.
+//!
+//! Small by default, of any size on request, never compressible.
+//! Invariant: the same version, seed and size give the same bytes.
+
+use crate::bin::workspace;
+use crate::chance::Chance;
+use anyhow::{Context as _, Result};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::dossier::Dossier;
+use patchward_protocol::id::{FamilyId, Seq, TargetPath};
+use patchward_protocol::tree::{FileMode, TreePath, TreeWriter};
+use patchward_protocol::tuf::custom::{
+    Document, Documents, Firmware, Format, Kind, Payload, ReleaseState,
+};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+/// The hardware that all test devices are.
+pub const HARDWARE: &str = "bench.rev1";
+
+/// What a release is made of.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// Family.
+    pub family: FamilyId,
+    /// Version for people.
+    pub version: String,
+    /// Rank.
+    pub seq: u64,
+    /// Which installer it is for.
+    pub kind: Kind,
+    /// Bytes of incompressible content.
+    pub size_bytes: usize,
+    /// Ranks that may be gone back to.
+    pub rollback_ok: Vec<u64>,
+}
+
+/// A release with all its bytes.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// What the manufacturer says of it.
+    pub firmware: Firmware,
+    /// Where the image stands.
+    pub path: TargetPath,
+    /// The transported file.
+    pub image: Vec<u8>,
+    /// Documents by path.
+    pub documents: Vec<(TargetPath, Vec<u8>)>,
+}
+
+impl Recipe {
+    /// A small release.
+    #[must_use]
+    pub fn small(family: &FamilyId, kind: Kind, version: &str, seq: u64) -> Self {
+        let (version, rollback_ok) = (version.to_owned(), (1..seq).collect());
+        Self { family: family.clone(), version, seq, kind, size_bytes: 20_000, rollback_ok }
+    }
+
+    /// The files of the tree, in the order of the archive; a folder has no bytes.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, Option<(FileMode, Vec<u8>)>)> {
+        let app = format!("#!/bin/sh\necho {}\n", self.version);
+        vec![
+            ("bin", None),
+            ("bin/app", Some((FileMode::Executable, app.into_bytes()))),
+            ("content.bin", Some((FileMode::Plain, self.content()))),
+            ("version", Some((FileMode::Plain, format!("{}\n", self.version).into_bytes()))),
+        ]
+    }
+
+    /// Writes what a manufacturer hands to `release prepare`: a folder, or an image file.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_to(&self, path: &Path) -> Result<()> {
+        match self.kind {
+            Kind::Slots => put(path, &self.content()),
+            Kind::Tree => {
+                fs::create_dir_all(path).with_context(|| format!("make {}", path.display()))?;
+                for (name, file) in self.files() {
+                    let place = path.join(name);
+                    let Some((mode, bytes)) = file else {
+                        fs::create_dir_all(&place).context("make a folder")?;
+                        continue;
+                    };
+                    put(&place, &bytes)?;
+                    let mode = fs::Permissions::from_mode(mode.bits());
+                    fs::set_permissions(&place, mode).context("set the mode")?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The transported file: the tree archive, or the raw image.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn image(&self) -> Result<Vec<u8>> {
+        if self.kind == Kind::Slots {
+            return Ok(self.content());
+        }
+        let mut writer = TreeWriter::new(Vec::new());
+        for (name, file) in self.files() {
+            let path = TreePath::new(name).context("a path in the tree")?;
+            match file {
+                None => writer.dir(&path)?,
+                Some((mode, bytes)) => {
+                    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    writer.file(&path, mode, size, &mut bytes.as_slice())?;
+                }
+            }
+        }
+        Ok(writer.finish()?.0)
+    }
+
+    /// The dossier as TOML, from the annotated example.
+    ///
+    /// # Errors
+    /// When the example is not what it should be.
+    pub fn dossier(&self) -> Result<Vec<u8>> {
+        let example = workspace()?.join("keys-example/dossier.toml");
+        let text = fs::read_to_string(&example).context("read the annotated example")?;
+        let mut table: toml::Table = text.parse().context("the example is TOML")?;
+        let ranks = |ranks: &[u64]| {
+            let ranks = ranks.iter().filter_map(|rank| i64::try_from(*rank).ok());
+            toml::Value::Array(ranks.map(toml::Value::Integer).collect())
+        };
+        let kind = if self.kind == Kind::Tree { "tree" } else { "slots" };
+        let seq = i64::try_from(self.seq).context("a rank fits")?;
+        let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
+        set("family", self.family.as_str().into());
+        set("version", self.version.as_str().into());
+        set("seq", seq.into());
+        set("kind", kind.into());
+        set("hardware", toml::Value::Array(vec![HARDWARE.into()]));
+        set("rollback_ok", ranks(&self.rollback_ok));
+        set("therapy", false.into());
+        set("acceptance", "none".into());
+        if let Some(downtime) = table.get_mut("downtime").and_then(toml::Value::as_table_mut) {
+            for part in ["activate_s", "boot_s", "health_s", "rollback_s"] {
+                downtime.insert(part.to_owned(), 1.into());
+            }
+        }
+        Ok(table.to_string().into_bytes())
+    }
+
+    /// The release with all its bytes, as `release prepare` would make it.
+    ///
+    /// # Errors
+    /// When a part cannot be made.
+    pub fn release(&self) -> Result<Release> {
+        let image = self.image()?;
+        let name = format!("{}-{}", self.family.as_str().replace('.', "-"), self.version);
+        let path = |dir: &str, tail: &str| {
+            TargetPath::new(&format!("{dir}/{name}{tail}")).context("a target path")
+        };
+        let dossier = self.dossier()?;
+        let facts = Dossier::read(&dossier).map_err(|bad| anyhow::anyhow!("{:?}", bad.problems))?;
+        let facts = facts.facts().clone();
+        let notes = |text: &str| text.as_bytes().to_vec();
+        let sbom = br#"{"bomFormat":"CycloneDX","specVersion":"1.6","version":1}"#.to_vec();
+        let documents = vec![
+            (path("doc", ".dossier.toml")?, dossier),
+            (path("doc", ".sbom.json")?, sbom),
+            (path("doc", ".notes.ja.txt")?, notes("通信処理を修正しました。\n")),
+            (path("doc", ".notes.en.txt")?, notes("Corrects the network code.\n")),
+        ];
+        let docs: Vec<Document> = documents
+            .iter()
+            .map(|(path, bytes)| Document { path: path.clone(), sha256: Sha256Digest::of(bytes) })
+            .collect();
+        let [dossier, sbom, notes_ja, notes_en] = docs.try_into().ok().context("four documents")?;
+        let length = u64::try_from(image.len()).context("the image is not that long")?;
+        let (format, tail) = match self.kind {
+            Kind::Tree => (Format::Tree, ".tar"),
+            Kind::Slots => (Format::Raw, ".img"),
+        };
+        let firmware = Firmware {
+            v: 1,
+            family: facts.family,
+            version: facts.version,
+            seq: Seq(self.seq),
+            hw: facts.hardware,
+            min_seq: facts.min_seq,
+            rollback_ok: facts.rollback_ok,
+            class: facts.class,
+            severity: facts.severity,
+            cves: facts.cves,
+            known_exploited: facts.known_exploited,
+            state: ReleaseState::Released,
+            payload: Payload {
+                format,
+                kind: self.kind,
+                image_sha256: Sha256Digest::of(&image),
+                image_length: length,
+                slot_bytes: length,
+            },
+            est: facts.estimate,
+            therapy: facts.therapy,
+            acceptance: facts.acceptance,
+            docs: Documents { dossier, sbom, notes_ja, notes_en },
+        };
+        Ok(Release { firmware, path: path("img", tail)?, image, documents })
+    }
+
+    fn content(&self) -> Vec<u8> {
+        let name = Sha256Digest::of(format!("{} {}", self.family, self.version).as_bytes());
+        let seed =
+            name.as_bytes().iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        Chance::seeded(seed).bytes(self.size_bytes)
+    }
+}
+
+/// Writes a file of the harness; nothing of it must survive a power cut.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the harness's files need not be durable")]
+    fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_describes_its_own_bytes() {
+        let family = FamilyId::new("acme.bench").unwrap();
+        for kind in [Kind::Tree, Kind::Slots] {
+            let release = Recipe::small(&family, kind, "2.0.0", 2).release().unwrap();
+            release.firmware.check().unwrap();
+            assert_eq!(release.firmware.payload.image_sha256, Sha256Digest::of(&release.image));
+        }
+    }
+}
