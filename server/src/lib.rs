@@ -1,3 +1,14 @@
 //! The Patchward server: a courier between manufacturers, hospitals and devices.
+//!
+//! It stores and serves what others have signed, signs freshness (snapshot, timestamp, time answers,
+//! receipts), and can install nothing. Invariant: nothing that it says starts an update by itself.
 
+pub mod app;
+pub mod blobs;
+pub mod clock;
+pub mod config;
 pub mod db;
+pub mod durable;
+pub mod error;
+pub mod keys;
+pub mod publish;

@@ -1,3 +1,4 @@
+DROP TABLE ledger_forks;
 DROP TABLE acts;
 DROP TABLE api_tokens;
 DROP TABLE ledger_entries;

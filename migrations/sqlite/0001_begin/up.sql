@@ -128,3 +128,16 @@ CREATE TABLE acts (
     act TEXT NOT NULL,
     detail TEXT NOT NULL
 );
+
+-- Entries that continue another history than the stored one: a cloned or restored device. Kept as
+-- evidence, the first diverging entry of each report.
+CREATE TABLE ledger_forks (
+    site TEXT NOT NULL,
+    device TEXT NOT NULL,
+    ledger_id TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    received BIGINT NOT NULL,
+    PRIMARY KEY (site, device, ledger_id, seq, sha256)
+);

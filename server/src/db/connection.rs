@@ -13,7 +13,7 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use std::path::PathBuf;
 
 /// A PostgreSQL connection that blocks its thread.
-pub type PostgresConnection = AsyncConnectionWrapper<AsyncPgConnection>;
+type PostgresConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
 /// A connection to one of the engines.
 #[allow(missing_debug_implementations, reason = "diesel's connections have none")]

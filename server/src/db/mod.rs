@@ -9,6 +9,7 @@ pub mod column;
 mod connection;
 mod error;
 mod migrate;
+pub mod repository;
 pub mod schema;
 mod thread;
 

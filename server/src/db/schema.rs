@@ -119,6 +119,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    ledger_forks (site, device, ledger_id, seq, sha256) {
+        site -> Text,
+        device -> Text,
+        ledger_id -> Text,
+        seq -> BigInt,
+        sha256 -> Text,
+        envelope -> Text,
+        received -> BigInt,
+    }
+}
+
+diesel::table! {
     api_tokens (id) {
         id -> Text,
         sha256 -> Text,

@@ -1,0 +1,163 @@
+//! What is current in every repository, in memory: check-ins and metadata are answered from here.
+//!
+//! Rebuilt per repository when its head has moved, here or by another server on the same database.
+//! Not here: deciding what is published. Invariant: a [`Snapshot`] is a consistent past state of the
+//! database; it is replaced, never changed.
+
+use super::approvals::Approvals;
+use crate::db::repository::{self, Heads, StoredDocument};
+use crate::db::{Connection, DbError};
+use actix_web::web::Bytes;
+use patchward_protocol::api::repository::Reading;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::RepositoryId;
+use patchward_protocol::key::PublicKey;
+use patchward_protocol::time::Timestamp;
+use patchward_protocol::tuf::schema::TopLevel;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Every repository, as of one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    repositories: HashMap<RepositoryId, Arc<Current>>,
+}
+
+/// A repository as of one moment.
+#[derive(Debug)]
+pub struct Current {
+    /// Its id.
+    pub id: RepositoryId,
+    /// Who may read it.
+    pub reading: Reading,
+    /// Name for people, in English.
+    pub title_en: String,
+    /// Name for people, in Japanese.
+    pub title_ja: String,
+    /// Its versions; all 0 before the first publish.
+    pub heads: Heads,
+    /// Its documents; none before the first publish.
+    pub documents: Option<Documents>,
+    /// Approvals that stand in it (sites only).
+    pub approvals: Approvals,
+}
+
+/// The four current documents.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    /// `root.json`.
+    pub root: Served,
+    /// `targets.json`.
+    pub targets: Served,
+    /// `snapshot.json`.
+    pub snapshot: Served,
+    /// `timestamp.json`.
+    pub timestamp: Served,
+    /// The key that signs the timestamp and time answers.
+    pub timestamp_key: PublicKey,
+}
+
+/// A document, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// Its version.
+    pub version: u64,
+    /// Digest of its bytes; the ETag.
+    pub sha256: Sha256Digest,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// When it was published.
+    pub published: Timestamp,
+}
+
+impl Snapshot {
+    /// A repository, if it is open.
+    #[must_use]
+    pub fn get(&self, id: &RepositoryId) -> Option<&Arc<Current>> {
+        self.repositories.get(id)
+    }
+
+    /// Every open repository.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Current>> {
+        self.repositories.values()
+    }
+
+    /// The snapshot after a change; repositories of an older revision are kept as they are.
+    #[must_use]
+    pub fn with(&self, changed: &[Arc<Current>]) -> Self {
+        let mut repositories = self.repositories.clone();
+        for current in changed {
+            let older = repositories
+                .get(&current.id)
+                .is_none_or(|held| held.heads.revision <= current.heads.revision);
+            if older {
+                repositories.insert(current.id.clone(), Arc::clone(current));
+            }
+        }
+        Self { repositories }
+    }
+}
+
+impl From<StoredDocument> for Served {
+    fn from(stored: StoredDocument) -> Self {
+        let StoredDocument { version, sha256, bytes, expires, published } = stored;
+        Self { version, sha256, bytes: Bytes::from(bytes), expires, published }
+    }
+}
+
+impl Documents {
+    /// One of the four.
+    #[must_use]
+    pub const fn of(&self, role: TopLevel) -> &Served {
+        match role {
+            TopLevel::Root => &self.root,
+            TopLevel::Targets => &self.targets,
+            TopLevel::Snapshot => &self.snapshot,
+            TopLevel::Timestamp => &self.timestamp,
+        }
+    }
+}
+
+/// The repositories whose head is not as in `known`, as rows; approvals are read afterwards.
+///
+/// # Errors
+/// [`DbError`].
+pub fn moved(
+    conn: &mut Connection,
+    known: &HashMap<RepositoryId, u64>,
+) -> Result<Vec<(repository::Repository, Heads, Option<[StoredDocument; 4]>)>, DbError> {
+    let mut moved = Vec::new();
+    for (repository, heads) in repository::all(conn)? {
+        if known.get(&repository.id) != Some(&heads.revision) {
+            let documents = documents(conn, &repository.id, &heads)?;
+            moved.push((repository, heads, documents));
+        }
+    }
+    Ok(moved)
+}
+
+fn documents(
+    conn: &mut Connection,
+    id: &RepositoryId,
+    heads: &Heads,
+) -> Result<Option<[StoredDocument; 4]>, DbError> {
+    if heads.root == 0 {
+        return Ok(None);
+    }
+    let mut of = |role, version| {
+        let found = repository::document(conn, id, role, version)?;
+        found.ok_or_else(|| DbError::Column {
+            column: "heads.revision",
+            kind: "head of stored documents",
+            value: format!("{id} {} {version}", repository::role_name(role)),
+        })
+    };
+    Ok(Some([
+        of(TopLevel::Root, heads.root)?,
+        of(TopLevel::Targets, heads.targets)?,
+        of(TopLevel::Snapshot, heads.snapshot)?,
+        of(TopLevel::Timestamp, heads.timestamp)?,
+    ]))
+}
