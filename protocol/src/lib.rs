@@ -23,6 +23,7 @@ pub mod digest;
 pub mod directive;
 pub mod dossier;
 pub mod envelope;
+pub mod example_keys;
 pub mod id;
 pub mod image;
 pub mod key;
