@@ -1,1 +1,15 @@
-//! agent
+//! The agent on a medical device: fetches, verifies, stages at any time; changes the device only where
+//! a release, an approval, an open slot and a live permit meet.
+//!
+//! The update machine ([`machine`]) is pure; the driver runs its effects. The journal ([`journal`])
+//! knows after a crash what was intended.
+//! Deliberately absent: a listening socket, a shell, any path by which a server starts anything.
+
+pub mod child;
+pub mod config;
+pub mod driver;
+pub mod edge;
+pub mod journal;
+pub mod link;
+pub mod machine;
+pub mod permit;
