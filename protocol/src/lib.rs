@@ -15,6 +15,7 @@
 //!
 //! Deliberately absent: anything that installs, stores, sends, or asks for the time.
 
+pub mod act;
 pub mod api;
 pub mod approval;
 pub mod canonical;
