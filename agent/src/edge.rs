@@ -1,16 +1,12 @@
 //! The edges of the agent: what it asks of the machine it runs on.
 //!
-//! Traits only where there are two real implementations or a simulated world: clock, chance,
-//! installer, boot adapter. Not here: any implementation.
-//! Invariant: every method may be called again after a crash and does then what is still missing.
+//! Clock and chance, what an installer sees, and the one error of every edge; the installer itself
+//! is [`crate::installer`]. Not here: any implementation.
+//! Invariant: nothing else in the crate asks a clock or draws a random number.
 
-use crate::permit::Permit;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::lookup::ImageTarget;
-use patchward_protocol::verified::Verified;
-use std::path::Path;
 
 /// Something at the edge did not work.
 #[derive(Debug, thiserror::Error)]
@@ -109,46 +105,4 @@ pub enum Restart {
     Done,
     /// The machine is going down; the agent will be killed and started again.
     GoingDown,
-}
-
-/// Stages, activates, keeps and undoes images of one kind (tree, slots).
-///
-/// Order of an update: `stage`, `check_staged`, `arm`, `activate`, `restart`, then `keep` or
-/// `go_back` (and `restart` again), at last `discard` when nothing is wanted of the staged one.
-pub trait Installer {
-    /// What runs and what would run next.
-    fn observe(&mut self) -> impl Future<Output = Result<Observed, Failure>>;
-
-    /// Writes the downloaded file to the inactive place, reads it back, compares with the signed
-    /// digest. The running image is untouched.
-    fn stage(
-        &mut self,
-        image: &Verified<ImageTarget>,
-        download: &Path,
-    ) -> impl Future<Output = Result<(), Failure>>;
-
-    /// Whether the staged image still stands there, whole and equal to the signed digest.
-    fn check_staged(
-        &mut self,
-        image: &Verified<ImageTarget>,
-    ) -> impl Future<Output = Result<(), Failure>>;
-
-    /// Makes the way back ready: remembers durably what is active now.
-    fn arm(&mut self) -> impl Future<Output = Result<(), Failure>>;
-
-    /// The one write of no return, durable when it returns.
-    fn activate(&mut self, permit: Permit) -> impl Future<Output = Result<(), Failure>>;
-
-    /// Makes what is active run.
-    fn restart(&mut self) -> impl Future<Output = Result<Restart, Failure>>;
-
-    /// Makes the running image stay: no fall-back any more.
-    fn keep(&mut self) -> impl Future<Output = Result<(), Failure>>;
-
-    /// Makes active again what [`Installer::arm`] remembered; durable when it returns. Does nothing
-    /// when that is active already. The caller restarts afterwards if something else runs.
-    fn go_back(&mut self) -> impl Future<Output = Result<(), Failure>>;
-
-    /// Removes what is staged and not active, and the download.
-    fn discard(&mut self) -> impl Future<Output = Result<(), Failure>>;
 }

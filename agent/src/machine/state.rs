@@ -4,7 +4,7 @@
 //! is verified again from the stored bytes. Not here: how one state follows another ([`super::step`]).
 //! Invariant: from [`State::Activating`] on there is an [`Attempt`], and its approval is spent.
 
-use patchward_protocol::id::TargetPath;
+use patchward_protocol::id::{PersonId, TargetPath};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::ApprovalRef;
 use patchward_protocol::reason::Reason;
@@ -128,6 +128,8 @@ pub enum State {
     Committed {
         /// The attempt.
         attempt: Attempt,
+        /// The person who released the device, where one had to.
+        accepted_by: Option<PersonId>,
     },
     /// Given up before anything changed; what was staged is being removed.
     Abandoned {
@@ -198,10 +200,33 @@ impl State {
             | Self::Restarting { attempt }
             | Self::Trial { attempt }
             | Self::AwaitingAcceptance { attempt }
-            | Self::Committed { attempt }
+            | Self::Committed { attempt, .. }
             | Self::RollingBack { attempt, .. }
             | Self::RolledBack { attempt, .. } => Some(&attempt.goal),
             Self::Idle | Self::NeedsService { .. } => None,
+        }
+    }
+
+    /// The attempt, from the intent of the write of no return on.
+    #[must_use]
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Activating { attempt }
+            | Self::Restarting { attempt }
+            | Self::Trial { attempt }
+            | Self::AwaitingAcceptance { attempt }
+            | Self::Committed { attempt, .. }
+            | Self::RollingBack { attempt, .. }
+            | Self::RolledBack { attempt, .. } => Some(attempt),
+            Self::Idle
+            | Self::Approved { .. }
+            | Self::Fetching { .. }
+            | Self::Staged { .. }
+            | Self::Holding { .. }
+            | Self::Preparing { .. }
+            | Self::Armed { .. }
+            | Self::Abandoned { .. }
+            | Self::NeedsService { .. } => None,
         }
     }
 

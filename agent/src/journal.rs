@@ -1,0 +1,336 @@
+//! The journal: what the agent must know after a crash, and the one durable write of this crate.
+//!
+//! `state.json` holds the state, the entries that the ledger must still get, and what attempts came
+//! before; at most 8 KiB, with a checksum, replaced as a whole. Fields that this version does not
+//! know are kept. Not here: what a state means after a crash ([`crate::machine::recover`]).
+//! Invariant: a transition is in the journal before its entries are in the ledger and before its
+//! effect begins.
+
+use crate::machine::state::{Goal, State};
+use crate::machine::step::{Stamp, Step};
+use patchward_protocol::canonical;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::image::ImageRef;
+use patchward_protocol::ledger::{Fact, Kind};
+use patchward_protocol::time::{TimeQuality, Timestamp};
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Most bytes of `state.json`.
+pub const JOURNAL_BYTES_MAX: usize = 8 * 1024;
+/// Most images whose attempts are remembered; the oldest are forgotten first.
+const ATTEMPTS_KEPT_MAX: usize = 12;
+/// Most spent approvals that are remembered by digest; the serial floor covers older ones.
+const SPENT_KEPT_MAX: usize = 12;
+
+/// What the agent must know after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Schema version; this code writes 1.
+    pub v: u32,
+    /// Where the update stands.
+    pub state: State,
+    /// Entries of the last transition, from this position of the ledger on.
+    pub pending: Pending,
+    /// The image that was last made to stay.
+    pub installed: Option<ImageRef>,
+    /// Activations per image.
+    pub attempts: Vec<Tries>,
+    /// Approvals that led to an activation.
+    pub spent: Vec<Sha256Digest>,
+    /// Highest serial of those.
+    pub serial_floor: u64,
+    /// Longest time from activation to a healthy image on this device, in milliseconds.
+    pub longest_ms: u64,
+    /// The boot that the agent last ran in.
+    pub boot: Boot,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// Which boot, and the how many-th.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Boot {
+    /// The kernel's boot id.
+    pub id: String,
+    /// Rises with each new boot id.
+    pub count: u64,
+}
+
+/// Activations of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// The image.
+    pub image_sha256: Sha256Digest,
+    /// How many.
+    pub count: u32,
+}
+
+/// Entries that the ledger must hold from a position on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pending {
+    /// Position of the first.
+    pub first_seq: u64,
+    /// The entries.
+    pub entries: Vec<PendingEntry>,
+}
+
+/// One entry that the ledger must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEntry {
+    /// When, as well as the device knew.
+    pub at: Option<Timestamp>,
+    /// How well it knew.
+    pub quality: TimeQuality,
+    /// The boot in which it happened.
+    pub boot_count: u64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Why the journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file could not be read.
+    #[error("reading {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be written.
+    #[error("writing {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Not what was written: torn, changed, or of an unknown version.
+    #[error("{path} is not a whole journal: {why}")]
+    Spoilt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Longer than the limit.
+    #[error("the journal has {length} bytes, the limit is {JOURNAL_BYTES_MAX}")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+}
+
+impl Journal {
+    /// The journal of a device that begins.
+    #[must_use]
+    pub fn begin(installed: Option<ImageRef>) -> Self {
+        Self {
+            v: 1,
+            state: State::Idle,
+            pending: Pending::default(),
+            installed,
+            attempts: Vec::new(),
+            spent: Vec::new(),
+            serial_floor: 0,
+            longest_ms: 0,
+            boot: Boot::default(),
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// The journal after a step, when the ledger's last position is `last_seq`. Entries that the
+    /// ledger still lacks are carried on.
+    #[must_use]
+    pub fn after(&self, step: &Step, last_seq: u64, at: &Stamp) -> Self {
+        let mut next = self.clone();
+        next.state = step.state.clone();
+        let missing = self.pending.missing(last_seq).map(|(_, entry)| entry.clone());
+        let new = step.facts.iter().map(|fact| PendingEntry {
+            at: at.utc,
+            quality: at.quality,
+            boot_count: at.boot_count,
+            fact: fact.clone(),
+        });
+        let entries = missing.chain(new).collect();
+        next.pending = Pending { first_seq: last_seq.saturating_add(1), entries };
+        let holds = |kind| step.facts.iter().any(|fact| fact.kind == kind);
+        if holds(Kind::Activating)
+            && let Some(attempt) = step.state.attempt()
+        {
+            next.spend(&attempt.goal);
+        }
+        if holds(Kind::Committed)
+            && let Some(attempt) = self.state.attempt()
+        {
+            next.installed = Some(attempt.goal.image.clone());
+        }
+        next
+    }
+
+    /// How many activations of this image came before.
+    #[must_use]
+    pub fn attempts_of(&self, image: Sha256Digest) -> u32 {
+        self.attempts.iter().find(|tries| tries.image_sha256 == image).map_or(0, |t| t.count)
+    }
+
+    /// The image with this digest, if it is one that the journal knows.
+    #[must_use]
+    pub fn known(&self, image: Sha256Digest) -> Option<ImageRef> {
+        let goal = self.state.goal().map(|goal| &goal.image);
+        let from = self.state.attempt().and_then(|attempt| attempt.from.as_ref());
+        [self.installed.as_ref(), goal, from]
+            .into_iter()
+            .flatten()
+            .find(|known| known.image_sha256 == image)
+            .cloned()
+    }
+
+    fn spend(&mut self, goal: &Goal) {
+        let image = goal.image.image_sha256;
+        let count = goal.attempts_before.saturating_add(1);
+        self.attempts.retain(|tries| tries.image_sha256 != image);
+        self.attempts.push(Tries { image_sha256: image, count });
+        forget_oldest(&mut self.attempts, ATTEMPTS_KEPT_MAX);
+        self.spent.push(goal.approval.sha256);
+        forget_oldest(&mut self.spent, SPENT_KEPT_MAX);
+        self.serial_floor = self.serial_floor.max(goal.serial);
+    }
+
+    /// Reads the journal; none when there has never been one.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read or is not whole. That is never "there is none".
+    pub fn read(path: &Path) -> Result<Option<Self>, JournalError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(JournalError::Read { path: path.into(), source }),
+        };
+        let spoilt = |why: String| JournalError::Spoilt { path: path.into(), why };
+        let file: File = serde_json::from_slice(&bytes).map_err(|e| spoilt(e.to_string()))?;
+        let body = canonical::write(&file.journal).map_err(|e| spoilt(e.to_string()))?;
+        if Sha256Digest::of(&body) != file.sha256 {
+            return Err(spoilt("the checksum differs".into()));
+        }
+        let journal: Self =
+            serde_json::from_value(file.journal).map_err(|e| spoilt(e.to_string()))?;
+        if journal.v > 2 {
+            return Err(spoilt(format!("it is of version {}", journal.v)));
+        }
+        Ok(Some(journal))
+    }
+
+    /// Replaces the journal; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it is too long or cannot be written; the one before stays.
+    pub fn write(&self, path: &Path) -> Result<(), JournalError> {
+        let spoilt =
+            |e: serde_json::Error| JournalError::Spoilt { path: path.into(), why: e.to_string() };
+        let journal = serde_json::to_value(self).map_err(spoilt)?;
+        let sha256 = Sha256Digest::of(&canonical::write(&journal).map_err(spoilt)?);
+        let bytes = serde_json::to_vec(&File { sha256, journal }).map_err(spoilt)?;
+        if bytes.len() > JOURNAL_BYTES_MAX {
+            return Err(JournalError::TooLong { length: bytes.len() });
+        }
+        write_durably(path, &bytes)
+            .map_err(|source| JournalError::Write { path: path.into(), source })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    sha256: Sha256Digest,
+    journal: Value,
+}
+
+fn forget_oldest<T>(list: &mut Vec<T>, kept: usize) {
+    let over = list.len().saturating_sub(kept);
+    list.drain(..over);
+}
+
+impl Pending {
+    /// The entries that a ledger whose last position is `last_seq` still lacks, with their positions.
+    pub fn missing(&self, last_seq: u64) -> impl Iterator<Item = (u64, &PendingEntry)> {
+        (self.first_seq..).zip(&self.entries).filter(move |(seq, _)| *seq > last_seq)
+    }
+}
+
+/// Replaces a file so that after a crash the old or the new one is there, whole: temporary file,
+/// fsync, rename, fsync of the folder. Readable by its owner only.
+///
+/// # Errors
+/// What the disk says; the old file stays.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&temporary, flags, Mode::RUSR | Mode::WUSR)?;
+    let mut file = std::fs::File::from(file);
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&temporary, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Makes creations, renames and removals in a folder durable.
+///
+/// # Errors
+/// What the disk says.
+pub fn sync_dir(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Removes a file durably; that there is none is no error.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_durably(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_dir(path.parent().unwrap_or(Path::new("/"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_read_back_and_unknown_fields_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        assert_eq!(Journal::read(&path).unwrap(), None);
+        let mut journal = Journal::begin(None);
+        journal.other.insert("from_the_future".into(), serde_json::json!({"n": 1}));
+        journal.write(&path).unwrap();
+        assert_eq!(Journal::read(&path).unwrap(), Some(journal));
+    }
+
+    #[test]
+    fn a_torn_or_changed_journal_is_an_error_and_never_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        Journal::begin(None).write(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            write_durably(&path, &whole[..length]).unwrap();
+            assert!(Journal::read(&path).is_err(), "{length} bytes");
+        }
+        let text = String::from_utf8(whole).unwrap();
+        write_durably(&path, text.replace("\"serial_floor\":0", "\"serial_floor\":1").as_bytes())
+            .unwrap();
+        assert!(matches!(Journal::read(&path), Err(JournalError::Spoilt { .. })));
+    }
+}

@@ -1,0 +1,3 @@
+//! The agent's tests, one program.
+
+mod simulator;
