@@ -3,14 +3,18 @@
 //!
 //! Not here: rules. Invariant: [`App::snapshot`] never goes back to an older revision.
 
+use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, Rng};
 use crate::config::Config;
 use crate::db::repository::{Heads, Repository, StoredDocument};
 use crate::db::{self, Db, DbError};
+use crate::fleet::pack::Address;
+use crate::fleet::table::FleetTable;
 use crate::keys::{KeyError, Keyring, OnlineRole};
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::current::{self, Current, Documents, Served, Snapshot};
+use crate::record::writer::{self, Recorder};
 use arc_swap::ArcSwap;
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::tuf::build::TargetsSpec;
@@ -18,7 +22,7 @@ use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
 use patchward_protocol::tuf::stage::Staged;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Whether the public example keys are let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,14 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub rng: Arc<dyn Rng>,
+    /// Every device with an agent, in memory.
+    pub fleet: Arc<FleetTable>,
+    /// Makes and checks device tokens.
+    pub device_tokens: DeviceTokens,
+    /// Stores reports.
+    pub recorder: Recorder,
+    /// Where devices find this server; set when it listens.
+    pub address: OnceLock<Address>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -94,9 +106,25 @@ impl App {
     /// [`LoadError`].
     pub async fn start(parts: Parts) -> Result<Arc<Self>, LoadError> {
         let Parts { config, mode, db, blobs, keys, clock, rng } = parts;
-        let snapshot = ArcSwap::default();
-        let app = Arc::new(Self { config, mode, db, blobs, keys, clock, rng, snapshot });
+        let devices = db.read(db::device::list_agents).await?;
+        let (recorder, inbox) = writer::queue(writer::QUEUE_REPORTS_MAX);
+        let app = Arc::new(Self {
+            fleet: Arc::new(FleetTable::load(&devices)),
+            device_tokens: DeviceTokens::new(keys.mac()),
+            address: OnceLock::new(),
+            snapshot: ArcSwap::default(),
+            recorder,
+            config,
+            mode,
+            db,
+            blobs,
+            keys,
+            clock,
+            rng,
+        });
         app.reload().await?;
+        let (db, fleet, clock) = (app.db.clone(), Arc::clone(&app.fleet), Arc::clone(&app.clock));
+        tokio::spawn(writer::run(inbox, db, fleet, clock));
         Ok(app)
     }
 
@@ -137,8 +165,7 @@ impl App {
         let mut approvals = Approvals::default();
         let mut documents = None;
         if let Some([root, targets, snapshot, timestamp]) = stored {
-            let unreadable =
-                |source| LoadError::Document { repository: id.to_string(), source };
+            let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
             let listed = approvals::listed(&read_targets(&targets.bytes).map_err(unreadable)?);
             let none = Approvals::default();
             let earlier = held.get(&id).map_or(&none, |current| &current.approvals);

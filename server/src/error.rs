@@ -52,11 +52,7 @@ impl ApiError {
     /// Too much at once; nothing was lost.
     #[must_use]
     pub const fn busy(retry_after_s: u32) -> Self {
-        Self::Refused {
-            code: ErrorCode::Busy,
-            detail: None,
-            retry_after_s: Some(retry_after_s),
-        }
+        Self::Refused { code: ErrorCode::Busy, detail: None, retry_after_s: Some(retry_after_s) }
     }
 
     /// A failure of ours.

@@ -4,11 +4,22 @@
 //! receipts), and can install nothing. Invariant: nothing that it says starts an update by itself.
 
 pub mod app;
+pub mod auth;
 pub mod blobs;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod durable;
 pub mod error;
+pub mod fleet;
+pub mod http;
 pub mod keys;
+pub mod logging;
+pub mod openapi;
 pub mod publish;
+pub mod record;
+pub mod serve;
+pub mod setup;
+pub mod tls;
+pub mod worker;

@@ -7,11 +7,14 @@
 
 pub mod column;
 mod connection;
+pub mod device;
 mod error;
+pub mod ledger;
 mod migrate;
 pub mod repository;
 pub mod schema;
 mod thread;
+pub mod token;
 
 pub(crate) use connection::queries;
 pub use connection::{Connection, DatabaseUrl};
@@ -32,6 +35,20 @@ pub struct Db {
     readers: Threads,
     writer: Threads,
     engine: &'static str,
+}
+
+/// Runs `work` in one write transaction on a connection of its own. Blocks its thread; for `init`.
+///
+/// # Errors
+/// What `work` returned, or [`DbError`].
+pub fn once<T, E: From<DbError>>(
+    url: &DatabaseUrl,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut connection = Connection::open(url, Purpose::Write)?;
+    connection.begin(Purpose::Write).map_err(DbError::Begin)?;
+    let result = work(&mut connection);
+    connection.end(result).0
 }
 
 impl Db {

@@ -2,7 +2,10 @@
 //!
 //! Times are `BigInt` milliseconds, ids `Text`, enums `Text` with a CHECK, JSON `Text`. What they
 //! mean stands in the migrations. Invariant: each column here is in both migration sets.
-#![allow(missing_docs, reason = "diesel's macro makes the items; the migrations say what they hold")]
+#![allow(
+    missing_docs,
+    reason = "diesel's macro makes the items; the migrations say what they hold"
+)]
 
 diesel::table! {
     server_state (key) {

@@ -1,0 +1,119 @@
+//! API tokens are made, listed and revoked; the first one comes for the claim that `init` printed.
+//!
+//! There is no default secret anywhere. Not here: HTTP. Invariant: a token ends within a year; the
+//! claim is used up in the transaction that stores the token it buys.
+
+use super::api_token::{Holder, LABEL_CHARS_MAX, LIFE_S_MAX, LIFE_S_MIN, TokenDigest, TokenSecret};
+use crate::app::App;
+use crate::clock::random;
+use crate::db::{DbError, token};
+use crate::error::ApiError;
+use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
+use patchward_protocol::time::Timestamp;
+
+/// Life of the first administrator's token, in seconds: 30 days.
+const FIRST_LIFE_S: u32 = 30 * 24 * 3600;
+/// Most families in one scope.
+const FAMILIES_MAX: usize = 1_000;
+
+/// Makes a token.
+///
+/// # Errors
+/// `request_invalid`, or a failure of ours.
+pub async fn make(app: &App, request: MakeTokenRequest) -> Result<NewToken, ApiError> {
+    let MakeTokenRequest { label, scope, life_s } = request;
+    let families = match &scope {
+        Scope::Maker { families } => families.len(),
+        Scope::Administrator | Scope::Site { .. } => 1,
+    };
+    let rule = if label.trim().is_empty() || label.chars().count() > LABEL_CHARS_MAX {
+        Some(format!("label: 1 to {LABEL_CHARS_MAX} characters"))
+    } else if label.chars().any(char::is_control) {
+        Some("label: no control characters".to_owned())
+    } else if !(LIFE_S_MIN..=LIFE_S_MAX).contains(&life_s) {
+        Some(format!("life_s: {LIFE_S_MIN} to {LIFE_S_MAX} seconds"))
+    } else if !(1..=FAMILIES_MAX).contains(&families) {
+        Some(format!("scope.families: 1 to {FAMILIES_MAX}"))
+    } else {
+        None
+    };
+    if let Some(rule) = rule {
+        return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
+    }
+    let at = app.clock.now();
+    let (view, secret) = draw(app, label, scope, life_s, at)?;
+    let (stored, digest) = (view.clone(), secret.digest());
+    app.db.write(move |conn| token::insert_api(conn, &stored, digest, at)).await?;
+    Ok(NewToken { id: view.id, token: secret.reveal(), expires: view.expires })
+}
+
+/// Exchanges the claim that `init` printed for an administrator's token; once.
+///
+/// # Errors
+/// `token_invalid`, or a failure of ours.
+pub async fn claim(app: &App, claim: TokenDigest) -> Result<NewToken, ApiError> {
+    let at = app.clock.now();
+    let label = "first administrator".to_owned();
+    let (view, secret) = draw(app, label, Scope::Administrator, FIRST_LIFE_S, at)?;
+    let (stored, digest) = (view.clone(), secret.digest());
+    let bought = app.db.write(move |conn| {
+        let good = token::take_claim(conn, claim, at)?;
+        if good {
+            token::insert_api(conn, &stored, digest, at)?;
+        }
+        Ok::<_, DbError>(good)
+    });
+    if bought.await? {
+        tracing::info!("The first administrator's token was claimed");
+        Ok(NewToken { id: view.id, token: secret.reveal(), expires: view.expires })
+    } else {
+        Err(ApiError::of(ErrorCode::TokenInvalid))
+    }
+}
+
+/// Every token, without its secret.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn list(app: &App) -> Result<Vec<TokenView>, ApiError> {
+    Ok(app.db.read(token::list_api).await?)
+}
+
+/// Revokes a token, at once.
+///
+/// # Errors
+/// `not_found`, or a failure of ours.
+pub async fn revoke(app: &App, id: String) -> Result<(), ApiError> {
+    let at = app.clock.now();
+    if app.db.write(move |conn| token::revoke_api(conn, &id, at)).await? {
+        Ok(())
+    } else {
+        Err(ApiError::of(ErrorCode::NotFound))
+    }
+}
+
+/// What a holder may know of the own token.
+#[must_use]
+pub fn whoami(holder: &Holder) -> TokenView {
+    TokenView {
+        id: holder.id.clone(),
+        label: holder.label.clone(),
+        scope: holder.scope.clone(),
+        expires: holder.expires,
+        revoked: None,
+    }
+}
+
+fn draw(
+    app: &App,
+    label: String,
+    scope: Scope,
+    life_s: u32,
+    at: Timestamp,
+) -> Result<(TokenView, TokenSecret), ApiError> {
+    let secret = TokenSecret::from_random(random(app.rng.as_ref())?);
+    let id = hex::encode(random::<6>(app.rng.as_ref())?);
+    let expires = at.plus_seconds(i64::from(life_s)).whole_second();
+    Ok((TokenView { id, label, scope, expires, revoked: None }, secret))
+}

@@ -1,0 +1,148 @@
+//! A device asks for news; one answer from memory, without the database.
+//!
+//! The answer is a function of the snapshot, the device's row and what the device says. Nothing in it
+//! starts an update: it says which waves are open, and the device holds the signed approvals.
+//! Not here: writing down what was said (`flush`). Invariant: a poll is answered once.
+
+use super::enrol::{AGENT_VERSION_CHARS_MAX, refuse_open};
+use super::table::{FleetTable, Known, Words};
+use crate::app::App;
+use crate::auth::device_token::DeviceBearer;
+use crate::clock::jitter;
+use crate::error::ApiError;
+use crate::keys::OnlineRole;
+use crate::publish::current::Current;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use patchward_protocol::api::device::{CheckInReply, Poll};
+use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::directive::{Directive, WaveOpen};
+use patchward_protocol::envelope::{Envelope, PayloadType};
+use patchward_protocol::id::{DeviceId, RepositoryId, SiteId};
+use patchward_protocol::receipt::TimeAnswer;
+use patchward_protocol::time::Timestamp;
+use serde::Deserialize;
+
+/// The wave that is open as soon as its approval is in force; later ones need proof.
+const FIRST_WAVE: u32 = 0;
+/// Most characters of a state's name.
+const STATE_CHARS_MAX: usize = 32;
+
+/// A device that proved to hold its link key, and what it asks.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    known: Known,
+    poll: Poll,
+}
+
+/// Who a poll says it is from, before anything is checked.
+#[derive(Deserialize)]
+struct Claimed {
+    site: SiteId,
+    device: DeviceId,
+}
+
+/// Checks a poll with the link key of the device that it names.
+///
+/// # Errors
+/// `body_malformed`, `device_unknown`, `signature_invalid`, `request_invalid`.
+pub fn verify(fleet: &FleetTable, envelope: &Envelope) -> Result<Asking, ApiError> {
+    let claimed: Claimed = envelope.insecure_peek().map_err(|error| refuse_open(&error))?;
+    let known = fleet.known(&claimed.site, &claimed.device);
+    let known = known.ok_or_else(|| ApiError::of(ErrorCode::DeviceUnknown))?;
+    let poll = envelope.open::<Poll>(PayloadType::Poll, &known.link_key);
+    let poll = poll.map_err(|error| refuse_open(&error))?.into_inner();
+    let stated = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let rule = if poll.v != 1 {
+        Some("v: this server knows version 1")
+    } else if i64::try_from(poll.boot_count).is_err() || i64::try_from(poll.n).is_err() {
+        Some("boot_count, n: at most 2^63 - 1")
+    } else if poll.state.len() > STATE_CHARS_MAX || !poll.state.chars().all(stated) {
+        Some("state: at most 32 characters of a-z, 0-9 and '-'")
+    } else if poll.agent_version.chars().count() > AGENT_VERSION_CHARS_MAX {
+        Some("agent_version: at most 64 characters")
+    } else {
+        None
+    };
+    match rule {
+        Some(rule) => Err(ApiError::with(ErrorCode::RequestInvalid, rule)),
+        None => Ok(Asking { known, poll }),
+    }
+}
+
+/// Answers a poll.
+///
+/// # Errors
+/// `poll_replayed`, or a failure of ours.
+pub fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiError> {
+    let at = app.clock.now();
+    let Asking { known, poll } = asking;
+    let site = RepositoryId::Site(poll.site.clone());
+    // Signed before the poll counts: a failure of ours must not burn the device's number.
+    let time = time_answer(app, &site, &poll, at)?;
+    let words = Words {
+        agent_version: Some(poll.agent_version.clone()),
+        installed: poll.installed.clone(),
+        state: Some(poll.state.clone()),
+        reason: poll.reason,
+    };
+    let ledger_stored_seq =
+        app.fleet.accept(known.row, (poll.boot_count, poll.n), words, at).map_err(|last| {
+            let last = format!("the last answered poll is boot {}, n {}", last.boot_count, last.n);
+            ApiError::with(ErrorCode::PollReplayed, last)
+        })?;
+    let snapshot = app.snapshot();
+    let family = snapshot.get(&RepositoryId::Family(known.family.clone()));
+    let site = snapshot.get(&site);
+    let bearer =
+        DeviceBearer { site: poll.site.clone(), device: poll.device.clone(), family: known.family };
+    Ok(CheckInReply {
+        directive: site
+            .map(|site| directive(site, &poll, &known.device_key, at))
+            .unwrap_or_default(),
+        family_timestamp: family.and_then(|held| newer_timestamp(held, poll.family_timestamp)),
+        site_timestamp: site.and_then(|held| newer_timestamp(held, poll.site_timestamp)),
+        time,
+        token: app.device_tokens.issue(&bearer, at, app.config.device_token_s),
+        token_s: app.config.device_token_s,
+        poll_after_s: poll_after_s(app),
+        ledger_stored_seq,
+    })
+}
+
+/// The first wave of every approval in force that names this very device there.
+fn directive(
+    site: &Current,
+    poll: &Poll,
+    device_key: &patchward_protocol::key::PublicKey,
+    at: Timestamp,
+) -> Directive {
+    let named = site.approvals.active(&poll.device, device_key, at);
+    let first = named.filter(|(_, device)| device.wave == FIRST_WAVE);
+    let open = first
+        .map(|(published, _)| WaveOpen { approval_sha256: published.sha256, wave: FIRST_WAVE })
+        .collect();
+    Directive { open, holds: Vec::new() }
+}
+
+fn newer_timestamp(repository: &Current, held: u64) -> Option<String> {
+    let timestamp = &repository.documents.as_ref()?.timestamp;
+    (timestamp.version > held).then(|| STANDARD.encode(&timestamp.bytes))
+}
+
+fn time_answer(
+    app: &App,
+    site: &RepositoryId,
+    poll: &Poll,
+    at: Timestamp,
+) -> Result<Envelope, ApiError> {
+    let key = app.keys.online(site, OnlineRole::Timestamp)?;
+    let answer = TimeAnswer { v: 1, nonce: poll.nonce, utc: at };
+    Envelope::seal(PayloadType::TimeAnswer, &answer, &*key).map_err(ApiError::failed)
+}
+
+fn poll_after_s(app: &App) -> u32 {
+    let poll_s = u64::from(app.config.poll_s);
+    let most = poll_s.saturating_mul(u64::from(app.config.poll_jitter_permille)) / 1000;
+    u32::try_from(poll_s.saturating_add(jitter(app.rng.as_ref(), most))).unwrap_or(u32::MAX)
+}

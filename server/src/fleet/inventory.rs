@@ -1,0 +1,106 @@
+//! The devices of a site, with and without an agent, and their stored ledgers.
+//!
+//! Not here: who may see them (the caller's proof names the site). Invariant: every look-up is by
+//! the site of the proof.
+
+use crate::app::App;
+use crate::db::device::{Said, StoredDevice};
+use crate::db::{device, ledger};
+use crate::error::ApiError;
+use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::api::site::{AddDeviceRequest, DeviceView, LedgerPage, Management};
+use patchward_protocol::id::{DeviceId, SiteId};
+
+/// Most entries in one page of a ledger.
+const LEDGER_PAGE_ENTRIES: i64 = 256;
+
+/// Every device of the site.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError> {
+    let named = site.clone();
+    let mut devices = app.db.read(move |conn| device::list(conn, &named)).await?;
+    app.fleet.overlay(&mut devices);
+    Ok(devices.into_iter().map(view).collect())
+}
+
+/// Adds a device without an agent.
+///
+/// # Errors
+/// `request_invalid` for one with an agent, `device_taken`, or a failure of ours.
+pub async fn add(
+    app: &App,
+    site: &SiteId,
+    request: AddDeviceRequest,
+) -> Result<DeviceView, ApiError> {
+    match request.management {
+        Management::Manual | Management::Observed => {}
+        Management::Agent => {
+            let rule = "management: manual or observed; a device with an agent enrols itself";
+            return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
+        }
+    }
+    let at = app.clock.now();
+    let added = StoredDevice {
+        site: site.clone(),
+        device: request.device,
+        management: request.management,
+        family: request.family,
+        hardware: request.hardware,
+        agent: None,
+        said: Said::default(),
+    };
+    let stored = added.clone();
+    if app.db.write(move |conn| device::insert(conn, &stored, at)).await? {
+        Ok(view(added))
+    } else {
+        Err(ApiError::of(ErrorCode::DeviceTaken))
+    }
+}
+
+/// Stored entries of a device's ledger after a position.
+///
+/// # Errors
+/// `not_found`, or a failure of ours.
+pub async fn read_ledger(
+    app: &App,
+    site: &SiteId,
+    device: DeviceId,
+    after_seq: u64,
+) -> Result<LedgerPage, ApiError> {
+    let site = site.clone();
+    let page = app.db.read(move |conn| {
+        let Some(stored) = device::find(conn, &site, &device)? else { return Ok(None) };
+        let Some(agent) = stored.agent else {
+            return Ok(Some(LedgerPage { device_key: None, entries: Vec::new() }));
+        };
+        let ledger_id = agent.chain.ledger_id;
+        let entries =
+            ledger::after(conn, &site, &device, ledger_id, after_seq, LEDGER_PAGE_ENTRIES)?;
+        Ok::<_, crate::db::DbError>(Some(LedgerPage {
+            device_key: Some(agent.device_key),
+            entries,
+        }))
+    });
+    page.await?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
+}
+
+fn view(stored: StoredDevice) -> DeviceView {
+    let agent = stored.agent.as_ref();
+    DeviceView {
+        device: stored.device,
+        management: stored.management,
+        family: stored.family,
+        hardware: stored.hardware,
+        device_key: agent.map(|agent| agent.device_key),
+        fingerprint: agent.map(|agent| agent.device_key.fingerprint()),
+        installed: stored.said.installed,
+        state: stored.said.state,
+        reason: stored.said.reason,
+        last_seen: stored.said.last_seen,
+        ledger_id: agent.map(|agent| agent.chain.ledger_id),
+        ledger_seq: agent.map_or(0, |agent| agent.chain.seq),
+        forked: agent.is_some_and(|agent| agent.forked),
+    }
+}

@@ -1,0 +1,446 @@
+//! Every device with an agent, in memory: keys, poll numbers, and what it last said.
+//!
+//! A poll is answered from here without the database; what was said is marked and written back in
+//! batches. After a crash the marks of the last minute are missing, which lets an old poll be
+//! answered once more and changes nothing else. Not here: signatures and rules of enrolment.
+//! Invariant: `(boot_count, n)` of a device only rises.
+
+use crate::db::device::{Mark, Said, StoredDevice};
+use hashbrown::HashTable;
+use patchward_protocol::id::{DeviceId, FamilyId, SiteId};
+use patchward_protocol::image::ImageRef;
+use patchward_protocol::key::PublicKey;
+use patchward_protocol::reason::Reason;
+use patchward_protocol::time::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The table; shared by all workers.
+#[derive(Debug, Default)]
+pub struct FleetTable(Mutex<Table>);
+
+/// Names a row; rows are never removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowId(u32);
+
+/// What is needed to check what a device says.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its row.
+    pub row: RowId,
+    /// Signs reports.
+    pub device_key: PublicKey,
+    /// Signs polls.
+    pub link_key: PublicKey,
+    /// Its family.
+    pub family: FamilyId,
+}
+
+/// What a poll says of the device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Words {
+    /// Version of the agent.
+    pub agent_version: Option<String>,
+    /// What is installed.
+    pub installed: Option<ImageRef>,
+    /// State of the machine.
+    pub state: Option<String>,
+    /// Why it waits.
+    pub reason: Option<Reason>,
+}
+
+/// The poll, or a later one, was answered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// Boot count of the last answered poll.
+    pub boot_count: u64,
+    /// Its number in that boot.
+    pub n: u64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: Vec<Row>,
+    index: HashTable<u32>,
+    hasher: RandomState,
+    sites: Names<SiteId>,
+    families: Names<FamilyId>,
+    // Most devices say the same words: each set of words is kept once.
+    words: HashSet<Arc<Words>>,
+    marked: Vec<u32>,
+    families_of_sites: HashSet<(u32, u32)>,
+}
+
+#[derive(Debug)]
+struct Row {
+    site: u32,
+    family: u32,
+    device: Box<str>,
+    device_key: [u8; 32],
+    link_key: [u8; 32],
+    boot_count: u64,
+    poll_n: u64,
+    last_seen_ms: i64,
+    ledger_seq: u64,
+    words: Arc<Words>,
+    marked: bool,
+}
+
+impl FleetTable {
+    /// A table with these devices; those without an agent are left out.
+    #[must_use]
+    pub fn load(devices: &[StoredDevice]) -> Self {
+        let fleet = Self::default();
+        devices.iter().for_each(|device| fleet.put(device));
+        fleet
+    }
+
+    /// Adds a device or replaces what is known of it.
+    pub fn put(&self, device: &StoredDevice) {
+        self.lock().put(device);
+    }
+
+    /// How many devices there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().rows.len()
+    }
+
+    /// Whose keys count for what this device says.
+    #[must_use]
+    pub fn known(&self, site: &SiteId, device: &DeviceId) -> Option<Known> {
+        let table = self.lock();
+        let (row_id, row) = table.find(site, device)?;
+        let family = table.families.get(row.family)?.clone();
+        let (device_key, link_key) = (row.device_key, row.link_key);
+        // Decompressing the keys takes longer than the look-up: not under the lock.
+        drop(table);
+        Some(Known {
+            row: row_id,
+            device_key: PublicKey::from_bytes(&device_key).ok()?,
+            link_key: PublicKey::from_bytes(&link_key).ok()?,
+            family,
+        })
+    }
+
+    /// Takes a verified poll: the numbers must rise. Returns the last stored position of the ledger.
+    ///
+    /// # Errors
+    /// [`Replayed`], with nothing changed.
+    pub fn accept(
+        &self,
+        row: RowId,
+        (boot_count, n): (u64, u64),
+        words: Words,
+        at: Timestamp,
+    ) -> Result<u64, Replayed> {
+        let mut table = self.lock();
+        let words = table.intern(words);
+        let Table { rows, marked, .. } = &mut *table;
+        let Some(row_now) = usize::try_from(row.0).ok().and_then(|index| rows.get_mut(index))
+        else {
+            return Err(Replayed { boot_count, n });
+        };
+        if (boot_count, n) <= (row_now.boot_count, row_now.poll_n) {
+            return Err(Replayed { boot_count: row_now.boot_count, n: row_now.poll_n });
+        }
+        (row_now.boot_count, row_now.poll_n) = (boot_count, n);
+        row_now.last_seen_ms = at.millis();
+        row_now.words = words;
+        if !row_now.marked {
+            row_now.marked = true;
+            marked.push(row.0);
+        }
+        Ok(row_now.ledger_seq)
+    }
+
+    /// Notes how far the stored ledger of a device reaches.
+    pub fn move_ledger(&self, site: &SiteId, device: &DeviceId, seq: u64) {
+        if let Some(row) = self.lock().find_mut(site, device) {
+            row.ledger_seq = seq;
+        }
+    }
+
+    /// Whether the site has a device of the family.
+    #[must_use]
+    pub fn site_has_family(&self, site: &SiteId, family: &FamilyId) -> bool {
+        let table = self.lock();
+        let (site, family) = (table.sites.number(site), table.families.number(family));
+        let (Some(site), Some(family)) = (site, family) else { return false };
+        table.families_of_sites.contains(&(site, family))
+    }
+
+    /// Puts what is newer in memory into rows that were read from the database.
+    pub fn overlay(&self, devices: &mut [StoredDevice]) {
+        let table = self.lock();
+        for stored in devices {
+            if let Some((_, row)) = table.find(&stored.site, &stored.device)
+                && row.last_seen_ms > 0
+            {
+                stored.said = row.said();
+            }
+        }
+    }
+
+    /// Takes what was marked since the last time, to be written.
+    #[must_use]
+    pub fn take_marks(&self) -> Vec<Mark> {
+        let mut table = self.lock();
+        let marked = std::mem::take(&mut table.marked);
+        let Table { rows, sites, .. } = &mut *table;
+        let mut marks = Vec::with_capacity(marked.len());
+        for index in marked.into_iter().filter_map(|index| usize::try_from(index).ok()) {
+            let Some(row) = rows.get_mut(index) else { continue };
+            row.marked = false;
+            if let Some(site) = sites.get(row.site) {
+                marks.push(row.mark(site));
+            }
+        }
+        table.words.retain(|words| Arc::strong_count(words) > 1);
+        marks
+    }
+
+    /// Marks devices again whose marks could not be written.
+    pub fn mark_again(&self, marks: &[Mark]) {
+        let mut table = self.lock();
+        for mark in marks {
+            let (Ok(site), Ok(device)) = (SiteId::new(&mark.site), DeviceId::new(&mark.device))
+            else {
+                continue;
+            };
+            if let Some((RowId(index), _)) = table.find(&site, &device) {
+                table.mark(index);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn put(&mut self, stored: &StoredDevice) {
+        let Some(agent) = &stored.agent else { return };
+        let said = &stored.said;
+        let words = self.intern(Words {
+            agent_version: said.agent_version.clone(),
+            installed: said.installed.clone(),
+            state: said.state.clone(),
+            reason: said.reason,
+        });
+        let row = Row {
+            site: self.sites.number_of(&stored.site),
+            family: self.families.number_of(&stored.family),
+            device: stored.device.as_str().into(),
+            device_key: agent.device_key.to_bytes(),
+            link_key: agent.link_key.to_bytes(),
+            boot_count: said.boot_count,
+            poll_n: said.poll_n,
+            last_seen_ms: said.last_seen.map_or(0, Timestamp::millis),
+            ledger_seq: agent.chain.seq,
+            words,
+            marked: false,
+        };
+        self.families_of_sites.insert((row.site, row.family));
+        if let Some(old) = self.find_mut(&stored.site, &stored.device) {
+            // The numbers in memory are ahead of the database and stay.
+            let polls = (old.boot_count, old.poll_n).max((row.boot_count, row.poll_n));
+            let marked = old.marked;
+            *old = Row { boot_count: polls.0, poll_n: polls.1, marked, ..row };
+            return;
+        }
+        let Ok(index) = u32::try_from(self.rows.len()) else { return };
+        let hash = self.hasher.hash_one((row.site, &row.device));
+        self.rows.push(row);
+        let Self { rows, hasher, index: table, .. } = self;
+        table.insert_unique(hash, index, |index| {
+            let row = usize::try_from(*index).ok().and_then(|index| rows.get(index));
+            row.map_or(0, |row| hasher.hash_one((row.site, &row.device)))
+        });
+    }
+
+    fn find(&self, site: &SiteId, device: &DeviceId) -> Option<(RowId, &Row)> {
+        let site = self.sites.number(site)?;
+        let device: Box<str> = device.as_str().into();
+        let hash = self.hasher.hash_one((site, &device));
+        let same = |index: &u32| {
+            let row = usize::try_from(*index).ok().and_then(|index| self.rows.get(index));
+            row.is_some_and(|row| row.site == site && row.device == device)
+        };
+        let index = *self.index.find(hash, same)?;
+        let row = self.rows.get(usize::try_from(index).ok()?)?;
+        Some((RowId(index), row))
+    }
+
+    fn find_mut(&mut self, site: &SiteId, device: &DeviceId) -> Option<&mut Row> {
+        let (RowId(index), _) = self.find(site, device)?;
+        self.rows.get_mut(usize::try_from(index).ok()?)
+    }
+
+    fn mark(&mut self, index: u32) {
+        let row = usize::try_from(index).ok().and_then(|at| self.rows.get_mut(at));
+        if let Some(row) = row.filter(|row| !row.marked) {
+            row.marked = true;
+            self.marked.push(index);
+        }
+    }
+
+    fn intern(&mut self, words: Words) -> Arc<Words> {
+        if let Some(known) = self.words.get(&words) {
+            return Arc::clone(known);
+        }
+        let words = Arc::new(words);
+        self.words.insert(Arc::clone(&words));
+        words
+    }
+}
+
+impl Row {
+    fn said(&self) -> Said {
+        Said {
+            agent_version: self.words.agent_version.clone(),
+            installed: self.words.installed.clone(),
+            state: self.words.state.clone(),
+            reason: self.words.reason,
+            last_seen: Some(Timestamp::from_millis(self.last_seen_ms)),
+            boot_count: self.boot_count,
+            poll_n: self.poll_n,
+        }
+    }
+
+    fn mark(&self, site: &SiteId) -> Mark {
+        let installed = self.words.installed.as_ref();
+        Mark {
+            site: site.to_string(),
+            device: self.device.to_string(),
+            agent_version: self.words.agent_version.clone(),
+            installed: installed.and_then(|image| serde_json::to_string(image).ok()),
+            state: self.words.state.clone(),
+            reason: self.words.reason.map(|reason| reason.code().to_owned()),
+            last_seen: self.last_seen_ms,
+            boot_count: i64::try_from(self.boot_count).unwrap_or(i64::MAX),
+            poll_n: i64::try_from(self.poll_n).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Names by number, so that a million rows do not repeat them.
+#[derive(Debug)]
+struct Names<T> {
+    names: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { names: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Names<T> {
+    fn number(&self, name: &T) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    fn number_of(&mut self, name: &T) -> u32 {
+        if let Some(number) = self.number(name) {
+            return number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(name.clone());
+        self.numbers.insert(name.clone(), number);
+        number
+    }
+
+    fn get(&self, number: u32) -> Option<&T> {
+        self.names.get(usize::try_from(number).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::device::StoredAgent;
+    use patchward_protocol::api::site::Management;
+    use patchward_protocol::id::LedgerId;
+    use patchward_protocol::key::{SecretKey, Signer as _};
+    use patchward_protocol::ledger::Chain;
+
+    fn device(site: &str, device: &str, seed: u8) -> StoredDevice {
+        let key = SecretKey::from_seed(&[seed; 32]).public();
+        StoredDevice {
+            site: SiteId::new(site).unwrap(),
+            device: DeviceId::new(device).unwrap(),
+            management: Management::Agent,
+            family: FamilyId::new("acme.a").unwrap(),
+            hardware: None,
+            agent: Some(StoredAgent {
+                device_key: key,
+                link_key: key,
+                link_n: 1,
+                chain: Chain::begin(LedgerId::from_random([seed; 16])),
+                forked: false,
+            }),
+            said: Said::default(),
+        }
+    }
+
+    fn known(fleet: &FleetTable, site: &str, device: &str) -> Option<Known> {
+        fleet.known(&SiteId::new(site).unwrap(), &DeviceId::new(device).unwrap())
+    }
+
+    #[test]
+    fn devices_of_two_sites_with_one_name_are_two_devices() {
+        let fleet = FleetTable::load(&[device("north", "pump-1", 1), device("south", "pump-1", 2)]);
+        let (north, south) = (known(&fleet, "north", "pump-1"), known(&fleet, "south", "pump-1"));
+        assert_ne!(north.unwrap().device_key, south.unwrap().device_key);
+        assert!(known(&fleet, "north", "pump-2").is_none());
+        assert!(known(&fleet, "west", "pump-1").is_none());
+    }
+
+    #[test]
+    fn poll_numbers_of_a_device_only_rise() {
+        let fleet = FleetTable::load(&[device("north", "pump-1", 1)]);
+        let row = known(&fleet, "north", "pump-1").unwrap().row;
+        let at = Timestamp::from_millis(1);
+        let poll = |boot, n| fleet.accept(row, (boot, n), Words::default(), at).is_ok();
+        assert!(poll(1, 5));
+        assert!(!poll(1, 5));
+        assert!(!poll(1, 4));
+        assert!(poll(2, 1));
+        assert!(!poll(1, 9));
+        assert!(poll(2, 2));
+        fleet.put(&device("north", "pump-1", 1));
+        assert!(!poll(2, 2), "enrolling again does not lower them");
+    }
+
+    #[test]
+    fn a_device_is_marked_once_and_again_when_writing_failed() {
+        let fleet = FleetTable::load(&[device("north", "pump-1", 1)]);
+        let row = known(&fleet, "north", "pump-1").unwrap().row;
+        let words = Words { state: Some("idle".into()), ..Words::default() };
+        let at = Timestamp::from_millis(7);
+        fleet.accept(row, (1, 1), words.clone(), at).unwrap();
+        fleet.accept(row, (1, 2), words, at).unwrap();
+        let marks = fleet.take_marks();
+        assert_eq!(marks.len(), 1);
+        assert_eq!((marks[0].poll_n, marks[0].state.as_deref()), (2, Some("idle")));
+        assert!(fleet.take_marks().is_empty());
+        fleet.mark_again(&marks);
+        assert_eq!(fleet.take_marks(), marks);
+    }
+
+    #[test]
+    fn many_devices_are_found_by_their_own_names() {
+        let fleet = FleetTable::default();
+        for n in 0..500 {
+            fleet.put(&device("north", &format!("pump-{n}"), 1));
+        }
+        assert_eq!(fleet.count(), 500);
+        for n in 0..500 {
+            assert!(known(&fleet, "north", &format!("pump-{n}")).is_some(), "{n}");
+        }
+    }
+}
