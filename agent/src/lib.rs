@@ -13,3 +13,5 @@ pub mod journal;
 pub mod link;
 pub mod machine;
 pub mod permit;
+pub mod stage;
+pub mod storage;
