@@ -197,23 +197,21 @@ impl Fetch {
 
     /// Which faults of the line are worth another try.
     fn after_fault(&mut self, error: LinkError) -> Result<LinkError, FetchError> {
-        match error {
-            LinkError::TooLong { .. } => Err(self.give_up(FetchError::Mismatch("it is longer"))),
+        let worth_it = matches!(
+            error,
             LinkError::Connect { .. }
-            | LinkError::Timeout { .. }
-            | LinkError::TooSlow { .. }
-            | LinkError::WrongRange { .. }
-            | LinkError::Http(_) => Ok(error),
-            LinkError::Address(_)
-            | LinkError::PlainHttp(_)
-            | LinkError::Path(_)
-            | LinkError::Authorities(_)
-            | LinkError::TlsSetup(_)
-            | LinkError::NotTrusted { .. }
-            | LinkError::Redirect { .. }
-            | LinkError::Encoding(_)
-            | LinkError::Take(_) => Err(FetchError::Link(error)),
+                | LinkError::Timeout { .. }
+                | LinkError::TooSlow { .. }
+                | LinkError::WrongRange { .. }
+                | LinkError::Http(_)
+        );
+        if worth_it {
+            return Ok(error);
         }
+        if matches!(error, LinkError::TooLong { .. }) {
+            return Err(self.give_up(FetchError::Mismatch("it is longer")));
+        }
+        Err(FetchError::Link(error))
     }
 
     fn complete(&mut self) -> Result<PathBuf, FetchError> {
