@@ -4,7 +4,7 @@
 //! Invariant: an applied migration never changes; a database of a newer program is refused.
 
 use super::DbError;
-use super::connection::{Connection, DatabaseUrl, Purpose, queries};
+use super::connection::{Connection, DatabaseUrl, queries};
 use super::schema::schema_migrations as table;
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
@@ -55,10 +55,7 @@ queries! {
 /// # Errors
 /// [`DbError`], with nothing of the failed migration applied.
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<&'static str>, DbError> {
-    let mut connection = Connection::open(url, Purpose::Write)?;
-    connection.begin(Purpose::Write).map_err(DbError::Begin)?;
-    let result = apply_missing(&mut connection);
-    connection.end(result).0
+    super::once(url, apply_missing)
 }
 
 /// Fails when the database is not exactly of this program's schema. Blocks its thread.
@@ -66,16 +63,13 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<&'static str>, DbError> {
 /// # Errors
 /// [`DbError::MigrationMissing`] and the like.
 pub fn check(url: &DatabaseUrl) -> Result<(), DbError> {
-    let mut connection = Connection::open(url, Purpose::Write)?;
-    connection.begin(Purpose::Write).map_err(DbError::Begin)?;
-    let missing = connection
-        .batch(BOOKKEEPING)
-        .and_then(|()| missing(&mut connection))
-        .map(|missing| missing.first().map(|migration| migration.name));
-    match connection.end(missing).0? {
-        Some(name) => Err(DbError::MigrationMissing { name }),
-        None => Ok(()),
-    }
+    super::once(url, |connection| {
+        connection.batch(BOOKKEEPING)?;
+        match missing(connection)?.first() {
+            Some(migration) => Err(DbError::MigrationMissing { name: migration.name }),
+            None => Ok(()),
+        }
+    })
 }
 
 fn apply_missing(connection: &mut Connection) -> Result<Vec<&'static str>, DbError> {

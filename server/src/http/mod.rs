@@ -9,7 +9,7 @@ pub mod health;
 pub mod mount;
 pub mod operator;
 pub mod problem;
-mod range;
+pub mod range;
 pub mod request_id;
 pub mod site;
 pub mod token;

@@ -1,0 +1,147 @@
+//! The command line of the server. The only module that prints.
+//!
+//! Not here: what the verbs do. Invariant: what a program reads (the address, the token, the OpenAPI
+//! document) goes to standard output, one thing a line; everything else to standard error.
+#![allow(clippy::print_stdout, reason = "the answer of a command")]
+
+use crate::app::Mode;
+use crate::clock::{SystemClock, SystemRng};
+use crate::config::Config;
+use crate::setup::DataFolder;
+use crate::{db, logging, openapi, serve, tls};
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The Patchward server: stores and serves what manufacturers and hospitals have signed.
+#[derive(Debug, Parser)]
+#[command(name = "patchward-server", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a data folder with new keys; prints the one-time token of the first administrator
+    Init(Place),
+    /// Run
+    Serve(Serve),
+    /// Bring the database to this program's schema
+    Migrate(Place),
+    /// Read the configuration and say what is wrong with it
+    CheckConfig(Place),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The data folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The configuration; without it `server.toml` in the data folder, if there is one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Address and port to listen on, over the configuration; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Plain HTTP beyond this machine: what is sent can be read and changed on the way
+    #[arg(long)]
+    insecure_plain_http: bool,
+    /// Let in the public example keys: for demonstrations only
+    #[arg(long)]
+    demo: bool,
+}
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// Whatever went wrong, with its causes.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Init(place) => init(&place),
+        Verb::Serve(serve) => run_server(serve),
+        Verb::Migrate(place) => migrate(&place),
+        Verb::CheckConfig(place) => check_config(&place),
+        Verb::Openapi => {
+            println!("{}", openapi::text());
+            Ok(())
+        }
+    }
+}
+
+fn init(place: &Place) -> Result<()> {
+    let folder = DataFolder::new(&place.data);
+    let token = folder
+        .init(&place.config()?, &SystemClock, &SystemRng)
+        .context("the data folder was not made")?;
+    println!("data folder: {}", place.data.display());
+    println!("claim token: {}", token.reveal());
+    println!("It makes the first administrator, once, within 7 days, and is not shown again:");
+    println!("  patchward-server serve --data {}", place.data.display());
+    println!("  patchward claim --server URL");
+    Ok(())
+}
+
+fn run_server(serve: Serve) -> Result<()> {
+    let mut config = serve.place.config()?;
+    config.listen = serve.listen.unwrap_or(config.listen);
+    config.insecure_plain_http |= serve.insecure_plain_http;
+    config.check().context("the configuration is not right")?;
+    logging::start(&config.log);
+    let mode = if serve.demo { Mode::InsecureDemo } else { Mode::Production };
+    if mode == Mode::InsecureDemo {
+        tracing::warn!("Example keys are let in: this server is for demonstrations only");
+    }
+    if config.tls.is_none() && !config.listen.ip().is_loopback() {
+        tracing::warn!("insecure_plain_http: what is sent can be read and changed on the way");
+    }
+    let folder = DataFolder::new(&serve.place.data);
+    let parts = folder
+        .open(config, mode, Arc::new(SystemClock), Arc::new(SystemRng))
+        .context("the data folder cannot be used")?;
+    serve::serve(parts, |url| println!("listening on {url}")).context("the server ended")
+}
+
+fn migrate(place: &Place) -> Result<()> {
+    let database = DataFolder::new(&place.data).database(&place.config()?)?;
+    let applied = db::migrate(&database).context("the database was not migrated")?;
+    for name in &applied {
+        println!("applied {name}");
+    }
+    if applied.is_empty() {
+        println!("nothing to do");
+    }
+    Ok(())
+}
+
+fn check_config(place: &Place) -> Result<()> {
+    let config = place.config()?;
+    if let Some(tls) = &config.tls {
+        tls::server_config(tls).context("[tls] is not right")?;
+    }
+    DataFolder::new(&place.data).database(&config).context("postgres_url_file is not right")?;
+    println!("the configuration is right");
+    Ok(())
+}
+
+impl Place {
+    fn config(&self) -> Result<Config> {
+        let beside = self.data.join("server.toml");
+        let path = match &self.config {
+            Some(path) => path,
+            None if beside.is_file() => &beside,
+            None => return Ok(Config::default()),
+        };
+        Config::read(path).context("the configuration is not right")
+    }
+}
