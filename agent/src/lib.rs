@@ -10,6 +10,7 @@ pub mod config;
 pub mod driver;
 pub mod edge;
 pub mod journal;
+pub mod ledger;
 pub mod link;
 pub mod machine;
 pub mod permit;
