@@ -100,6 +100,9 @@ pub enum LedgerError {
     },
 }
 
+/// What the entries take that lead up to an activation, in bytes.
+const BEGIN_BYTES: u64 = 16 * 1024;
+
 /// Whose ledger, where, how long.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -159,7 +162,8 @@ impl Ledger {
     /// Whether an update may begin.
     #[must_use]
     pub fn room(&self) -> Room {
-        let full = self.bytes().saturating_add(RESERVE_BYTES) > self.bytes_max;
+        let need = RESERVE_BYTES.saturating_add(BEGIN_BYTES);
+        let full = self.bytes().saturating_add(need) > self.bytes_max;
         if full { Room::Full } else { Room::Enough }
     }
 
@@ -560,11 +564,11 @@ mod tests {
         )
         .unwrap();
         let mut seq = 1;
-        while ledger.room() == Room::Enough {
-            let kind = if seq == 3 { Kind::Activating } else { Kind::Held };
-            ledger.append(seq, &entry(kind)).unwrap();
+        let kind = |seq| if seq == 3 { Kind::Activating } else { Kind::Held };
+        while ledger.append(seq, &entry(kind(seq))).is_ok() {
             seq += 1;
         }
+        assert_eq!(ledger.room(), Room::Full);
         let before = ledger.bytes();
         ledger.drop_receipted(seq - 1).unwrap();
         assert!(ledger.bytes() <= before);
