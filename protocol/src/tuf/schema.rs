@@ -29,6 +29,8 @@ use tough::schema::{RoleKeys, RoleType};
 
 /// What the four documents have in common.
 pub trait Part: DeserializeOwned {
+    /// What `_type` must say. `tough`'s types do not look at it when they are read.
+    const TYPE: &'static str;
     /// Its version.
     fn version(&self) -> u64;
     /// When it stops being valid.
@@ -38,8 +40,10 @@ pub trait Part: DeserializeOwned {
 }
 
 macro_rules! part {
-    ($($kind:ty),*) => { $(
+    ($($kind:ty = $name:literal),*) => { $(
         impl Part for $kind {
+            const TYPE: &'static str = $name;
+
             fn version(&self) -> u64 {
                 self.version.get()
             }
@@ -54,7 +58,7 @@ macro_rules! part {
         }
     )* };
 }
-part!(Root, Targets, Snapshot, Freshness);
+part!(Root = "root", Targets = "targets", Snapshot = "snapshot", Freshness = "timestamp");
 
 /// One signature of a document. What it says about itself is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +129,16 @@ impl Envelope {
     /// [`TufError::Shape`].
     pub fn typed<T: Part>(self) -> Result<Document<T>, TufError> {
         let shape = |source| TufError::Shape { role: self.role.clone(), source };
+        let kind = self.signed.get("_type").and_then(Value::as_str).unwrap_or_default();
+        if kind != T::TYPE {
+            let told = format!("_type is {kind:?}, not {:?}", T::TYPE);
+            return Err(shape(serde::de::Error::custom(told)));
+        }
+        let spec = self.signed.get("spec_version").and_then(Value::as_str).unwrap_or_default();
+        if spec.split('.').next() != Some("1") {
+            let told = format!("spec_version is {spec:?}; this software knows 1");
+            return Err(shape(serde::de::Error::custom(told)));
+        }
         let signed = T::deserialize(&self.signed).map_err(shape)?;
         let Self { role, signatures, message, raw, .. } = self;
         Ok(Document { role, signed, signatures, message, sha256: Sha256Digest::of(&raw), raw })
