@@ -109,10 +109,12 @@ impl fmt::Display for Chain<'_> {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        match error {
-            DbError::Busy => Self::busy(BUSY_S),
-            error if error.is_storage_full() => Self::of(ErrorCode::StorageFull),
-            error => Self::failed(error),
+        if matches!(error, DbError::Busy) {
+            Self::busy(BUSY_S)
+        } else if error.is_storage_full() {
+            Self::of(ErrorCode::StorageFull)
+        } else {
+            Self::failed(error)
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Joining {
 
 /// What came of it.
 enum Outcome {
-    Joined(StoredDevice),
+    Joined(Box<StoredDevice>),
     Refused(ErrorCode),
 }
 
@@ -106,7 +106,7 @@ fn join(conn: &mut Connection, joining: &Joining, at: Timestamp) -> Result<Outco
         && token.site == *site
         && is_same(joining, stored)
     {
-        return Ok(Outcome::Joined(stored.clone()));
+        return Ok(Outcome::Joined(Box::new(stored.clone())));
     }
     if !is_good(&token, &joining.enrolment, at) {
         return Ok(Outcome::Refused(ErrorCode::EnrolmentToken));
@@ -123,7 +123,7 @@ fn join(conn: &mut Connection, joining: &Joining, at: Timestamp) -> Result<Outco
     } else {
         device::insert(conn, &joined, at)?;
     }
-    Ok(Outcome::Joined(joined))
+    Ok(Outcome::Joined(Box::new(joined)))
 }
 
 /// Whether the token is unused, in time, and for this site, family and device.
