@@ -5,10 +5,13 @@
 //! knows after a crash what was intended.
 //! Deliberately absent: a listening socket, a shell, any path by which a server starts anything.
 
+pub mod boot;
 pub mod child;
 pub mod config;
 pub mod driver;
 pub mod edge;
+pub mod install;
+pub mod installer;
 pub mod journal;
 pub mod ledger;
 pub mod link;

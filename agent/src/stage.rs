@@ -13,7 +13,7 @@ use crate::edge::Failure;
 use crate::link::error::LinkError;
 use patchward_protocol::reason::Reason;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Resumes without progress after which fetching is given up for now.
 pub const RESUMES_MAX: u32 = 10;
@@ -88,6 +88,14 @@ impl FetchError {
             | Self::Link(_) => None,
         }
     }
+}
+
+/// Removes all downloads.
+///
+/// # Errors
+/// What the disk says; that there is no spool is no error.
+pub fn clear(spool: &Path) -> io::Result<()> {
+    if spool.exists() { fetch::clear(spool, &[]) } else { Ok(()) }
 }
 
 impl From<FetchError> for Failure {

@@ -147,14 +147,11 @@ pub fn length(bytes: &[u8]) -> u64 {
 /// Runs work that blocks beside the event loop.
 ///
 /// # Errors
-/// What the work returns; a panic in it is an error of the kind `Other`.
-pub async fn blocking<T: Send + 'static, E: From<io::Error> + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(stopped) => Err(io::Error::other(stopped).into()),
-    }
+/// A panic in the work is an error of the kind `Other`.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -76,11 +76,9 @@ impl Fetch {
     ) -> Result<Self, FetchError> {
         let wanted = Wanted { length: image.length, sha256: image.sha256 };
         let spool = spool.to_owned();
-        let begun = tokio::task::spawn_blocking(move || Self::open(&spool, wanted, pause)).await;
-        begun.unwrap_or_else(|stopped| {
-            let source = io::Error::other(stopped);
-            Err(FetchError::Spool { during: "reading", path: PathBuf::new(), source })
-        })
+        let path = spool.clone();
+        let begun = storage::blocking(move || Self::open(&spool, wanted, pause)).await;
+        begun.map_err(|source| FetchError::Spool { during: "reading", path, source })?
     }
 
     /// How much of the file is there, in bytes.
