@@ -7,11 +7,13 @@
 
 pub mod boot;
 pub mod child;
+pub mod clock;
 pub mod config;
 pub mod driver;
 pub mod edge;
 pub mod install;
 pub mod installer;
+pub mod identity;
 pub mod journal;
 pub mod ledger;
 pub mod link;
