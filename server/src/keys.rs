@@ -100,8 +100,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyError`].
     pub fn create(folder: &Path, rng: &dyn Rng) -> Result<Self, KeyError> {
-        let refused =
-            |source: io::Error| KeyError::Write { path: folder.to_owned(), source };
+        let refused = |source: io::Error| KeyError::Write { path: folder.to_owned(), source };
         durable::make_private_folder(folder).map_err(refused)?;
         write_secret(&folder.join(RECORD_FILE), rng)?;
         write_secret(&folder.join(MAC_FILE), rng)?;

@@ -147,7 +147,10 @@ impl Connection {
     }
 
     /// Ends the transaction that `begin` began: commits what went well, rolls back the rest.
-    pub(super) fn end<T, E: From<DbError>>(&mut self, result: Result<T, E>) -> (Result<T, E>, Link) {
+    pub(super) fn end<T, E: From<DbError>>(
+        &mut self,
+        result: Result<T, E>,
+    ) -> (Result<T, E>, Link) {
         match result {
             Ok(value) => match self.commit() {
                 Ok(()) => (Ok(value), Link::Sound),

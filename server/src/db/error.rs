@@ -46,7 +46,9 @@ pub enum DbError {
         name: String,
     },
     /// The database is of a newer program.
-    #[error("the database has migration {name}, which this program does not know: use the newer program")]
+    #[error(
+        "the database has migration {name}, which this program does not know: use the newer program"
+    )]
     MigrationUnknown {
         /// Its name.
         name: String,

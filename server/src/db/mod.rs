@@ -5,6 +5,7 @@
 //! Not here: rules. There is no trait in front of it, and "not found" is `Ok(None)`, never an error.
 //! Invariant: what `write` answered with `Ok` is on disk.
 
+pub mod act;
 pub mod column;
 mod connection;
 pub mod device;

@@ -63,6 +63,16 @@ pub enum ApprovalError {
         /// The serial.
         serial: u64,
     },
+    /// A new approval that does not come after the earlier ones.
+    #[error("{path} has serial {serial}, and {highest} was published before it")]
+    SerialFell {
+        /// Its target path.
+        path: String,
+        /// Its serial.
+        serial: u64,
+        /// What it must exceed.
+        highest: u64,
+    },
     /// The store failed.
     #[error("{path} cannot be read from the store")]
     Read {
@@ -99,7 +109,9 @@ impl Approvals {
         for (path, sha256) in listed {
             let published = match held.get(sha256) {
                 Some(published) => Arc::clone(published),
-                None => Arc::new(Published { sha256: *sha256, approval: read(path, sha256, blobs)? }),
+                None => {
+                    Arc::new(Published { sha256: *sha256, approval: read(path, sha256, blobs)? })
+                }
             };
             let approval = &published.approval;
             if !is_named(path, site, approval) {
@@ -130,24 +142,40 @@ impl Approvals {
         at: Timestamp,
     ) -> impl Iterator<Item = (&'a Published, &'a ApprovedDevice)> {
         let named = self.by_device.get(device).map(Vec::as_slice).unwrap_or_default();
-        named
-            .iter()
-            .filter(move |published| is_in_force(&published.approval, at))
-            .filter_map(move |published| {
+        named.iter().filter(move |published| is_in_force(&published.approval, at)).filter_map(
+            move |published| {
                 published.approval.device(device, key).map(|named| (&**published, named))
-            })
+            },
+        )
+    }
+
+    /// Whether these may follow `earlier`: a new approval has a higher serial than every earlier one,
+    /// a changed one (withdrawn) at least its own. Devices obey no lower serial than they have seen.
+    ///
+    /// # Errors
+    /// [`ApprovalError::SerialFell`].
+    pub fn follows(&self, earlier: &Self) -> Result<(), ApprovalError> {
+        let highest = earlier.all.iter().map(|published| published.approval.serial).max();
+        for published in &self.all {
+            let approval = &published.approval;
+            let before = earlier.all.iter().find(|other| other.approval.id == approval.id);
+            let must_exceed = match before {
+                Some(before) => before.approval.serial.saturating_sub(1),
+                None => highest.unwrap_or(0),
+            };
+            if approval.serial <= must_exceed {
+                let path = format!("{APPROVAL_DIR}/{}.json", approval.id);
+                let (serial, highest) = (approval.serial, must_exceed);
+                return Err(ApprovalError::SerialFell { path, serial, highest });
+            }
+        }
+        Ok(())
     }
 
     /// All of them, withdrawn and ended ones too.
     #[must_use]
     pub fn all(&self) -> &[Arc<Published>] {
         &self.all
-    }
-
-    /// The highest serial; 0 when there are none.
-    #[must_use]
-    pub fn serial_max(&self) -> u64 {
-        self.all.iter().map(|published| published.approval.serial).max().unwrap_or(0)
     }
 }
 

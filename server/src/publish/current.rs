@@ -138,7 +138,11 @@ pub fn moved(
     Ok(moved)
 }
 
-fn documents(
+/// The four current documents; none before the first publish.
+///
+/// # Errors
+/// [`DbError`], also when a head names a document that is not there.
+pub fn documents(
     conn: &mut Connection,
     id: &RepositoryId,
     heads: &Heads,

@@ -3,6 +3,7 @@
 //! Not here: the decisions. Each worker is a loop that ends with the server; any number of servers
 //! may run them on one database. Invariant: a worker that fails says so once a round and goes on.
 
+mod refresh;
 mod watch;
 
 use crate::app::App;
@@ -18,6 +19,7 @@ pub struct Workers(Vec<JoinHandle<()>>);
 pub fn start(app: &Arc<App>) -> Workers {
     Workers(vec![
         tokio::spawn(watch::follow(Arc::clone(app))),
+        tokio::spawn(refresh::keep_fresh(Arc::clone(app))),
         tokio::spawn(flush::keep_flushing(Arc::clone(app))),
     ])
 }

@@ -1,0 +1,60 @@
+//! What people and the server did to the server itself, in order; rows are inserted only.
+//!
+//! Not here: devices' ledgers. Invariant: an act is appended in the transaction that does it.
+
+use super::schema::acts;
+use super::{Connection, DbError, queries};
+use diesel::prelude::*;
+use patchward_protocol::time::Timestamp;
+
+/// One act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// When.
+    pub at: Timestamp,
+    /// What it is about: a repository's id, or `server`.
+    pub scope: String,
+    /// Who: the name of an API token, or `server`. Never a person's name.
+    pub who: String,
+    /// What was done, e.g. `publish`.
+    pub act: &'static str,
+    /// Particulars as JSON.
+    pub detail: serde_json::Value,
+}
+
+queries! {
+    fn last_n(conn) -> Result<Option<i64>, DbError> {
+        Ok(acts::table.select(diesel::dsl::max(acts::n)).first::<Option<i64>>(conn)?)
+    }
+
+    fn insert(conn, n: i64, act: &Act, detail: &str) -> Result<(), DbError> {
+        let row = (
+            acts::n.eq(n),
+            acts::at.eq(act.at.millis()),
+            acts::scope.eq(&act.scope),
+            acts::who.eq(&act.who),
+            acts::act.eq(act.act),
+            acts::detail.eq(detail),
+        );
+        diesel::insert_into(acts::table).values(row).execute(conn)?;
+        Ok(())
+    }
+
+    /// The acts about a scope, oldest first: who and what.
+    pub fn about(conn, scope: &str) -> Result<Vec<(String, String, String)>, DbError> {
+        Ok(acts::table
+            .filter(acts::scope.eq(scope))
+            .order(acts::n)
+            .select((acts::who, acts::act, acts::detail))
+            .load(conn)?)
+    }
+}
+
+/// Appends an act. Writers come one after the other, so the numbers have no gaps.
+///
+/// # Errors
+/// [`DbError`].
+pub fn append(conn: &mut Connection, act: &Act) -> Result<(), DbError> {
+    let next = last_n(conn)?.unwrap_or(0).saturating_add(1);
+    insert(conn, next, act, &act.detail.to_string())
+}
