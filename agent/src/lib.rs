@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod driver;
 pub mod edge;
+pub mod health;
 pub mod install;
 pub mod installer;
 pub mod identity;
@@ -21,3 +22,6 @@ pub mod machine;
 pub mod permit;
 pub mod stage;
 pub mod storage;
+
+#[cfg(test)]
+mod samples;

@@ -215,3 +215,109 @@ fn spare_ms(slot: Slot, admitted: &Admitted, moment: &Moment) -> Option<u64> {
     let need_ms = worst_s.saturating_add(moment.reserve_s).saturating_mul(1000);
     rest_ms.checked_sub(need_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, EXAMPLE, InterlockSource};
+    use crate::edge::Clock as _;
+    use crate::permit::interlock::LEASE_MS;
+    use crate::samples::{self, Hand};
+    use patchward_protocol::decision::{Held, Interlock as Said};
+    use patchward_protocol::tuf::custom::Kind;
+    use std::time::Duration;
+
+    async fn answer(source: InterlockSource, settle: Duration, clock: &Hand) -> Answer {
+        let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
+        clinical.interlock = source;
+        Interlock::new(&clinical, settle, clock.clone()).ask().await
+    }
+
+    fn not_needed() -> InterlockSource {
+        InterlockSource::NoneBecause("bench device".into())
+    }
+
+    fn ask(
+        answer: &Answer,
+        clock: &Hand,
+        change: impl FnOnce(&mut Moment),
+    ) -> Result<Permit, NoPermit> {
+        let image = samples::image(Kind::Tree, 7, b"image", 5);
+        let (approval, approval_sha256) = samples::approval(&image);
+        let mut moment = samples::moment(approval_sha256);
+        change(&mut moment);
+        let proofs = Proofs {
+            own: &samples::own(Kind::Tree),
+            approval: &approval,
+            approval_sha256,
+            signers: &samples::signers(),
+            weakest_allowed: SigningMethod::Offline,
+            image: &image,
+        };
+        Permit::issue(&proofs, &moment, answer, clock.boot_ms())
+    }
+
+    #[tokio::test]
+    async fn a_permit_is_issued_and_used_once_in_time() {
+        let clock = Hand::default();
+        let answer = answer(not_needed(), Duration::ZERO, &clock).await;
+        let permit = ask(&answer, &clock, |_| {}).unwrap();
+        // Slot until 06:00, now 04:10; worst (3 + 90 * 3) s, reserve 120 s.
+        assert_eq!(permit.start_by_boot_ms(), (110 * 60 - 273 - 120) * 1000);
+        let image = permit.use_up(LEASE_MS - 1).unwrap();
+        assert_eq!(image.firmware.seq.0, 7);
+    }
+
+    #[tokio::test]
+    async fn a_permit_ends_with_the_lease_and_with_the_slot() {
+        let clock = Hand::default();
+        let answer = answer(not_needed(), Duration::ZERO, &clock).await;
+        let permit = ask(&answer, &clock, |_| {}).unwrap();
+        assert_eq!(permit.use_up(LEASE_MS), Err(Reason::InterlockSilent));
+        let late = |moment: &mut Moment| {
+            moment.at = moment.at.map(|at| at.plus_seconds(110 * 60 - 273 - 120));
+        };
+        let permit = ask(&answer, &clock, late).unwrap();
+        assert_eq!(permit.use_up(1), Err(Reason::SlotTooShort));
+        clock.forward(LEASE_MS);
+        let stale = ask(&answer, &clock, |_| {});
+        assert_eq!(stale.unwrap_err(), NoPermit::NotNow(vec![Reason::InterlockSilent]));
+    }
+
+    #[tokio::test]
+    async fn what_the_moment_says_of_the_interlock_does_not_count() {
+        let clock = Hand::default();
+        let missing = answer(InterlockSource::Missing, Duration::ZERO, &clock).await;
+        let claimed = |moment: &mut Moment| moment.interlock = Said::Free { for_s: 9999 };
+        let refused = ask(&missing, &clock, claimed).unwrap_err();
+        assert_eq!(refused, NoPermit::NotNow(vec![Reason::InterlockMissing]));
+    }
+
+    #[tokio::test]
+    async fn the_longer_of_both_settle_times_counts() {
+        let clock = Hand::default();
+        let argv = crate::child::Argv::new(vec!["/bin/true".into()]).unwrap();
+        let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
+        clinical.interlock = InterlockSource::Probe(argv);
+        clinical.probe_every = Duration::from_secs(60);
+        let mut lock = Interlock::new(&clinical, Duration::from_secs(120), clock.clone());
+        for (forward_ms, free) in [(0, false), (60_000, false), (59_000, false), (1000, true)] {
+            clock.forward(forward_ms);
+            let answer = lock.ask().await;
+            assert_eq!(ask(&answer, &clock, |_| {}).is_ok(), free, "after {}", clock.boot_ms());
+        }
+    }
+
+    #[tokio::test]
+    async fn every_reason_against_it_is_told() {
+        let clock = Hand::default();
+        let answer = answer(not_needed(), Duration::ZERO, &clock).await;
+        let refused = ask(&answer, &clock, |moment| {
+            moment.held_here = Held::Yes;
+            moment.open = None;
+            moment.at = None;
+        });
+        let reasons = vec![Reason::HeldHere, Reason::ClockUnknown, Reason::WaveNotOpen];
+        assert_eq!(refused.unwrap_err(), NoPermit::NotNow(reasons));
+    }
+}

@@ -186,28 +186,8 @@ fn said(ended: &Result<Ended, RunError>) -> Said {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::samples::Hand;
     use proptest::prelude::*;
-    use std::cell::Cell;
-    use std::rc::Rc;
-
-    #[derive(Debug, Clone, Default)]
-    struct Hand(Rc<Cell<u64>>);
-
-    impl Hand {
-        fn forward(&self, ms: u64) {
-            self.0.set(self.0.get() + ms);
-        }
-    }
-
-    impl Clock for Hand {
-        fn boot_ms(&self) -> u64 {
-            self.0.get()
-        }
-
-        fn wall(&self) -> patchward_protocol::time::Timestamp {
-            patchward_protocol::time::Timestamp::EPOCH
-        }
-    }
 
     fn interlock(source: InterlockSource) -> (Interlock<Hand>, Hand) {
         let mut clinical = Config::parse(crate::config::EXAMPLE).unwrap().clinical;
