@@ -10,6 +10,7 @@
 mod child;
 mod corpus;
 mod deny;
+mod deploy;
 mod needs;
 mod place;
 mod postgres;

@@ -47,6 +47,16 @@ pub(crate) const SQUASHFS: Component = Component {
     package: "squashfs-tools",
     present: || place::program("mksquashfs").is_some(),
 };
+/// systemd-analyze: reads the units, without a running systemd.
+pub(crate) const UNIT_READER: Component = Component {
+    purpose: "the check of the systemd units",
+    package: "systemd",
+    present: || place::program("systemd-analyze").is_some(),
+};
+
+/// Everything that `cargo xtask test` needs.
+pub(crate) const ALL: [&Component; 6] =
+    [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &UNIT_READER];
 
 /// Makes sure that all of these are there.
 pub(crate) fn provide(components: &[&Component]) -> Result<String> {

@@ -7,7 +7,7 @@
 //! the others, but tests are never run against programs that were not built just now.
 
 use crate::{
-    child, corpus, deny, needs,
+    child, corpus, deny, deploy, needs,
     place::Place,
     postgres::Postgres,
     python::Python,
@@ -64,9 +64,7 @@ impl Suite<'_> {
     fn steps(&mut self) {
         let place = self.place;
         self.step("format", || shown(place.cargo("fmt").args(["--all", "--check"])));
-        let components =
-            [&needs::DATABASE, &needs::TRACER, &needs::PYTHON, &needs::EXT4, &needs::SQUASHFS];
-        let provided = self.step("set-up", || needs::provide(&components).map(noted));
+        let provided = self.step("set-up", || needs::provide(&needs::ALL).map(noted));
         let python = provided.and_then(|()| {
             self.step("python", || {
                 let python = Python::provide(place)?;
@@ -82,6 +80,9 @@ impl Suite<'_> {
             .and_then(|_| self.step("corpus", || corpus::build(place, &corpus::Wanted::default())));
         self.step("clippy", || shown(checked(place, "clippy").args(CLIPPY)));
         let programs = self.step("build", || build(place));
+        if let Some(programs) = &programs {
+            self.step("deploy", || deploy::check(place, programs).map(noted));
+        }
         let postgres = self.step("postgres", || {
             let postgres = Postgres::start()?;
             let address = postgres.url.rsplit('@').next().unwrap_or_default().to_owned();
