@@ -25,3 +25,4 @@ pub mod storage;
 
 #[cfg(test)]
 mod samples;
+pub mod trust;
