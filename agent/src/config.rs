@@ -45,6 +45,8 @@ pub struct Config {
     pub settings: Settings,
     /// Times of the agent.
     pub timing: Timing,
+    /// Most bytes of the ledger.
+    pub ledger_bytes_max: u64,
 }
 
 /// Who the device is.
@@ -63,6 +65,10 @@ pub struct Identity {
 pub struct TimeSources {
     /// The system's clock.
     pub system_clock: SystemClock,
+    /// Prints the time of the hospital's own time service; counts instead of the system's clock.
+    pub command: Option<Argv>,
+    /// File with the kernel's boot id.
+    pub boot_id_file: PathBuf,
 }
 
 /// Whether the system's clock counts as a source of time.
@@ -160,8 +166,12 @@ pub enum Settings {
 pub struct Timing {
     /// The first contact is at a random moment within this time.
     pub first_contact: Duration,
-    /// Time between polls.
+    /// Time between polls while the server does not say.
     pub poll: Duration,
+    /// First wait after a failed contact.
+    pub retry: Duration,
+    /// Longest wait after a failed contact.
+    pub retry_max: Duration,
     /// Least time without a break that the device must have been free.
     pub settle: Duration,
     /// Kept free at the end of a slot.

@@ -30,6 +30,8 @@ struct RawConfig {
     settings: RawSettings,
     #[serde(default)]
     timing: RawTiming,
+    #[serde(default)]
+    ledger: RawLedger,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +55,14 @@ struct RawFactory {
 struct RawTime {
     #[serde(default)]
     system_clock: RawSystemClock,
+    command: Option<Vec<String>>,
+    boot_id_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawLedger {
+    mib_max: Option<u64>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -115,11 +125,15 @@ struct RawSettings {
 struct RawTiming {
     first_contact_s: Option<u64>,
     poll_s: Option<u64>,
+    retry_s: Option<u64>,
+    retry_max_s: Option<u64>,
     settle_s: Option<u64>,
     reserve_s: Option<u64>,
     spread_s: Option<u64>,
     gate_every_s: Option<u64>,
 }
+
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Finds the lines of keys, for messages.
 #[derive(Clone, Copy)]
@@ -140,12 +154,13 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         family_root: text.absolute("family_root", raw.family_root)?,
         identity: Identity { family, hardware, device },
         factory,
-        time: TimeSources { system_clock },
+        time: text.time(system_clock, raw.time.command, raw.time.boot_id_file)?,
         clinical: text.clinical(raw.clinical)?,
         install: text.install(raw.install)?,
         health: text.health(raw.health)?,
         settings: text.settings(raw.settings)?,
         timing: text.timing(&raw.timing)?,
+        ledger_bytes_max: text.ledger(&raw.ledger)?,
     })
 }
 
@@ -156,6 +171,28 @@ fn shape(text: &str, error: &toml::de::Error) -> ConfigError {
 }
 
 impl Text<'_> {
+    fn time(
+        self,
+        system_clock: SystemClock,
+        command: Option<Vec<String>>,
+        boot_id_file: Option<PathBuf>,
+    ) -> Result<TimeSources, ConfigError> {
+        let file = boot_id_file.unwrap_or_else(|| PathBuf::from(BOOT_ID_FILE));
+        Ok(TimeSources {
+            system_clock,
+            command: command.map(|argv| self.argv("time.command", argv)).transpose()?,
+            boot_id_file: self.absolute("time.boot_id_file", file)?,
+        })
+    }
+
+    fn ledger(self, raw: &RawLedger) -> Result<u64, ConfigError> {
+        let mib = raw.mib_max.unwrap_or(16);
+        if !(2..=1024).contains(&mib) {
+            return self.rule("ledger.mib_max", "must be from 2 to 1024");
+        }
+        Ok(mib * 1024 * 1024)
+    }
+
     fn clinical(self, raw: RawClinical) -> Result<Clinical, ConfigError> {
         let interlock = match (raw.probe, raw.none_because) {
             (Some(_), Some(_)) => {
@@ -238,6 +275,8 @@ impl Text<'_> {
         Ok(Timing {
             first_contact: self.seconds("timing.first_contact_s", raw.first_contact_s, 900)?,
             poll: self.at_least_1("timing.poll_s", raw.poll_s, 300)?,
+            retry: self.at_least_1("timing.retry_s", raw.retry_s, 5)?,
+            retry_max: self.at_least_1("timing.retry_max_s", raw.retry_max_s, 3600)?,
             settle: self.seconds("timing.settle_s", raw.settle_s, 300)?,
             reserve: self.seconds("timing.reserve_s", raw.reserve_s, 120)?,
             spread: self.seconds("timing.spread_s", raw.spread_s, 60)?,
