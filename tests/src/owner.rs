@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use patchward_protocol::api::repository::{
     OpenRepository, OpenRepositoryRequest, Publish, PublishRequest, Reading, RepositoryView,
+    ShowRepository,
 };
 use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
@@ -193,6 +194,24 @@ impl Owner {
             forge::set(&mut self.root, &format!("keys.{id}"), key.clone());
         }
         forge::set(&mut self.root, &format!("roles.{role}"), forge::role(&ids, threshold));
+    }
+
+    /// Goes through another server, or with another token, from now on.
+    pub fn use_client(&mut self, client: Client) {
+        self.client = client;
+    }
+
+    /// The targets that the server shows now, unsigned.
+    ///
+    /// # Errors
+    /// When it shows none.
+    pub fn current_targets(&self) -> Result<Value> {
+        let (kind, name) = self.id.parts();
+        let view = self.client.must::<ShowRepository>(&[kind, name], &())?;
+        let version = crate::forged::head(&view, "targets")?;
+        let got = self.client.get(&self.metadata(&format!("{version}.targets.json")))?;
+        let mut file: Value = serde_json::from_slice(&got.body).context("targets are JSON")?;
+        file.get_mut("signed").map(Value::take).context("targets have a signed part")
     }
 
     /// Path of a metadata file on the server.

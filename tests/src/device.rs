@@ -1,0 +1,402 @@
+//! A real agent on a device of its own: folders, scripts around it, what it runs and records.
+//!
+//! What a device runs is read from its disk, not from what the agent says: the tree behind `current`
+//! is packed again and hashed, the active slot is hashed. Not here: who approves what.
+//! Invariant: nothing outside the device's folder is touched.
+
+use crate::bin::Programs;
+use crate::clock::until;
+use crate::image::{Release, put};
+use crate::installed;
+use crate::running::{Running, Said, run, succeed};
+use crate::shim::TurnedClock;
+use anyhow::{Context as _, Result, bail};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{DeviceId, FamilyId};
+use patchward_protocol::key::PublicKey;
+use patchward_protocol::ledger::{Entry, Kind as Transition};
+use patchward_protocol::pack::EnrolmentPack;
+use patchward_protocol::reason::Reason;
+use patchward_protocol::tuf::custom::Kind;
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A device with an agent.
+#[derive(Debug)]
+pub struct Device {
+    /// Its name at its site.
+    pub name: DeviceId,
+    /// Its family.
+    pub family: FamilyId,
+    /// Which installer it has.
+    pub kind: Kind,
+    /// Everything of it.
+    pub folder: PathBuf,
+    /// Its device key, once it is known.
+    pub key: Option<PublicKey>,
+    /// Its wall clock, where a test turns it.
+    pub clock: Option<TurnedClock>,
+    program: PathBuf,
+    factory: Sha256Digest,
+}
+
+impl Device {
+    /// Makes a device as it leaves the factory: an image, the family's root, an agent.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn from_factory(
+        programs: &Programs,
+        folder: &Path,
+        name: &str,
+        factory: &Release,
+        family_root: &[u8],
+    ) -> Result<Self> {
+        let firmware = &factory.firmware;
+        let device = Self {
+            name: DeviceId::new(name).context("a device name")?,
+            family: firmware.family.clone(),
+            kind: firmware.payload.kind,
+            folder: folder.to_owned(),
+            key: None,
+            clock: None,
+            program: programs.agent(),
+            factory: firmware.payload.image_sha256,
+        };
+        for part in ["state", "health.d", "system"] {
+            fs::create_dir_all(folder.join(part)).context("make the device's folders")?;
+        }
+        put(&folder.join("family.root.json"), family_root)?;
+        put(&folder.join("settings.toml"), b"alarm_limit = 120\n")?;
+        script(&folder.join("in-use.sh"), &in_use_script(folder))?;
+        script(&folder.join("health.d/well"), &health_script(folder, device.kind))?;
+        script(&folder.join("restart.sh"), &restart_script(folder))?;
+        installed::put_factory(&device.folder, factory)?;
+        put(&device.config_file(), device.config(factory).as_bytes())?;
+        Ok(device)
+    }
+
+    /// Changes a line of the configuration.
+    ///
+    /// # Errors
+    /// When there is no such line.
+    pub fn reconfigure(&self, from: &str, to: &str) -> Result<()> {
+        let text = fs::read_to_string(self.config_file()).context("read the configuration")?;
+        if !text.contains(from) {
+            bail!("no `{from}` in the configuration");
+        }
+        put(&self.config_file(), text.replace(from, to).as_bytes())
+    }
+
+    /// Enrols with a pack.
+    ///
+    /// # Errors
+    /// When the agent refuses.
+    pub fn enrol(&self, pack: &EnrolmentPack) -> Result<Said> {
+        succeed(&mut self.enrolment(pack)?)
+    }
+
+    /// The command that enrols with a pack.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn enrolment(&self, pack: &EnrolmentPack) -> Result<Command> {
+        let path = self.folder.join("pack.json");
+        put(&path, &serde_json::to_vec(pack).context("write the pack")?)?;
+        let mut command = self.command("enrol");
+        command.arg(&path);
+        Ok(command)
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self) -> Result<Running> {
+        Running::start(self.name.as_str(), &mut self.command("run"), &self.log_file())
+    }
+
+    /// A command of the agent.
+    #[must_use]
+    pub fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(self.config_file()).arg(verb);
+        if let Some(clock) = &self.clock {
+            clock.show(&mut command);
+        }
+        command
+    }
+
+    /// What the agent says of itself.
+    ///
+    /// # Errors
+    /// When it says nothing readable.
+    pub fn status(&self) -> Result<Value> {
+        let said = succeed(self.command("status").arg("--json"))?;
+        serde_json::from_str(&said.out).with_context(|| format!("status: {}", said.out))
+    }
+
+    /// What the agent says of why it waits.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn why(&self) -> Result<Said> {
+        run(&mut self.command("why"))
+    }
+
+    /// Digest of the image that runs, computed from the disk.
+    ///
+    /// # Errors
+    /// When what stands there is no whole image.
+    pub fn running_image(&self) -> Result<Sha256Digest> {
+        installed::digest(&self.folder, self.kind)
+    }
+
+    /// Every entry of the ledger, each checked: signature, chain, order.
+    ///
+    /// # Errors
+    /// When the ledger does not verify.
+    pub fn ledger(&self) -> Result<Vec<Entry>> {
+        crate::ledger::read(&self.folder.join("state"), self.key.as_ref())
+    }
+
+    /// Whether the last step of the ledger is this one.
+    ///
+    /// # Errors
+    /// When the ledger does not verify.
+    pub fn has(&self, kind: Transition) -> Result<bool> {
+        Ok(self.ledger()?.iter().any(|entry| entry.fact.kind == kind))
+    }
+
+    /// Waits until the ledger says that something was refused for this reason.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn refused(&self, reason: Reason) -> Result<Entry> {
+        self.noted(Transition::Refused, reason)
+    }
+
+    /// Waits until the ledger says that the device waits for this reason.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn held(&self, reason: Reason) -> Result<Entry> {
+        self.noted(Transition::Held, reason)
+    }
+
+    /// Waits for an entry of a kind with a reason.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub fn noted(&self, kind: Transition, reason: Reason) -> Result<Entry> {
+        let what = format!("{} to note {kind:?} {reason}", self.name);
+        until(&what, PATIENCE, || {
+            let fits = |entry: &Entry| entry.fact.kind == kind && entry.fact.reason == Some(reason);
+            Ok(self.ledger()?.into_iter().rev().find(fits))
+        })
+        .with_context(|| self.story())
+    }
+
+    /// Fails unless the device still runs what it left the factory with, and never began to change.
+    ///
+    /// # Errors
+    /// When anything changed.
+    pub fn is_unchanged(&self) -> Result<()> {
+        self.still_runs(self.factory)?;
+        let begun = self.ledger()?.into_iter().find(|e| e.fact.kind == Transition::Activating);
+        match begun {
+            Some(entry) => bail!("{} began to change: {entry:?}", self.name),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails unless the device runs this image.
+    ///
+    /// # Errors
+    /// When it runs another.
+    pub fn still_runs(&self, image: Sha256Digest) -> Result<()> {
+        let now = self.running_image()?;
+        if now == image {
+            return Ok(());
+        }
+        bail!("{} runs {now} instead of {image}\n{}", self.name, self.story())
+    }
+
+    /// Waits until the ledger says that an image of this digest stays.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn noted_committed(&self, image_sha256: &str) -> Result<()> {
+        let done = |entry: &Entry| {
+            let image = entry.fact.release.as_ref();
+            let names = image.is_some_and(|image| image.image_sha256.to_string() == image_sha256);
+            names && entry.fact.kind == Transition::Committed
+        };
+        until(&format!("{} to commit", self.name), PATIENCE, || {
+            Ok(self.ledger()?.iter().any(done).then_some(()))
+        })
+        .with_context(|| self.story())
+    }
+
+    /// Waits until the device runs this release and its ledger says that it stays.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn updated_to(&self, release: &Release) -> Result<()> {
+        let image = release.firmware.payload.image_sha256;
+        self.noted_committed(&image.to_string())?;
+        self.still_runs(image)
+    }
+
+    /// The device is in use from now on, or free.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn set_in_use(&self, in_use: InUse) -> Result<()> {
+        set_marker(&self.folder.join("in-use"), in_use == InUse::Yes)
+    }
+
+    /// New images are unwell from now on, or well.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn set_health(&self, health: Health) -> Result<()> {
+        set_marker(&self.folder.join("unwell"), health == Health::Unwell)
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join("agent.toml")
+    }
+
+    /// Its agent's output.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.join("agent.log")
+    }
+
+    /// What happened, for the message of a failing test.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let entries = self.ledger().unwrap_or_default();
+        let lines = entries.iter().map(|entry| {
+            let fact = &entry.fact;
+            let reason = fact.reason.map_or("", Reason::code);
+            format!(
+                "  {} {:?} {reason} {}",
+                entry.seq,
+                fact.kind,
+                fact.detail.as_deref().unwrap_or("")
+            )
+        });
+        let ledger = lines.collect::<Vec<_>>().join("\n");
+        let log = fs::read_to_string(self.log_file()).unwrap_or_default();
+        let from = log.lines().count().saturating_sub(40);
+        let log: Vec<&str> = log.lines().skip(from).collect();
+        format!("ledger of {}:\n{ledger}\nits log:\n{}", self.name, log.join("\n"))
+    }
+
+    fn config(&self, factory: &Release) -> String {
+        let folder = self.folder.display();
+        let firmware = &factory.firmware;
+        let install = match self.kind {
+            Kind::Tree => format!(
+                "kind = \"tree\"\nroot = \"{folder}/system\"\nrestart = [\"{folder}/restart.sh\"]"
+            ),
+            Kind::Slots => format!(
+                "kind = \"slots\"\na = \"{folder}/system/slot-a\"\nb = \"{folder}/system/slot-b\"\n\
+                 spool = \"{folder}/system/spool\"\nboot = [\"{folder}/system/boot.sh\"]"
+            ),
+        };
+        format!(
+            "state_dir = \"{folder}/state\"\nfamily_root = \"{folder}/family.root.json\"\n\n\
+             [identity]\nfamily = \"{}\"\nhardware = \"{}\"\ndevice = \"{}\"\n\n\
+             [factory]\nversion = \"{}\"\nseq = {}\nimage_sha256 = \"{}\"\n\n\
+             [time]\nsystem_clock = \"independent\"\n\n\
+             [clinical]\nprobe = [\"{folder}/in-use.sh\"]\nprobe_every_s = 1\n\n\
+             [install]\n{install}\n\n\
+             [health]\ndir = \"{folder}/health.d\"\ncheck_limit_s = 10\nready_within_s = 0\n\n\
+             [settings]\npaths = [\"{folder}/settings.toml\"]\n\n\
+             [timing]\nfirst_contact_s = 0\npoll_s = 1\nsettle_s = 0\nreserve_s = 1\nspread_s = 0\n\
+             gate_every_s = 1\n",
+            self.family,
+            crate::image::HARDWARE,
+            self.name,
+            firmware.version,
+            firmware.seq,
+            firmware.payload.image_sha256,
+        )
+    }
+}
+
+/// Whether a patient depends on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InUse {
+    /// One does.
+    Yes,
+    /// None does.
+    No,
+}
+
+/// How new images are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Their checks pass.
+    Well,
+    /// Their checks fail; the image from the factory passes.
+    Unwell,
+}
+
+/// Writes an executable script.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn script(path: &Path, text: &str) -> Result<()> {
+    put(path, text.as_bytes())?;
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path, mode).with_context(|| format!("make {} run", path.display()))
+}
+
+fn in_use_script(folder: &Path) -> String {
+    format!("#!/bin/sh\nif [ -e '{}/in-use' ]; then exit 1; fi\nexit 0\n", folder.display())
+}
+
+/// Fails while the marker is there and something else than the image from the factory runs.
+fn health_script(folder: &Path, kind: Kind) -> String {
+    let folder = folder.display();
+    let running = match kind {
+        Kind::Tree => format!("cat '{folder}/system/current/version'"),
+        Kind::Slots => format!("cat '{folder}/system/active'"),
+    };
+    format!(
+        "#!/bin/sh\n[ -e '{folder}/unwell' ] || exit 0\n\
+         [ \"$({running})\" = \"$(cat '{folder}/factory-mark')\" ] && exit 0\n\
+         echo 'the pump does not answer'\nexit 1\n"
+    )
+}
+
+fn restart_script(folder: &Path) -> String {
+    format!("#!/bin/sh\necho restarted >> '{}/restarts'\nexit 0\n", folder.display())
+}
+
+fn set_marker(path: &Path, wanted: bool) -> Result<()> {
+    if wanted {
+        return put(path, b"");
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

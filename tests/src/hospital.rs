@@ -1,0 +1,128 @@
+//! A hospital at work with the command line: keys, repository, packs, approvals.
+//!
+//! Invariant: every approval is signed by two people of three, each saying name, role and reason.
+
+use crate::bin::Programs;
+use crate::clock::now;
+use crate::desk::{Desk, Hierarchy, number, text};
+use anyhow::{Context as _, Result};
+use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
+use patchward_protocol::pack::EnrolmentPack;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// A hospital.
+#[derive(Debug)]
+pub struct Hospital {
+    /// Its desk.
+    pub desk: Desk,
+    /// Its name.
+    pub site: SiteId,
+    /// Its keys.
+    pub keys: Hierarchy,
+    /// Its first root.
+    pub root: PathBuf,
+}
+
+/// What a hospital wants to permit.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The approval's name.
+    pub id: String,
+    /// Family of the release.
+    pub family: FamilyId,
+    /// Its version.
+    pub version: String,
+    /// Names of the devices.
+    pub devices: Vec<String>,
+    /// Seconds from now to the start of the slot.
+    pub start_s: i64,
+    /// Length of the slot in seconds.
+    pub length_s: i64,
+}
+
+impl Hospital {
+    /// Makes keys, opens the site's repository with them and publishes its first documents.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn begin(
+        programs: &Programs,
+        folder: &Path,
+        server: (&str, &str),
+        site: &SiteId,
+    ) -> Result<Self> {
+        let desk = Desk::new(programs, folder)?;
+        desk.enter("login", server.0, server.1)?;
+        let keys = desk.make_hierarchy()?;
+        let id = RepositoryId::Site(site.clone());
+        let root = desk.open_repository(&id, &keys)?;
+        Ok(Self { desk, site: site.clone(), keys, root })
+    }
+
+    /// Makes an enrolment pack for a family.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn pack(&self, family: &FamilyId, name: &str) -> Result<EnrolmentPack> {
+        let out = self.desk.place(&format!("{name}.pack.json"));
+        let mut command = self.desk.command(["site", "pack", self.site.as_str()]);
+        command.args(["--family", family.as_str(), "--out"]).arg(&out);
+        self.desk.say(&mut command)?;
+        let bytes = std::fs::read(&out).context("read the pack")?;
+        EnrolmentPack::read(&bytes).context("the pack reads")
+    }
+
+    /// Draws up an approval, has it signed by two people and publishes it.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn approve(&self, wish: &Wish) -> Result<Value> {
+        let said = self.draft(wish)?;
+        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
+        for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
+        {
+            self.desk.sign(&staged, key, version, &words(&key.person, role))?;
+        }
+        self.desk.publish(&[&staged])?;
+        Ok(said)
+    }
+
+    /// Draws up an approval that nobody has signed yet.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn draft(&self, wish: &Wish) -> Result<Value> {
+        let start = now().whole_second().plus_seconds(wish.start_s);
+        let slot = format!("{start}/{}", start.plus_seconds(wish.length_s));
+        let out = self.desk.place(&format!("approval-{}", wish.id));
+        let mut command = self.desk.command(["approve", "--site", self.site.as_str()]);
+        command.args(["--family", wish.family.as_str(), "--release", &wish.version]);
+        command.args(["--id", &wish.id, "--slot", &slot, "--settle-s", "0"]);
+        for device in &wish.devices {
+            command.args(["--device", device]);
+        }
+        self.desk.say(command.arg("--out").arg(&out))
+    }
+
+    /// Takes an approval back: drafted, signed by two people, published.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn withdraw(&self, id: &str) -> Result<()> {
+        let out = self.desk.place(&format!("withdrawal-{id}"));
+        let mut command = self.desk.command(["withdraw", "--site", self.site.as_str(), id]);
+        let said = self.desk.say(command.arg("--out").arg(&out))?;
+        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
+        for key in self.keys.targets.iter().take(2) {
+            self.desk.sign(&staged, key, version, &words(&key.person, "臨床工学技士"))?;
+        }
+        self.desk.publish(&[&staged]).map(|_| ())
+    }
+}
+
+/// Name, role and reason of a signature.
+#[must_use]
+pub fn words<'a>(person: &'a str, role: &'a str) -> [&'a str; 6] {
+    ["--name", person, "--role", role, "--reason", "Closes CVE-2026-1234"]
+}

@@ -1,0 +1,304 @@
+//! One hospital, one manufacturer, one device, and the attacker between device and server.
+//!
+//! Scenes of one test program share a server and nothing else: each opens repositories of its own.
+//! Not here: what the attacker does.
+//! Invariant: before the attack the honest parties have done nothing wrong; the device runs its
+//! factory image and is enrolled.
+
+use crate::bin::Programs;
+use crate::device::Device;
+use crate::forged::{Forged, Online};
+use crate::hostile::{Answer, Hostile};
+use crate::image::{Recipe, Release};
+use crate::owner::Owner;
+use crate::plan::Plan;
+use crate::running::Running;
+use crate::server::{QUICK, Server};
+use anyhow::{Context as _, Result};
+use patchward_protocol::api::site::{MakePack, MakePackRequest};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{DeviceId, FamilyId, RepositoryId, SiteId};
+use patchward_protocol::key::PublicKey;
+use patchward_protocol::pack::EnrolmentPack;
+use patchward_protocol::tuf::custom::Kind;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+};
+use tempfile::TempDir;
+
+/// A server that several scenes share, and the folder that everything is in.
+#[derive(Debug)]
+pub struct Stage {
+    /// The server.
+    pub server: Server,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// A server of its own.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn own(config: &str) -> Result<Arc<Self>> {
+        let folder = tempfile::Builder::new().prefix("patchward-").tempdir()?;
+        let programs = Programs::for_tests()?;
+        let server = Server::begin(programs, &folder.path().join("server"), config)?;
+        Ok(Arc::new(Self { server, folder }))
+    }
+
+    /// The server that the tests of this program share while any of them runs.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn shared() -> Result<Arc<Self>> {
+        static SHARED: OnceLock<Mutex<Weak<Stage>>> = OnceLock::new();
+        let shared = SHARED.get_or_init(Mutex::default);
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stage) = shared.upgrade() {
+            return Ok(stage);
+        }
+        let stage = Self::own(QUICK)?;
+        *shared = Arc::downgrade(&stage);
+        Ok(stage)
+    }
+
+    /// A folder in which everything of this stage is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// What a scene begins with.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// Names everything of the scene, e.g. `07`.
+    pub name: String,
+    /// Which installer the device has.
+    pub kind: Kind,
+    /// Bytes of an image.
+    pub size_bytes: usize,
+}
+
+impl Cast {
+    /// A small tree.
+    #[must_use]
+    pub fn tree(name: &str) -> Self {
+        Self { name: name.to_owned(), kind: Kind::Tree, size_bytes: 20_000 }
+    }
+}
+
+/// One hospital, one manufacturer, one device, one attacker.
+#[derive(Debug)]
+pub struct Scene {
+    /// The attacker between device and server.
+    pub line: Hostile,
+    /// The device.
+    pub device: Device,
+    /// Its device key.
+    pub key: PublicKey,
+    /// The manufacturer.
+    pub family: Owner,
+    /// The hospital.
+    pub site: Owner,
+    /// The site's name.
+    pub site_id: SiteId,
+    /// What the device left the factory with (seq 1).
+    pub factory: Release,
+    /// The update (seq 2), published.
+    pub next: Release,
+    /// The agent, once started.
+    pub agent: Option<Running>,
+    /// What the scene began with.
+    pub cast: Cast,
+    /// The server.
+    pub stage: Arc<Stage>,
+}
+
+impl Scene {
+    /// Sets up everything on the shared server, with the update published and not approved.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn begin(name: &str) -> Result<Self> {
+        Self::on(Stage::shared()?, Cast::tree(name))
+    }
+
+    /// Sets up everything on a given server.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn on(stage: Arc<Stage>, cast: Cast) -> Result<Self> {
+        let name = &cast.name;
+        let family = FamilyId::new(&format!("acme.a{name}")).context("a family")?;
+        let site_id = SiteId::new(&format!("hospital-{name}")).context("a site")?;
+        let administrator = stage.server.administrator()?;
+        let (family_id, repository) =
+            (RepositoryId::Family(family.clone()), RepositoryId::Site(site_id.clone()));
+        let mut maker = Owner::open(&administrator, &family_id)?;
+        let hospital = Owner::open(&administrator, &repository)?;
+        let release = |version, seq| {
+            let recipe = Recipe::small(&family, cast.kind, version, seq);
+            Recipe { size_bytes: cast.size_bytes, ..recipe }.release()
+        };
+        let (factory, next) = (release("1.0.0", 1)?, release("2.0.0", 2)?);
+        maker.add_release(&factory)?;
+        maker.add_release(&next)?;
+        let root = maker.root_file()?;
+        maker.publish()?;
+        let line = Hostile::in_front_of(stage.server.address()?)?;
+        let programs = Programs::for_tests()?;
+        let folder = stage.folder().join(format!("device-{name}"));
+        let mut device =
+            Device::from_factory(programs, &folder, &format!("pump-{name}"), &factory, &root)?;
+        let pack = pack_for(&stage.server, &site_id, &family, &line.url())?;
+        device.enrol(&pack)?;
+        let key = device_key(&stage.server, &site_id, &device.name)?;
+        device.key = Some(key);
+        let (family, site, agent) = (maker, hospital, None);
+        Ok(Self { line, device, key, family, site, site_id, factory, next, agent, cast, stage })
+    }
+
+    /// The hospital approves the update for the device, in a slot that is open now.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn approve(&mut self) -> Result<Sha256Digest> {
+        self.approve_as(&Plan::open_now("first", 1))
+    }
+
+    /// The hospital approves the update for the device as planned.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn approve_as(&mut self, plan: &Plan) -> Result<Sha256Digest> {
+        let next = self.next.clone();
+        self.approve_release(plan, &next)
+    }
+
+    /// The hospital approves a release for the device as planned.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn approve_release(&mut self, plan: &Plan, release: &Release) -> Result<Sha256Digest> {
+        let device = (self.device.name.clone(), self.key);
+        let approval = plan.approval(&self.site_id, release, &[device])?;
+        let digest = self.site.add_approval(&approval)?;
+        self.site.publish()?;
+        Ok(digest)
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&mut self) -> Result<()> {
+        self.agent = Some(self.device.start()?);
+        Ok(())
+    }
+
+    /// Kills the agent.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.agent.take().map_or(Ok(()), |mut agent| agent.kill())
+    }
+
+    /// The attacker shows these repositories.
+    pub fn show(&self, forged: Vec<Forged>) {
+        self.line.play(move |request, upstream| {
+            let touched = forged.iter().try_fold(None, |found: Option<Answer>, one| {
+                if found.is_some() { Ok(found) } else { one.answer(request, upstream) }
+            });
+            touched
+        });
+    }
+
+    /// The online keys of both repositories: whoever owns the server has them.
+    ///
+    /// # Errors
+    /// When they are not where they should be.
+    pub fn steal_online(&self) -> Result<(Online, Online)> {
+        let server = &self.stage.server;
+        Ok((server.steal_online(&self.family.id)?, server.steal_online(&self.site.id)?))
+    }
+
+    /// The attack ends; both owners publish anew, beyond whatever versions were forged.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn recover(&mut self) -> Result<()> {
+        self.line.rest();
+        for _ in 0..3 {
+            self.family.publish()?;
+            self.site.publish()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the device has asked for news `times` more times from now.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn asks_again(&self, times: usize) -> Result<()> {
+        let wanted = self.line.asked_for("/v1/check-in").saturating_add(times);
+        crate::clock::until("the device to ask for news again", crate::device::PATIENCE, || {
+            Ok((self.line.asked_for("/v1/check-in") >= wanted).then_some(()))
+        })
+        .with_context(|| self.device.story())
+    }
+
+    /// Fails unless the device asked again and changed nothing.
+    ///
+    /// # Errors
+    /// When anything changed.
+    pub fn nothing_changes(&self) -> Result<()> {
+        self.asks_again(2)?;
+        self.device.is_unchanged()
+    }
+
+    /// A place for files of this scene.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn place(&self, name: &str) -> Result<PathBuf> {
+        let path = self.stage.folder().join(format!("{}-{name}", self.cast.name));
+        std::fs::create_dir_all(&path).context("make a folder")?;
+        Ok(path)
+    }
+}
+
+/// An enrolment pack whose address is that of the attacker's line.
+///
+/// # Errors
+/// When the server refuses.
+pub fn pack_for(
+    server: &Server,
+    site: &SiteId,
+    family: &FamilyId,
+    url: &str,
+) -> Result<EnrolmentPack> {
+    let request = MakePackRequest { families: vec![family.clone()], device: None, life_s: 3600 };
+    let site_token =
+        server.token_for(patchward_protocol::api::token::Scope::Site { site: site.clone() })?;
+    let client = server.client()?.with_token(&site_token);
+    let mut pack = client.must::<MakePack>(&[site.as_str()], &request)?;
+    pack.url = url.to_owned();
+    Ok(pack)
+}
+
+/// The device key that the server has for a device.
+///
+/// # Errors
+/// When it is not enrolled.
+pub fn device_key(server: &Server, site: &SiteId, device: &DeviceId) -> Result<PublicKey> {
+    let site_token =
+        server.token_for(patchward_protocol::api::token::Scope::Site { site: site.clone() })?;
+    let client = server.client()?.with_token(&site_token);
+    let devices =
+        client.must::<patchward_protocol::api::site::ListDevices>(&[site.as_str()], &())?;
+    let found = devices.into_iter().find(|view| view.device == *device);
+    found.and_then(|view| view.device_key).with_context(|| format!("{device} is not enrolled"))
+}
