@@ -28,6 +28,8 @@ pub const SITE_TARGETS_LIFE_S_MAX: i64 = 90 * 24 * 3600;
 pub const SNAPSHOT_LIFE_S_MAX: i64 = 30 * 24 * 3600;
 /// Longest life of a timestamp, in seconds.
 pub const TIMESTAMP_LIFE_S_MAX: i64 = 7 * 24 * 3600;
+/// How far ahead of the publisher's clock `x-issued` may be, in seconds.
+pub const ISSUED_AHEAD_S_MAX: i64 = 600;
 /// Most delegations in one role.
 pub const DELEGATIONS_MAX: usize = 8;
 /// Most signatures on one document.

@@ -206,22 +206,31 @@ impl TrustedSet {
         path: TargetPath,
         entry: &Target,
     ) -> Result<Verified<ImageTarget>, RefusedImage> {
-        let refuse = |source| RefusedImage { path: path.clone(), source };
-        let rule = |field, rule| refuse(BadFirmware { field, rule });
-        let missing = || rule("fw", "every image says what it is");
-        let fw = entry.custom.get("fw").ok_or_else(missing)?;
-        let firmware = Firmware::from_custom(fw).map_err(refuse)?;
-        let Some(RepositoryId::Family(family)) = self.profile().repository() else {
-            return Err(rule("family", "images stand in family repositories only"));
-        };
-        if firmware.family != *family {
-            return Err(rule("family", "the family of the repository"));
-        }
-        let no_digest = || rule("payload", "a target with a SHA-256 digest");
-        let TargetFile { length, sha256, .. } = file(path.clone(), entry).ok_or_else(no_digest)?;
-        carries_itself(&firmware.payload, length, sha256).map_err(refuse)?;
-        Ok(Verified::new(ImageTarget { path: path.clone(), length, sha256, firmware }))
+        read_image(self.profile().repository(), path, entry).map(Verified::new)
     }
+}
+
+/// What an entry says of an image, with every rule that concerns it alone.
+pub(super) fn read_image(
+    repository: Option<&RepositoryId>,
+    path: TargetPath,
+    entry: &Target,
+) -> Result<ImageTarget, RefusedImage> {
+    let refuse = |source| RefusedImage { path: path.clone(), source };
+    let rule = |field, rule| refuse(BadFirmware { field, rule });
+    let missing = || rule("fw", "every image says what it is");
+    let fw = entry.custom.get("fw").ok_or_else(missing)?;
+    let firmware = Firmware::from_custom(fw).map_err(refuse)?;
+    let Some(RepositoryId::Family(family)) = repository else {
+        return Err(rule("family", "images stand in family repositories only"));
+    };
+    if firmware.family != *family {
+        return Err(rule("family", "the family of the repository"));
+    }
+    let no_digest = || rule("payload", "a target with a SHA-256 digest");
+    let TargetFile { length, sha256, .. } = file(path.clone(), entry).ok_or_else(no_digest)?;
+    carries_itself(&firmware.payload, length, sha256).map_err(refuse)?;
+    Ok(ImageTarget { path: path.clone(), length, sha256, firmware })
 }
 
 /// Checks bytes against what trusted targets say of them.
@@ -269,11 +278,7 @@ pub fn target_file_name(name: &str, sha256: Sha256Digest, naming: Naming) -> Str
 }
 
 /// In the formats known so far the transported file is the image.
-pub(super) fn carries_itself(
-    payload: &Payload,
-    length: u64,
-    sha256: Sha256Digest,
-) -> Result<(), BadFirmware> {
+fn carries_itself(payload: &Payload, length: u64, sha256: Sha256Digest) -> Result<(), BadFirmware> {
     let bad = |field, rule| Err(BadFirmware { field, rule });
     if payload.image_length != length {
         return bad("payload.image_length", "the length of the target, which is the image");

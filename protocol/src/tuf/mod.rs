@@ -1,8 +1,8 @@
 //! The Update Framework, client and publisher, without input or output.
 //!
 //! `tough` gives the document types and nothing else; `docs/decisions/0002-own-tuf-workflow.md` says
-//! why. A client goes [`refresh`] → [`trusted_set`] → [`lookup`]; a publisher [`build`] → `rules` →
-//! [`stage`] → [`difference`] → `publish`.
+//! why. A client goes [`refresh`] → [`trusted_set`] → [`lookup`]; a publisher [`build`] → [`rules`] →
+//! [`stage`] → [`difference`] → [`publish`].
 
 pub mod build;
 pub mod custom;
@@ -12,8 +12,10 @@ pub mod floors;
 pub mod lookup;
 pub mod memory;
 pub mod profile;
+pub mod publish;
 pub mod refresh;
 pub mod role;
+pub mod rules;
 pub mod schema;
 pub mod search;
 pub mod stage;
