@@ -8,7 +8,7 @@
 use super::records::Records;
 use crate::boot::{Boot, Slot};
 use crate::config::SlotSettings;
-use crate::edge::{Clock, Failure, Observed, Restart};
+use crate::edge::{Clock, Content, Failure, Observed, Restart};
 use crate::installer::Installer;
 use crate::permit::Permit;
 use crate::storage::{self, Paced, READ_BYTES};
@@ -125,7 +125,8 @@ impl<C: Clock, B: Boot> Installer for SlotsInstaller<C, B> {
         let wanted = wanted(image);
         let slot = self.boot.current().await?.other();
         let records = self.records().await?;
-        if records.staged != Some(slot) {
+        let staged = records.content(slot) == Content::Image(wanted.image);
+        if records.staged != Some(slot) || !staged {
             return Err(Failure::new(Reason::ImageMismatch, format!("slot {slot} is not staged")));
         }
         self.check(slot, wanted).await
@@ -143,7 +144,7 @@ impl<C: Clock, B: Boot> Installer for SlotsInstaller<C, B> {
         let slot = self.boot.current().await?.other();
         let records = self.records().await?;
         let wanted = permit.image().firmware.payload.image_sha256;
-        let staged = records.content(slot) == crate::edge::Content::Image(wanted);
+        let staged = records.content(slot) == Content::Image(wanted);
         if !staged || records.way_back != Some(slot.other()) {
             let during = format!("slot {slot} is not staged and armed");
             return Err(Failure::new(Reason::InstallFailed, during));
@@ -250,3 +251,6 @@ fn open_slot(place: &Path, length: u64) -> io::Result<File> {
     }
     Ok(slot)
 }
+
+#[cfg(test)]
+mod tests;

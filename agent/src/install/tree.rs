@@ -155,7 +155,14 @@ impl<C: Clock> Installer for TreeInstaller<C> {
 
     async fn arm(&mut self) -> Result<(), Failure> {
         match self.pointed(&self.current())? {
-            Content::Image(digest) => self.point(&self.previous(), digest),
+            Content::Image(digest) => {
+                // From here on the link says what will run, and this file what runs.
+                match self.what_runs(Content::Image(digest))? {
+                    Content::Image(running) => self.note_running(&running.to_string())?,
+                    Content::Unknown => self.note_running(UNKNOWN)?,
+                }
+                self.point(&self.previous(), digest)
+            }
             Content::Unknown => {
                 let path = self.current();
                 let during = format!("{} points to no version: no way back", path.display());
@@ -292,3 +299,6 @@ fn remove_others(folder: &Path, keep: &[Sha256Digest]) -> io::Result<()> {
     }
     sync_dir(folder)
 }
+
+#[cfg(test)]
+mod tests;
