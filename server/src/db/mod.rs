@@ -99,6 +99,12 @@ impl Db {
         self.writer.run(work).await
     }
 
+    /// How many transactions were asked for so far: what answers without the database leaves it.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.readers.asked().saturating_add(self.writer.asked())
+    }
+
     /// `sqlite` or `postgres`.
     #[must_use]
     pub const fn engine(&self) -> &'static str {

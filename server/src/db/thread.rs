@@ -7,6 +7,7 @@
 use super::DbError;
 use super::connection::{Connection, DatabaseUrl, Link, Purpose};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +19,7 @@ type Inbox = Arc<Mutex<mpsc::Receiver<Work>>>;
 #[derive(Clone, Debug)]
 pub(super) struct Threads {
     queue: mpsc::Sender<Work>,
+    asked: Arc<AtomicU64>,
 }
 
 impl Threads {
@@ -47,7 +49,7 @@ impl Threads {
             std::thread::Builder::new().name(name).spawn(body).map_err(DbError::Thread)?;
             reported.recv().map_err(|_| DbError::Stopped)??;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, asked: Arc::default() })
     }
 
     /// Runs `work` in a transaction on one of the threads.
@@ -71,11 +73,17 @@ impl Threads {
             let _ = answer.send(result);
             link
         });
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.queue.try_send(work).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => DbError::Busy,
             mpsc::error::TrySendError::Closed(_) => DbError::Stopped,
         })?;
         answered.await.map_err(|_| DbError::Stopped)?
+    }
+
+    /// How often work was asked for.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 

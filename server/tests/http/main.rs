@@ -1,0 +1,14 @@
+//! The server over real HTTP on loopback: every endpoint, every wrong caller, bad input, restarts.
+
+mod bodies;
+mod callers;
+mod device;
+mod enrolment;
+mod house;
+mod polls;
+mod privacy;
+mod reports;
+mod restart;
+mod sites;
+mod tokens;
+mod wire;
