@@ -2,11 +2,14 @@
 //!
 //! Invariant: a verb stands here only when it works.
 
+use crate::base::Against;
 use crate::error::Outcome;
 use crate::here::{Here, Language};
-use crate::key;
 use crate::said::Said;
+use crate::server::Reach;
+use crate::{approve, devices, key, login, pack, release, repo, sign, stage};
 use clap::{Parser, Subcommand};
+use patchward_protocol::id::{RepositoryId, SiteId};
 use std::path::PathBuf;
 
 /// Patches for medical devices: the manufacturer signs what may run, the hospital signs when.
@@ -44,6 +47,185 @@ pub enum Verb {
     /// Make, import and show signing keys
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Keep a server's API token that an administrator gave out
+    Login {
+        /// File with the token
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Turn the one-time token of `patchward-server init` into the first administrator's login
+    Claim {
+        /// File with the one-time token
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Open a repository, trust one, fetch what is published
+    #[command(subcommand)]
+    Repo(RepoVerb),
+    /// Look at, sign, merge and publish staged files
+    #[command(subcommand)]
+    Stage(StageVerb),
+    /// Prepare a release, or take one back
+    #[command(subcommand)]
+    Release(ReleaseVerb),
+    /// Approve a release for named devices and hours
+    Approve(Box<approve::Approve>),
+    /// Take an approval back
+    Withdraw(approve::Withdraw),
+    /// Enrolment packs of a site
+    #[command(subcommand)]
+    Site(SiteVerb),
+    /// List the devices of a site
+    Devices {
+        /// The site
+        site: SiteId,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// `release …`
+#[derive(Debug, Subcommand)]
+pub enum ReleaseVerb {
+    /// Draft a release from image, dossier, SBOM and notes
+    Prepare(Box<release::Prepare>),
+    /// Draft that a release is taken back
+    Withdraw(release::Withdraw),
+}
+
+/// `site …`
+#[derive(Debug, Subcommand)]
+pub enum SiteVerb {
+    /// Make an enrolment pack with a one-time token
+    Pack(pack::Pack),
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// Make a token; its secret goes into a new file
+    New {
+        /// What it is for, for people
+        #[arg(long, value_name = "TEXT")]
+        label: String,
+        /// What it covers
+        #[command(flatten)]
+        scope: login::ScopeWords,
+        /// Days until it ends
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
+        life_days: u32,
+        /// File for the secret
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// List tokens, without secrets
+    List {
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Revoke a token, at once
+    Revoke {
+        /// Its id, as `token list` shows it
+        id: String,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// `repo …`
+#[derive(Debug, Subcommand)]
+pub enum RepoVerb {
+    /// Open a repository on the server and draft its first root and targets
+    Init(Box<repo::Init>),
+    /// Trust a root that came by a trusted way
+    Trust {
+        /// The repository: family:MAKER.NAME or site:NAME
+        repository: RepositoryId,
+        /// Its root.json
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// The fingerprint that its owner gave (asked for when absent)
+        #[arg(long, value_name = "DIGITS")]
+        fingerprint: Option<String>,
+    },
+    /// Write what is published, verified, to files for a machine without network
+    Fetch {
+        /// The repository
+        repository: RepositoryId,
+        /// Folder for N.root.json and N.targets.json
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// `stage …`
+#[derive(Debug, Subcommand)]
+pub enum StageVerb {
+    /// Show what a staged file changes
+    Show {
+        /// The staged file
+        file: PathBuf,
+        /// Folder with the listed files (default: `targets` beside the staged file)
+        #[arg(long, value_name = "FOLDER")]
+        files: Option<PathBuf>,
+        /// A key whose memory is asked what comes back
+        #[arg(long, value_name = "NAME.key")]
+        key: Option<PathBuf>,
+        /// What is published
+        #[command(flatten)]
+        against: Against,
+    },
+    /// Sign a staged file
+    Sign(Box<sign::Sign>),
+    /// Show who signed and who is missing
+    Status {
+        /// The staged file
+        file: PathBuf,
+        /// What is published
+        #[command(flatten)]
+        against: Against,
+    },
+    /// Take the signatures of other copies into the first file
+    Merge {
+        /// The file that grows
+        into: PathBuf,
+        /// Other copies
+        #[arg(required = true)]
+        from: Vec<PathBuf>,
+        /// What is published
+        #[command(flatten)]
+        against: Against,
+    },
+    /// Upload the new files and publish; the first time root and targets together
+    Publish {
+        /// The staged files
+        #[arg(required = true)]
+        staged: Vec<PathBuf>,
+        /// Folder with the listed files (default: `targets` beside the staged file)
+        #[arg(long, value_name = "FOLDER")]
+        files: Option<PathBuf>,
+        /// What is published
+        #[command(flatten)]
+        against: Against,
+    },
 }
 
 /// `key …`
@@ -76,6 +258,53 @@ pub enum KeyVerb {
 pub fn run(here: &Here, args: Args) -> Outcome<Said> {
     match args.verb {
         Verb::Key(verb) => run_key(here, &verb),
+        Verb::Login { token_file, reach } => login::login(here, &reach, &token_file),
+        Verb::Claim { token_file, reach } => login::claim(here, &reach, &token_file),
+        Verb::Token(verb) => run_token(here, &verb),
+        Verb::Repo(verb) => run_repo(here, &verb),
+        Verb::Stage(verb) => run_stage(here, &verb),
+        Verb::Release(ReleaseVerb::Prepare(prepare)) => release::prepare(here, &prepare),
+        Verb::Release(ReleaseVerb::Withdraw(withdraw)) => release::withdraw(here, &withdraw),
+        Verb::Approve(approve) => approve::approve(here, &approve),
+        Verb::Withdraw(withdraw) => approve::withdraw(here, &withdraw),
+        Verb::Site(SiteVerb::Pack(pack)) => pack::make(here, &pack),
+        Verb::Devices { site, reach } => devices::list(here, &reach, &site),
+    }
+}
+
+fn run_token(here: &Here, verb: &TokenVerb) -> Outcome<Said> {
+    match verb {
+        TokenVerb::New { label, scope, life_days, out, reach } => {
+            login::token_new(here, reach, label, scope, *life_days, out)
+        }
+        TokenVerb::List { reach } => login::token_list(here, reach),
+        TokenVerb::Revoke { id, reach } => login::token_revoke(here, reach, id),
+    }
+}
+
+fn run_repo(here: &Here, verb: &RepoVerb) -> Outcome<Said> {
+    match verb {
+        RepoVerb::Init(init) => repo::init(here, init),
+        RepoVerb::Trust { repository, root, fingerprint } => {
+            repo::trust(here, repository, root, fingerprint.as_deref())
+        }
+        RepoVerb::Fetch { repository, out, reach } => {
+            stage::take_along(&login::connect(here, reach)?, here, repository, out)
+        }
+    }
+}
+
+fn run_stage(here: &Here, verb: &StageVerb) -> Outcome<Said> {
+    match verb {
+        StageVerb::Show { file, files, key, against } => {
+            stage::show(here, file, files.as_deref(), key.as_deref(), against)
+        }
+        StageVerb::Sign(sign) => sign::sign(here, sign),
+        StageVerb::Status { file, against } => stage::status(here, file, against),
+        StageVerb::Merge { into, from, against } => stage::merge(here, into, from, against),
+        StageVerb::Publish { staged, files, against } => {
+            stage::publish(here, staged, files.as_deref(), against)
+        }
     }
 }
 

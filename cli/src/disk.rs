@@ -109,9 +109,8 @@ pub fn write_with(
         // The draft may never have come to be; the failure that is reported is the first one.
         let _ = fs::remove_file(&draft);
     }
-    done.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(),
-        _ => failed(path, &error),
+    done.map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists { exists() } else { failed(path, &error) }
     })
 }
 
@@ -126,20 +125,17 @@ pub fn make_folder(path: &Path) -> Outcome<()> {
 /// The failure for something that could not be written.
 #[must_use]
 pub fn failed(path: &Path, error: &io::Error) -> Failure {
-    let code = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskFull,
-        _ => Code::WriteFailed,
-    };
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    let code = if full.contains(&error.kind()) { Code::DiskFull } else { Code::WriteFailed };
     Failure::new(code, format!("{}: {error}", path.display()))
 }
 
 /// The failure for something that could not be read.
 #[must_use]
 pub fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let code = match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Code::FileMissing,
-        _ => Code::FileUnreadable,
-    };
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    let code =
+        if absent.contains(&error.kind()) { Code::FileMissing } else { Code::FileUnreadable };
     Failure::new(code, format!("{}: {error}", path.display()))
 }
 

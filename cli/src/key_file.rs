@@ -76,11 +76,11 @@ pub fn open(text: &str, passphrase: &str, strength: Strength) -> Outcome<SecretK
         let what = "the decrypted bytes are no key".to_owned();
         Failure::new(Code::PassphraseWrong, what)
     };
-    let plain = info.decrypt(passphrase.as_bytes()).map_err(|error| match error {
-        Error::EncryptedPrivateKey(Pkcs5Error::UnsupportedAlgorithm { oid }) => {
-            Failure::new(Code::KeyFileKind, format!("encrypted by the unknown algorithm {oid}"))
+    let plain = info.decrypt(passphrase.as_bytes()).map_err(|error| {
+        if let Error::EncryptedPrivateKey(Pkcs5Error::UnsupportedAlgorithm { oid }) = error {
+            return Failure::new(Code::KeyFileKind, format!("encrypted by the algorithm {oid}"));
         }
-        _ => wrong(),
+        wrong()
     })?;
     // A wrong passphrase passes the padding check in one of 256 cases and then gives no PKCS#8.
     let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| wrong())?;

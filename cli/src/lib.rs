@@ -6,13 +6,32 @@
 //! verified. Links neither the server's nor the database's crates.
 //! Not here: decisions about devices (the protocol), and running anything.
 
+pub mod approval_text;
+pub mod approve;
 pub mod args;
+pub mod base;
+pub mod devices;
 pub mod disk;
+pub mod draft;
 pub mod error;
+pub mod folder;
 pub mod here;
+pub mod image;
 pub mod key;
 pub mod key_file;
 pub mod limits;
+pub mod login;
+pub mod memory;
+pub mod pack;
 pub mod passphrase;
 pub mod public_file;
+pub mod release;
+pub mod repo;
+pub mod repository;
+pub mod rules;
 pub mod said;
+pub mod sbom;
+pub mod server;
+pub mod show;
+pub mod sign;
+pub mod stage;

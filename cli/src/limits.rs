@@ -12,6 +12,8 @@ pub const PASSPHRASE_BYTES_MAX: u64 = 4 * 1024;
 pub const KEY_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most bytes of a token file and of a certificate authority file.
 pub const SMALL_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Most bytes of the trusted state of one repository.
+pub const STATE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Most bytes of a staged file.
 pub const STAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most bytes of a JSON answer of the server.
@@ -20,5 +22,5 @@ pub const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const CONNECT_S_MAX: u64 = 15;
 /// How long the server may take to begin its answer, in seconds.
 pub const ANSWER_S_MAX: u64 = 120;
-/// How many versions a signer's memory keeps per repository and role.
-pub const MEMORY_VERSIONS_MAX: usize = 64;
+/// Most bytes of a signer's memory.
+pub const MEMORY_BYTES_MAX: u64 = 16 * 1024 * 1024;

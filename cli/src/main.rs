@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let surroundings = Surroundings::read();
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return usage(&error, surroundings.language()),
+        Err(error) => return usage(&error, &surroundings),
     };
     let form = if args.global.json { Form::Json } else { Form::Lines };
     let here = surroundings.here(&args);
@@ -30,15 +30,28 @@ fn main() -> ExitCode {
 }
 
 /// `--help` and `--version` are answers; everything else is a failure with a code.
-fn usage(error: &clap::Error, language: Language) -> ExitCode {
+fn usage(error: &clap::Error, surroundings: &Surroundings) -> ExitCode {
     if !error.use_stderr() {
         // A closed pipe is no reason to fail.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    // The arguments did not read as a whole; these two are looked for by themselves.
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let asked = |language: &str| {
+        words.windows(2).any(|pair| pair == ["--lang", language])
+            || words.contains(&format!("--lang={language}"))
+    };
+    let language = match (asked("ja"), asked("en")) {
+        (true, false) => Language::Ja,
+        (false, true) => Language::En,
+        (true, true) | (false, false) => surroundings.language(),
+    };
+    let form = if words.iter().any(|word| word == "--json") { Form::Json } else { Form::Lines };
     let text = error.render().to_string();
     let text = text.trim().trim_start_matches("error: ");
-    print_failure(&Failure::new(Code::Usage, text), language, Form::Lines);
+    print_failure(&Failure::new(Code::Usage, text), language, form);
     ExitCode::from(Code::Usage.exit())
 }
 

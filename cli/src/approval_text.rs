@@ -1,0 +1,171 @@
+//! An approval in words, in Japanese and English: which devices, which hours, which image.
+//!
+//! The same text before every signature; hours stand in the approval's zone and in UTC. Not here:
+//! making approvals ([`crate::approve`]).
+//! Invariant: every device and every slot has its line.
+
+use crate::error::{Code, Failure, Outcome};
+use crate::here::Language;
+use jiff::tz::TimeZone;
+use patchward_protocol::approval::{
+    Action, Approval, ApprovalState, ApprovedDevice, Need, NeededTime, Urgency,
+};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::TargetPath;
+use patchward_protocol::slot::Slot;
+use patchward_protocol::time::Timestamp;
+
+/// Reads an approval from its file.
+///
+/// # Errors
+/// [`Code::ApprovalRefused`].
+pub fn read(path: &TargetPath, bytes: &[u8]) -> Outcome<Approval> {
+    Approval::read(bytes).map_err(|error| Failure::because(Code::ApprovalRefused, path, &error))
+}
+
+/// The zone of an approval.
+///
+/// # Errors
+/// [`Code::ValueBad`] when this machine knows no such zone.
+pub fn zone(name: &str) -> Outcome<TimeZone> {
+    TimeZone::get(name).map_err(|error| Failure::new(Code::ValueBad, format!("{name:?}: {error}")))
+}
+
+/// The text of an approval.
+#[must_use]
+pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let release = &approval.release;
+    let mut lines = vec![
+        format!("{} {} — {}", word("Approval", "承認"), approval.id, state(language, approval)),
+        format!("  {} {}", word("site", "医療機関"), approval.site),
+        format!(
+            "  {} {} {} (seq {})",
+            word("release", "リリース"),
+            release.family,
+            release.version,
+            release.seq
+        ),
+        format!("  {} {}", word("image SHA-256", "更新イメージ SHA-256"), release.image_sha256),
+        format!(
+            "  {} {}",
+            word("image fingerprint", "更新イメージ照合コード"),
+            release.image_sha256.fingerprint()
+        ),
+        format!("  {} {}", word("valid until", "有効期限"), both(approval, approval.valid_until)),
+    ];
+    lines.extend(conditions(language, approval));
+    let count = approval.devices.len();
+    lines.push(match language {
+        Language::En => format!("  {count} devices:"),
+        Language::Ja => format!("  対象機器 {count} 台:"),
+    });
+    lines.extend(
+        approval.devices.iter().flat_map(|device| self::device(language, approval, device)),
+    );
+    lines.push(format!(
+        "  {} {}",
+        word("approval fingerprint", "承認の照合コード"),
+        sha256.fingerprint()
+    ));
+    lines
+}
+
+fn state(language: Language, approval: &Approval) -> String {
+    let action = match approval.action {
+        Action::Install => language.pick("install", "適用"),
+        Action::Rollback => language.pick("rollback", "ロールバック"),
+        Action::Standing => language.pick("standing", "事前承認"),
+    };
+    let urgency = match approval.urgency {
+        Urgency::Routine => language.pick("routine", "通常"),
+        Urgency::Emergency => language.pick("EMERGENCY", "緊急"),
+    };
+    match approval.state {
+        ApprovalState::Active => format!("{action}, {urgency}"),
+        ApprovalState::Withdrawn => {
+            format!("{} ({action})", language.pick("WITHDRAWN", "取り下げ"))
+        }
+    }
+}
+
+fn conditions(language: Language, approval: &Approval) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let conditions = &approval.conditions;
+    let mut lines = vec![match language {
+        Language::En => {
+            format!("  condition: not in use on a patient for {} s", conditions.settle_s)
+        }
+        Language::Ja => {
+            format!("  条件: 患者に使用していない状態が {} 秒続くこと", conditions.settle_s)
+        }
+    }];
+    let mut also = |line: &str| lines.push(format!("  {} {line}", word("condition:", "条件:")));
+    if conditions.mains == Need::Required {
+        also(word("runs from the mains", "商用電源に接続"));
+    }
+    if conditions.battery_min > 0 {
+        let percent = conditions.battery_min;
+        also(&format!("{} {percent} %", word("battery at least", "電池残量が最低")));
+    }
+    if conditions.acceptance == Need::Required {
+        also(word("a person releases it afterwards", "適用後に担当者が受入確認"));
+    }
+    if conditions.time == NeededTime::Plausible {
+        also(word(
+            "ONE time source is enough: a compromised server could shift the hour",
+            "時刻源は1つで可(侵害されたサーバーが時刻をずらすおそれあり)",
+        ));
+    }
+    if conditions.offline_ok {
+        also(word("may act without reaching the server", "サーバーに接続せず適用可"));
+    }
+    if approval.rollback.automatic {
+        lines.push(format!(
+            "  {}",
+            word(
+                "goes back by itself when its checks fail",
+                "動作確認に失敗した場合は自動でロールバック"
+            )
+        ));
+    }
+    lines
+}
+
+fn device(language: Language, approval: &Approval, device: &ApprovedDevice) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let attended = match device.attended {
+        true => word(", attended", "、立会い"),
+        false => "",
+    };
+    let head = match language {
+        Language::En => format!(
+            "    {} (fingerprint {}), wave {}{attended}",
+            device.id,
+            device.key.fingerprint(),
+            device.wave
+        ),
+        Language::Ja => format!(
+            "    {}(照合コード {})、第{}段階{attended}",
+            device.id,
+            device.key.fingerprint(),
+            device.wave
+        ),
+    };
+    let slot = |slot: &Slot| {
+        let (start, end) = (both(approval, slot.start()), both(approval, slot.end()));
+        format!("      {start}  ->  {end}")
+    };
+    std::iter::once(head).chain(device.slots.iter().map(slot)).collect()
+}
+
+/// An instant in the approval's zone and in UTC.
+fn both(approval: &Approval, at: Timestamp) -> String {
+    match TimeZone::get(&approval.tz) {
+        Ok(zone) => {
+            let local = at.to_jiff().to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S");
+            format!("{local} {} ({at})", approval.tz)
+        }
+        Err(_) => at.to_string(),
+    }
+}

@@ -1,0 +1,253 @@
+//! What a draft changes, in words: the text that people read before they sign.
+//!
+//! Not here: whether it may be signed ([`crate::sign`]).
+//! Invariant: every change of the draft has its line; nothing is summed up away.
+
+use crate::approval_text;
+use crate::base::Base;
+use crate::disk;
+use crate::draft::{Content, Draft, file_in};
+use crate::error::Outcome;
+use crate::here::{Here, Language};
+use patchward_protocol::approval::Approval;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::TargetPath;
+use patchward_protocol::tuf::build::{KeySpec, RootSpec, TargetSpec};
+use patchward_protocol::tuf::custom::Firmware;
+use patchward_protocol::tuf::difference::{Change, RootDifference, TargetsDifference};
+use patchward_protocol::tuf::lookup::APPROVAL_DIR;
+use patchward_protocol::tuf::stage::{Standing, Status};
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::path::Path;
+
+/// The draft and its changes, line by line.
+#[must_use]
+pub fn lines(here: &Here, draft: &Draft, base: &Base) -> Vec<String> {
+    let word = |en, ja| here.language.pick(en, ja);
+    let mut lines = vec![format!(
+        "{} {} {} {}",
+        draft.repository,
+        draft.staged.role(),
+        word("version", "版"),
+        draft.staged.version()
+    )];
+    match &draft.content {
+        Content::Targets(spec) => {
+            let difference = TargetsDifference::between(base.targets.as_ref(), spec);
+            lines.extend(targets(here.language, &difference));
+        }
+        Content::Root(spec) => {
+            let difference = RootDifference::between(base.root_spec().as_ref(), spec);
+            lines.extend(root(here.language, &difference));
+        }
+    }
+    lines
+}
+
+/// What is added or changed among the targets: what must be at hand and is hashed.
+#[must_use]
+pub fn new_files(draft: &Draft, base: &Base) -> Vec<(TargetPath, TargetSpec)> {
+    let Some(spec) = draft.targets() else { return Vec::new() };
+    let difference = TargetsDifference::between(base.targets.as_ref(), spec);
+    let old = |path: &TargetPath| base.targets.as_ref().and_then(|old| old.targets.get(path));
+    let changed = difference.changed.into_iter().map(|(path, change)| (path, change.to));
+    difference
+        .added
+        .into_iter()
+        .chain(changed)
+        .filter(|(path, spec)| old(path).is_none_or(|old| old.sha256 != spec.sha256))
+        .collect()
+}
+
+/// The approvals among the new files, read from the folder.
+///
+/// # Errors
+/// Failures of reading; an approval that breaks a rule.
+pub fn new_approvals(
+    draft: &Draft,
+    base: &Base,
+    folder: &Path,
+) -> Outcome<Vec<(Approval, Sha256Digest)>> {
+    let new = new_files(draft, base).into_iter();
+    let approvals = new.filter(|(path, _)| path.parts().0 == APPROVAL_DIR);
+    approvals
+        .map(|(path, spec)| {
+            let bytes_max = u64::try_from(patchward_protocol::limits::APPROVAL_BYTES_MAX);
+            let bytes = disk::read(&file_in(folder, &path), bytes_max.unwrap_or(u64::MAX))?;
+            let approval = approval_text::read(&path, &bytes)?;
+            Ok((approval, spec.sha256))
+        })
+        .collect()
+}
+
+/// The whole text of new approvals.
+///
+/// # Errors
+/// As [`new_approvals`].
+pub fn approvals(here: &Here, draft: &Draft, base: &Base, folder: &Path) -> Outcome<Vec<String>> {
+    let new = new_approvals(draft, base, folder)?;
+    Ok(new
+        .iter()
+        .flat_map(|(approval, sha256)| approval_text::lines(here.language, approval, *sha256))
+        .collect())
+}
+
+/// What is signed: the digest of the canonical bytes and its fingerprint.
+#[must_use]
+pub fn what_is_signed(language: Language, draft: &Draft) -> Vec<String> {
+    let sha256 = draft.staged.message_sha256();
+    vec![
+        format!("{} {sha256}", language.pick("signed bytes, SHA-256:", "署名対象 SHA-256:")),
+        format!("{} {}", language.pick("fingerprint:", "照合コード:"), sha256.fingerprint()),
+    ]
+}
+
+/// Who signed and who is missing.
+#[must_use]
+pub fn status(language: Language, statuses: &[Status]) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let mut lines = Vec::new();
+    for status in statuses {
+        let under = match status.standing {
+            Standing::Published => word("keys that sign it", "署名者の鍵"),
+            Standing::Own => word("keys of this root itself", "このルート自身の鍵"),
+        };
+        let mark = if status.is_met() {
+            word("complete", "充足")
+        } else {
+            word("NOT complete", "不足")
+        };
+        lines.push(format!(
+            "{under}: {} / {} {} ({mark})",
+            status.signers.count(),
+            status.threshold,
+            word("signatures", "署名")
+        ));
+        for key in status.signers.keys() {
+            lines.push(format!("  + {}", key_words(key.person.as_ref(), key.public())));
+        }
+        for key in &status.missing {
+            lines.push(format!("  - {}", key_words(key.person.as_ref(), key.public())));
+        }
+    }
+    lines
+}
+
+/// The same for machines.
+#[must_use]
+pub fn status_value(statuses: &[Status]) -> Value {
+    let key = |key: &patchward_protocol::tuf::schema::RoleKey| {
+        let fingerprint = key.public().map(|key| key.fingerprint());
+        json!({"person": key.person, "method": key.method, "fingerprint": fingerprint})
+    };
+    let one = |status: &Status| {
+        json!({
+            "own": status.standing == Standing::Own,
+            "threshold": status.threshold,
+            "signed": status.signers.keys().iter().map(key).collect::<Vec<_>>(),
+            "missing": status.missing.iter().map(key).collect::<Vec<_>>(),
+            "complete": status.is_met(),
+        })
+    };
+    Value::Array(statuses.iter().map(one).collect())
+}
+
+fn key_words(
+    person: Option<&patchward_protocol::id::PersonId>,
+    key: Option<patchward_protocol::key::PublicKey>,
+) -> String {
+    let person = person.map_or("?", |person| person.as_str());
+    format!("{person} ({})", key.map(|key| key.fingerprint()).unwrap_or_default())
+}
+
+fn targets(language: Language, difference: &TargetsDifference) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let mut lines = vec![change(word("expires", "有効期限"), &difference.expires)];
+    for (path, spec) in &difference.added {
+        lines.push(format!("+ {} {path} {}", word("added", "追加"), file_words(spec)));
+    }
+    for (path, change) in &difference.changed {
+        let kind = match difference.withdrawn.contains(path) {
+            true => word("WITHDRAWN", "取り下げ"),
+            false => word("changed", "変更"),
+        };
+        lines.push(format!("~ {kind} {path} {}", file_words(&change.to)));
+        if let Some(from) = &change.from {
+            lines.push(format!("    {} {}", word("was", "変更前"), file_words(from)));
+        }
+    }
+    for (path, spec) in &difference.removed {
+        lines.push(format!("- {} {path} {}", word("removed", "削除"), file_words(spec)));
+    }
+    for role in &difference.delegations_changed {
+        lines.push(format!("~ {} {role}", word("delegated role changed", "委任ロールの変更")));
+    }
+    for role in &difference.delegations_removed {
+        lines.push(format!("- {} {role}", word("delegated role removed", "委任ロールの削除")));
+    }
+    if lines.len() == 1 {
+        lines.push(word("no file changes", "ファイルの変更はありません").to_owned());
+    }
+    lines
+}
+
+fn root(language: Language, difference: &RootDifference) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let mut lines = vec![change(word("expires", "有効期限"), &difference.expires)];
+    for role in &difference.roles {
+        let name = role.role.role();
+        lines.push(change(&format!("{name} {}", word("threshold", "必要署名数")), &role.threshold));
+        let key = |sign: &str, key: &KeySpec| {
+            let method = key.method.map(|method| json!(method)).unwrap_or_default();
+            let words = key_words(key.person.as_ref(), Some(key.public));
+            format!("  {sign} {name} {words} {}", method.as_str().unwrap_or_default())
+        };
+        lines.extend(role.added.iter().map(|spec| key("+", spec)));
+        lines.extend(role.removed.iter().map(|spec| key("-", spec)));
+    }
+    let method = |method| json!(method).as_str().unwrap_or_default().to_owned();
+    let weakest =
+        Change { from: difference.weakest.from.map(method), to: method(difference.weakest.to) };
+    lines.push(change(word("weakest way to sign approvals", "承認署名の最弱方式"), &weakest));
+    let time = |sign: &str, key: &patchward_protocol::key::PublicKey| {
+        format!("  {sign} {} {}", word("time key", "時刻の鍵"), key.fingerprint())
+    };
+    lines.extend(difference.time_keys_added.iter().map(|key| time("+", key)));
+    lines.extend(difference.time_keys_removed.iter().map(|key| time("-", key)));
+    lines
+}
+
+fn change<T: Display + PartialEq>(name: &str, change: &Change<T>) -> String {
+    match &change.from {
+        Some(from) if *from != change.to => format!("{name}: {from} -> {}", change.to),
+        Some(_) | None => format!("{name}: {}", change.to),
+    }
+}
+
+fn file_words(spec: &TargetSpec) -> String {
+    let firmware = spec.custom.get("fw").map(Firmware::from_custom);
+    let firmware = match firmware {
+        Some(Ok(fw)) => {
+            let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
+            let (class, state) = (word(json!(fw.class)), word(json!(fw.state)));
+            let severity = word(json!(fw.severity));
+            format!(
+                " [{} {} seq {} {class} {severity} {state} {}]",
+                fw.family,
+                fw.version,
+                fw.seq,
+                fw.cves.join(" ")
+            )
+        }
+        Some(Err(error)) => format!(" [{error}]"),
+        None => String::new(),
+    };
+    format!("{} bytes sha256 {}{firmware}", spec.length, spec.sha256)
+}
+
+/// The published root in plain values, where a caller has only bytes.
+#[must_use]
+pub fn root_words(language: Language, spec: &RootSpec) -> Vec<String> {
+    root(language, &RootDifference::between(None, spec))
+}

@@ -1,0 +1,253 @@
+//! `stage show|status|merge|publish`: a draft on its way through several hands to the server.
+//!
+//! Not here: signing ([`crate::sign`]). Invariant: nothing is published that is not complete under
+//! the keys that count, and what the server then serves is verified to be the very same content.
+
+use crate::base::{Against, Base};
+use crate::disk::{self, Place, Readers};
+use crate::draft::{Content, Draft, file_in, hash_at_hand};
+use crate::error::{Code, Failure, Outcome, chain};
+use crate::here::Here;
+use crate::memory::Memory;
+use crate::repository;
+use crate::said::Said;
+use crate::server::Server;
+use crate::{login, rules, show};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use patchward_protocol::api::repository::{Publish, PublishRequest};
+use patchward_protocol::tuf::schema::Root;
+use patchward_protocol::tuf::stage::{StageError, Status};
+use patchward_protocol::tuf::trusted_set::TrustedSet;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// `stage show`: what a draft changes; with a key also what that key once signed away.
+///
+/// # Errors
+/// Failures of reading and comparing; files at hand that are not the listed ones.
+pub fn show(
+    here: &Here,
+    file: &Path,
+    files: Option<&Path>,
+    key: Option<&Path>,
+    against: &Against,
+) -> Outcome<Said> {
+    let draft = Draft::read(file)?;
+    let base = Base::of(here, &draft, against)?;
+    let folder = files.map_or_else(|| draft.files_beside(), Path::to_path_buf);
+    let new = show::new_files(&draft, &base);
+    let hashed = hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
+    let mut text = show::lines(here, &draft, &base);
+    text.extend(show::approvals(here, &draft, &base, &folder)?);
+    let mut readded = Vec::new();
+    if let Some(key) = key {
+        let remarks = Memory::beside(key)?.check(&draft, base.version(&draft))?;
+        readded.extend(remarks.readded.iter().map(ToString::to_string));
+        let word = here.language.pick("! COMES BACK:", "! 復活:");
+        text.extend(readded.iter().map(|path| format!("{word} {path}")));
+    }
+    let rule = rules::check(here, &draft, &base).err();
+    text.extend(
+        rule.iter().map(|failure| format!("! {}: {}", failure.code.code(), failure.detail)),
+    );
+    text.extend(show::what_is_signed(here.language, &draft));
+    Ok(Said::new(json!({
+        "repository": draft.repository, "role": draft.staged.role().name(),
+        "version": draft.staged.version(), "published": base.version(&draft),
+        "signed_sha256": draft.staged.message_sha256(),
+        "fingerprint": draft.staged.message_sha256().fingerprint(),
+        "new_files": new.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        "hashed": hashed, "readded": readded, "rule_broken": rule.map(|failure| failure.detail),
+    }))
+    .lines(text))
+}
+
+/// `stage status`: who signed and who is missing.
+///
+/// # Errors
+/// Failures of reading and comparing.
+pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
+    let draft = Draft::read(file)?;
+    let base = Base::of(here, &draft, against)?;
+    let statuses = statuses(&draft, &base)?;
+    Ok(Said::new(json!({
+        "version": draft.staged.version(), "complete": statuses.iter().all(Status::is_met),
+        "status": show::status_value(&statuses),
+    }))
+    .lines(show::what_is_signed(here.language, &draft))
+    .lines(show::status(here.language, &statuses)))
+}
+
+/// `stage merge`: takes the valid signatures of other copies into the first file.
+///
+/// # Errors
+/// [`Code::StageDiffers`], failures of reading and writing.
+pub fn merge(here: &Here, into: &Path, from: &[PathBuf], against: &Against) -> Outcome<Said> {
+    let mut draft = Draft::read(into)?;
+    let base = Base::of(here, &draft, against)?;
+    let asked = base.asked(&draft)?;
+    let mut added = 0;
+    for path in from {
+        let other = Draft::read(path)?;
+        if other.repository != draft.repository {
+            let what = format!("{}: of {}", path.display(), other.repository);
+            return Err(Failure::new(Code::StageDiffers, what));
+        }
+        added += draft.staged.merge(&other.staged, &asked).map_err(|error| match error {
+            StageError::OtherContent { .. } => {
+                Failure::because(Code::StageDiffers, path.display(), &error)
+            }
+            StageError::NotASigner(..) | StageError::Sign(..) | StageError::Tuf(_) => {
+                Failure::because(Code::StageUnreadable, path.display(), &error)
+            }
+        })?;
+    }
+    draft.save()?;
+    let statuses = statuses(&draft, &base)?;
+    let word = here.language.pick("new signatures:", "新しい署名:");
+    Ok(Said::new(json!({"added": added, "status": show::status_value(&statuses)}))
+        .line(format!("{word} {added}"))
+        .lines(show::status(here.language, &statuses)))
+}
+
+/// `stage publish`: uploads the new files, publishes, and verifies what the server serves then.
+///
+/// # Errors
+/// [`Code::SignaturesMissing`] and every other reason not to publish.
+pub fn publish(
+    here: &Here,
+    files: &[PathBuf],
+    folder: Option<&Path>,
+    against: &Against,
+) -> Outcome<Said> {
+    let server = login::connect(here, &against.reach)?;
+    let drafts = files.iter().map(|path| Draft::read(path)).collect::<Outcome<Vec<_>>>()?;
+    let (root, targets) = sorted(&drafts)?;
+    let first_root = root.map(|root| root.path.clone());
+    let against = &Against { root: against.root.clone().or(first_root), ..against.clone() };
+    let id = &drafts.first().map(|draft| draft.repository.clone());
+    let id = id.as_ref().ok_or_else(|| Failure::new(Code::Usage, "name the staged files"))?;
+    let new_root = root.map(typed_root).transpose()?;
+    for draft in &drafts {
+        let mut base = Base::of(here, draft, against)?;
+        rules::check(here, draft, &base)?;
+        if let (Content::Targets(_), Some(root)) = (&draft.content, &new_root) {
+            base.root = Some(root.clone());
+        }
+        complete(here, draft, &base)?;
+        rules::check_publishable(here, draft, &base, new_root.as_ref())?;
+    }
+    let mut uploaded = 0;
+    if let Some(draft) = targets {
+        let base = Base::of(here, draft, against)?;
+        let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
+        let new = show::new_files(draft, &base);
+        hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
+        for (path, spec) in &new {
+            here.tell(&format!("{} {path}", here.language.pick("uploading", "送信中:")));
+            server.upload(id, spec.sha256, &file_in(&folder, path))?;
+            uploaded += 1;
+        }
+    }
+    let bytes = |draft: &Draft| STANDARD.encode(draft.staged.to_bytes());
+    let request = PublishRequest { root: root.map(bytes), targets: targets.map(bytes) };
+    let (kind, name) = id.parts();
+    let view = server.call::<Publish>(&[kind, name], &request)?;
+    if let Some(root) = root.filter(|root| root.staged.version() == 1) {
+        repository::pin(here, id, root.staged.to_bytes())?;
+    }
+    let set = repository::refresh(here, &server, id)?;
+    served(&set, root, targets)?;
+    Ok(Said::new(json!({"repository": id, "uploaded": uploaded, "heads": view.heads}))
+        .line(format!(
+            "{} {id}: {uploaded} {}",
+            here.language.pick("published", "公開しました:"),
+            here.language.pick("new files", "件の新しいファイル")
+        ))
+        .lines(view.heads.iter().map(|head| {
+            format!(
+                "  {} v{} sha256 {} until {}",
+                head.role, head.version, head.sha256, head.expires
+            )
+        })))
+}
+
+/// `repo fetch`: what is published, verified, as files that an offline machine can take along.
+///
+/// # Errors
+/// As [`repository::refresh`], and failures of writing.
+pub fn take_along(
+    server: &Server,
+    here: &Here,
+    id: &patchward_protocol::id::RepositoryId,
+    out: &Path,
+) -> Outcome<Said> {
+    let set = repository::refresh(here, server, id)?;
+    disk::make_folder(out)?;
+    let mut names = Vec::new();
+    let root = (format!("{}.root.json", set.root().signed.version), set.root().raw());
+    let targets = set
+        .targets()
+        .map(|targets| (format!("{}.targets.json", targets.signed.version), targets.raw()));
+    for (name, bytes) in std::iter::once(root).chain(targets) {
+        let path = out.join(name);
+        disk::write(&path, bytes, Readers::Everybody, Place::Replace)?;
+        names.push(path);
+    }
+    Ok(Said::new(json!({"files": names}))
+        .lines(names.iter().map(|path| path.display().to_string())))
+}
+
+fn statuses(draft: &Draft, base: &Base) -> Outcome<Vec<Status>> {
+    draft.staged.status(&base.asked(draft)?).map_err(|error| {
+        let what = format!("{}: {}", draft.path.display(), chain(&error));
+        Failure::new(Code::StageUnreadable, what)
+    })
+}
+
+fn complete(here: &Here, draft: &Draft, base: &Base) -> Outcome<()> {
+    let statuses = statuses(draft, base)?;
+    if statuses.iter().all(Status::is_met) {
+        return Ok(());
+    }
+    let what = draft.path.display().to_string();
+    let lines = show::status(here.language, &statuses);
+    Err(Failure::with_problems(Code::SignaturesMissing, what, lines))
+}
+
+/// At most one root and one targets of one repository.
+fn sorted(drafts: &[Draft]) -> Outcome<(Option<&Draft>, Option<&Draft>)> {
+    let roots: Vec<_> =
+        drafts.iter().filter(|draft| matches!(draft.content, Content::Root(_))).collect();
+    let targets: Vec<_> =
+        drafts.iter().filter(|draft| matches!(draft.content, Content::Targets(_))).collect();
+    let one = drafts.windows(2).all(|pair| match pair {
+        [a, b] => a.repository == b.repository,
+        _ => true,
+    });
+    if roots.len() > 1 || targets.len() > 1 || !one {
+        let what = "at most one root and one targets file of one repository are published at once";
+        return Err(Failure::new(Code::Usage, what));
+    }
+    Ok((roots.first().copied(), targets.first().copied()))
+}
+
+fn typed_root(draft: &Draft) -> Outcome<Root> {
+    let root = draft.staged.typed::<Root>();
+    root.map(|document| document.signed)
+        .map_err(|error| repository::untrusted(&draft.repository, &error))
+}
+
+/// What the server serves now must be what was handed in.
+fn served(set: &TrustedSet, root: Option<&Draft>, targets: Option<&Draft>) -> Outcome<()> {
+    let same_root = root.is_none_or(|draft| draft.staged.message() == set.root().message());
+    let same_targets = targets.is_none_or(|draft| {
+        set.targets().is_some_and(|served| served.message() == draft.staged.message())
+    });
+    if same_root && same_targets {
+        return Ok(());
+    }
+    let what = "the server took the files and now serves others";
+    Err(Failure::new(Code::MetadataUntrusted, what))
+}

@@ -1,0 +1,13 @@
+//! The command line as people run it: the real program, real files, a server double on loopback.
+//!
+//! Not here: the real server (the workspace's end-to-end tests). Invariant: every refusal is checked
+//! by its code and its hint in both languages.
+
+mod approval;
+mod bad_input;
+mod double;
+mod example;
+mod key;
+mod place;
+mod release;
+mod stage;
