@@ -283,3 +283,6 @@ pub(super) fn clear(spool: &Path, keep: &[&Path]) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
