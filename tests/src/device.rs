@@ -9,7 +9,6 @@ use crate::clock::until;
 use crate::image::{Release, put};
 use crate::installed;
 use crate::running::{Running, Said, run, succeed};
-use crate::shim::TurnedClock;
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{DeviceId, FamilyId};
@@ -43,8 +42,6 @@ pub struct Device {
     pub folder: PathBuf,
     /// Its device key, once it is known.
     pub key: Option<PublicKey>,
-    /// Its wall clock, where a test turns it.
-    pub clock: Option<TurnedClock>,
     program: PathBuf,
     factory: Sha256Digest,
 }
@@ -68,7 +65,6 @@ impl Device {
             kind: firmware.payload.kind,
             folder: folder.to_owned(),
             key: None,
-            clock: None,
             program: programs.agent(),
             factory: firmware.payload.image_sha256,
         };
@@ -130,9 +126,6 @@ impl Device {
     pub fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.config_file()).arg(verb);
-        if let Some(clock) = &self.clock {
-            clock.show(&mut command);
-        }
         command
     }
 
@@ -193,17 +186,41 @@ impl Device {
         self.noted(Transition::Held, reason)
     }
 
+    /// Waits until the ledger says that the device waits for one of these reasons.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn held_for(&self, reasons: &[Reason]) -> Result<Entry> {
+        self.noted_any(Transition::Held, reasons)
+    }
+
+    /// Waits until the ledger says that something was refused for one of these reasons.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn refused_for(&self, reasons: &[Reason]) -> Result<Entry> {
+        self.noted_any(Transition::Refused, reasons)
+    }
+
     /// Waits for an entry of a kind with a reason.
     ///
     /// # Errors
     /// When there is none in time.
     pub fn noted(&self, kind: Transition, reason: Reason) -> Result<Entry> {
-        let what = format!("{} to note {kind:?} {reason}", self.name);
-        until(&what, PATIENCE, || {
-            let fits = |entry: &Entry| entry.fact.kind == kind && entry.fact.reason == Some(reason);
-            Ok(self.ledger()?.into_iter().rev().find(fits))
-        })
-        .with_context(|| self.story())
+        self.noted_any(kind, &[reason])
+    }
+
+    /// Waits for an entry of a kind with one of these reasons.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub fn noted_any(&self, kind: Transition, reasons: &[Reason]) -> Result<Entry> {
+        let what = format!("{} to note {kind:?} {reasons:?}", self.name);
+        let fits = |entry: &Entry| {
+            entry.fact.kind == kind && entry.fact.reason.is_some_and(|r| reasons.contains(&r))
+        };
+        until(&what, PATIENCE, || Ok(self.ledger()?.into_iter().rev().find(fits)))
+            .with_context(|| self.story())
     }
 
     /// Fails unless the device still runs what it left the factory with, and never began to change.
@@ -327,7 +344,7 @@ impl Device {
              [install]\n{install}\n\n\
              [health]\ndir = \"{folder}/health.d\"\ncheck_limit_s = 10\nready_within_s = 0\n\n\
              [settings]\npaths = [\"{folder}/settings.toml\"]\n\n\
-             [timing]\nfirst_contact_s = 0\npoll_s = 1\nsettle_s = 0\nreserve_s = 1\nspread_s = 0\n\
+             [timing]\nfirst_contact_s = 0\npoll_s = 1\nretry_s = 1\nretry_max_s = 1\nsettle_s = 0\nreserve_s = 1\nspread_s = 0\n\
              gate_every_s = 1\n",
             self.family,
             crate::image::HARDWARE,

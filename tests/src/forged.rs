@@ -11,6 +11,8 @@ use crate::wire::{Reply, Request};
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use patchward_protocol::api::repository::RepositoryView;
+use patchward_protocol::envelope::{Envelope, PayloadType};
+use patchward_protocol::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -111,6 +113,19 @@ impl Forged {
         let field = self.timestamp_field;
         reply.with_json(|value| forge::set(value, field, json!(STANDARD.encode(timestamp))))
     }
+}
+
+/// A time answer to a check-in, signed with any key: it carries the nonce that was asked.
+///
+/// # Errors
+/// When the request is no check-in.
+pub fn time_answer(request: &Request, utc: Timestamp, key: &Key) -> Result<Value> {
+    let body: Envelope = serde_json::from_slice(&request.body).context("a check-in")?;
+    let poll: Value = body.insecure_peek().context("a poll")?;
+    let nonce = poll.get("nonce").context("a nonce")?;
+    let answer = json!({ "v": 1, "nonce": nonce, "utc": utc });
+    let envelope = Envelope::seal(PayloadType::TimeAnswer, &answer, key.secret());
+    serde_json::to_value(envelope.context("seal")?).context("write JSON")
 }
 
 /// Version of a role's current document.

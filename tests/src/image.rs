@@ -18,6 +18,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 /// The hardware that all test devices are.
 pub const HARDWARE: &str = "bench.rev1";
 
+/// A file's mode and bytes; a folder has neither.
+pub type Content = Option<(FileMode, Vec<u8>)>;
+
 /// What a release is made of.
 #[derive(Debug, Clone)]
 pub struct Recipe {
@@ -58,7 +61,7 @@ impl Recipe {
 
     /// The files of the tree, in the order of the archive; a folder has no bytes.
     #[must_use]
-    pub fn files(&self) -> Vec<(&'static str, Option<(FileMode, Vec<u8>)>)> {
+    pub fn files(&self) -> Vec<(&'static str, Content)> {
         let app = format!("#!/bin/sh\necho {}\n", self.version);
         vec![
             ("bin", None),

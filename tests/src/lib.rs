@@ -26,6 +26,6 @@ pub mod plan;
 pub mod running;
 pub mod scene;
 pub mod server;
-pub mod shim;
+pub mod turned_clock;
 pub mod wire;
 pub mod world;

@@ -81,6 +81,27 @@ impl Owner {
         Ok(owner)
     }
 
+    /// Whoever owns the server but not the offline keys: sees what is published, and signs with keys
+    /// of his own.
+    ///
+    /// # Errors
+    /// When the repository is not there.
+    pub fn posing(administrator: &Client, id: &RepositoryId) -> Result<Self> {
+        let (kind, name) = id.parts();
+        let view = administrator.must::<ShowRepository>(&[kind, name], &())?;
+        let mut poser = Self {
+            id: id.clone(),
+            root: Value::Null,
+            targets: Value::Null,
+            root_keys: keys_of("attacker", "root"),
+            targets_keys: keys_of("attacker", "targets"),
+            view,
+            client: administrator.clone(),
+        };
+        poser.targets = poser.current_targets()?;
+        Ok(poser)
+    }
+
     /// The newest root, signed by two of three.
     ///
     /// # Errors

@@ -209,10 +209,9 @@ impl Scene {
     /// The attacker shows these repositories.
     pub fn show(&self, forged: Vec<Forged>) {
         self.line.play(move |request, upstream| {
-            let touched = forged.iter().try_fold(None, |found: Option<Answer>, one| {
+            forged.iter().try_fold(None, |found: Option<Answer>, one| {
                 if found.is_some() { Ok(found) } else { one.answer(request, upstream) }
-            });
-            touched
+            })
         });
     }
 

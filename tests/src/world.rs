@@ -12,7 +12,6 @@ use crate::maker::Maker;
 use crate::server::Server;
 use anyhow::{Context as _, Result};
 use patchward_protocol::api::site::{DeviceView, ListDevices};
-use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::{FamilyId, SiteId};
 use std::path::{Path, PathBuf};
 
@@ -81,29 +80,8 @@ impl World {
         let mut pack = hospital.pack(&device.family, name)?;
         url.clone_into(&mut pack.url);
         device.enrol(&pack)?;
-        device.key = self.view(hospital, name)?.device_key;
+        device.key = view(&self.server, hospital, name)?.device_key;
         Ok(device)
-    }
-
-    /// A device as the server sees it.
-    ///
-    /// # Errors
-    /// When it is not enrolled.
-    pub fn view(&self, hospital: &Hospital, name: &str) -> Result<DeviceView> {
-        let devices = self.inventory(hospital)?;
-        let found = devices.into_iter().find(|view| view.device.as_str() == name);
-        found.with_context(|| format!("{name} is not enrolled at {}", hospital.site))
-    }
-
-    /// All devices of a hospital as the server sees them.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn inventory(&self, hospital: &Hospital) -> Result<Vec<DeviceView>> {
-        let site = hospital.site.clone();
-        let token = self.server.token_for(Scope::Site { site })?;
-        let client = self.server.client()?.with_token(&token);
-        client.must::<ListDevices>(&[hospital.site.as_str()], &())
     }
 
     /// A place for files of this world.
@@ -111,4 +89,22 @@ impl World {
     pub fn place(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// A device as the server sees it.
+///
+/// # Errors
+/// When it is not enrolled.
+pub fn view(server: &Server, hospital: &Hospital, name: &str) -> Result<DeviceView> {
+    let devices = inventory(server, hospital)?;
+    let found = devices.into_iter().find(|view| view.device.as_str() == name);
+    found.with_context(|| format!("{name} is not enrolled at {}", hospital.site))
+}
+
+/// All devices of a hospital as the server sees them.
+///
+/// # Errors
+/// When the server refuses.
+pub fn inventory(server: &Server, hospital: &Hospital) -> Result<Vec<DeviceView>> {
+    server.administrator()?.must::<ListDevices>(&[hospital.site.as_str()], &())
 }

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::tuf::custom::Kind;
-use patchward_tests::device::PATIENCE;
 use patchward_tests::hostile::Answer;
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::wire::{Reply, Request};
@@ -61,12 +60,7 @@ fn attack_26_a_file_that_always_ends_early_changes_no_device() -> Result<()> {
         Ok(is_image(request).then(|| Answer::Reply(Reply::new(200, short.clone()))))
     });
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        let reasons = [Reason::DownloadMismatch, Reason::ServerUnreachable];
-        Ok(told.into_iter().find(|told| reasons.contains(told)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&[Reason::DownloadMismatch, Reason::ServerUnreachable])?;
     scene.device.is_unchanged()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

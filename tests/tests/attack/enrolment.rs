@@ -46,13 +46,7 @@ fn attack_31_a_device_keeps_the_root_of_its_pack_whatever_the_server_shows() -> 
     let said = run(&mut device.enrolment(&pack)?)?;
     if said.status.success() {
         let _agent = device.start()?;
-        let noted =
-            patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-                let told = device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-                let reasons = [Reason::RootChain, Reason::MetadataSignature];
-                Ok(told.into_iter().find(|told| reasons.contains(told)))
-            });
-        noted.map_err(|error| error.context(device.story()))?;
+        device.refused_for(&[Reason::RootChain, Reason::MetadataSignature])?;
     }
     device.is_unchanged()?;
     scene.recover()?;

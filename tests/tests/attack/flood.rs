@@ -28,11 +28,7 @@ fn flood(name: &str, answer: Answer, reasons: &[Reason]) -> Result<()> {
     scene.approve()?;
     scene.line.play(move |request, _| Ok(is_metadata(request).then(|| answer.clone())));
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        Ok(told.into_iter().find(|reason| reasons.contains(reason)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(reasons)?;
     assert!(peak_kib(&scene)? < 32 * 1024, "{} KiB", peak_kib(&scene)?);
     scene.device.is_unchanged()?;
     scene.recover()?;
@@ -73,13 +69,11 @@ fn attack_09_an_endless_image_is_cut_off() -> Result<()> {
         .line
         .play(|request, _| Ok(request.path.contains("/targets/img/").then_some(Answer::Endless)));
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        let reasons =
-            [Reason::DownloadMismatch, Reason::MetadataTooLong, Reason::ServerUnreachable];
-        Ok(told.into_iter().find(|reason| reasons.contains(reason)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&[
+        Reason::DownloadMismatch,
+        Reason::MetadataTooLong,
+        Reason::ServerUnreachable,
+    ])?;
     scene.device.is_unchanged()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)
@@ -141,11 +135,7 @@ fn attack_10_a_thousand_delegations_change_no_device() -> Result<()> {
     scene.show(vec![Forged::chain(&scene.family, &online, (version, &bytes))?]);
     scene.start()?;
     let reasons = [Reason::MetadataTooLong, Reason::MetadataMalformed];
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        Ok(told.into_iter().find(|reason| reasons.contains(reason)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&reasons)?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use patchward_protocol::reason::Reason;
+use patchward_tests::clock::now;
 use patchward_tests::forge::{self, DAY_S};
-use patchward_tests::forged::{Forged, head};
+use patchward_tests::forged::{Forged, head, time_answer};
+use patchward_tests::hostile::Answer;
 use patchward_tests::scene::Scene;
-use patchward_tests::shim::TurnedClock;
+use patchward_tests::turned_clock::TurnedClock;
 use serde_json::json;
 
 /// A timestamp as the server signed it, but with this life.
@@ -41,21 +43,28 @@ fn attack_01_the_same_timestamp_for_ever_is_noticed_when_it_expires() -> Result<
 #[test]
 fn attack_02_a_clock_set_back_does_not_bring_expired_metadata_to_life() -> Result<()> {
     let mut scene = Scene::begin("02")?;
-    let expired = short_lived(&scene, -40 * DAY_S, -33 * DAY_S)?;
-    let clock = TurnedClock::in_folder(&scene.device.folder)?;
-    scene.device.clock = Some(clock.clone());
-    scene.start()?;
-    scene.asks_again(2)?;
     scene.approve()?;
-    scene.show(vec![expired]);
-    // Four days before the recorded timestamp expired: by this clock it is good.
+    let expired = short_lived(&scene, -40 * DAY_S, -33 * DAY_S)?;
+    let (_, online) = scene.steal_online()?;
+    // By this clock the recorded timestamp is good for four more days, and the server says the same.
+    let clock = TurnedClock::on(&scene.device)?;
     clock.turn(-37 * DAY_S)?;
-    let noted = scene.device.refused(Reason::MetadataExpired)?;
-    assert!(noted.fact.document_sha256.is_some() || noted.fact.detail.is_some());
+    scene.line.play(move |request, upstream| {
+        let Some(Answer::Reply(reply)) = expired.answer(request, upstream)? else {
+            return Ok(None);
+        };
+        if request.path != "/v1/check-in" || reply.status != 200 {
+            return Ok(Some(Answer::Reply(reply)));
+        }
+        let time = time_answer(request, now().plus_seconds(-37 * DAY_S), &online.timestamp)?;
+        reply.with_json(|value| forge::set(value, "time", time)).map(Answer::Reply).map(Some)
+    });
+    scene.start()?;
+    scene.device.refused(Reason::MetadataExpired)?;
     scene.nothing_changes()?;
     scene.recover()?;
-    // The server's honest time and the device's own clock contradict each other: nothing starts.
-    scene.device.held(Reason::ClockDisagrees)?;
+    // The server is honest again, the device's own clock is still wrong: nothing starts.
+    scene.device.held_for(&[Reason::ClockDisagrees, Reason::ClockNotAttested])?;
     scene.nothing_changes()?;
     clock.turn(0)?;
     scene.device.updated_to(&scene.next)
@@ -64,16 +73,12 @@ fn attack_02_a_clock_set_back_does_not_bring_expired_metadata_to_life() -> Resul
 #[test]
 fn attack_03_a_clock_once_far_ahead_blocks_nothing_when_it_is_right_again() -> Result<()> {
     let mut scene = Scene::begin("03")?;
-    let clock = TurnedClock::in_folder(&scene.device.folder)?;
-    scene.device.clock = Some(clock.clone());
+    let clock = TurnedClock::on(&scene.device)?;
     clock.turn(8 * 365 * DAY_S)?;
     scene.approve()?;
     scene.start()?;
     scene.nothing_changes()?;
-    let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-    let told: Vec<Reason> = told.collect();
-    let noticed = [Reason::MetadataExpired, Reason::ClockDisagrees];
-    assert!(told.iter().any(|reason| noticed.contains(reason)), "{told:?}");
+    scene.device.held_for(&[Reason::ClockDisagrees])?;
     clock.turn(0)?;
     scene.device.updated_to(&scene.next)
 }

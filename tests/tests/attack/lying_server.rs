@@ -1,31 +1,15 @@
 //! 22 the server forges every directive and every time answer, differently each time.
 
 use anyhow::Result;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::reason::Reason;
-use patchward_protocol::time::Timestamp;
 use patchward_tests::clock::now;
-use patchward_tests::forge::{self, Key};
+use patchward_tests::forge;
+use patchward_tests::forged::time_answer;
 use patchward_tests::plan::Plan;
 use patchward_tests::scene::Scene;
 use patchward_tests::wire::{Reply, Request};
 use serde_json::{Value, json};
-
-/// The nonce of a poll.
-fn nonce_of(request: &Request) -> Result<Value> {
-    let body: Value = serde_json::from_slice(&request.body)?;
-    let payload = STANDARD.decode(body["payload"].as_str().unwrap_or_default())?;
-    let poll: Value = serde_json::from_slice(&payload)?;
-    Ok(poll["nonce"].clone())
-}
-
-/// A time answer to a poll, signed with any key.
-fn time_answer(request: &Request, utc: Timestamp, key: &Key) -> Result<Value> {
-    let answer = json!({ "v": 1, "nonce": nonce_of(request)?, "utc": utc });
-    let envelope = Envelope::seal(PayloadType::TimeAnswer, &answer, key.secret())?;
-    Ok(serde_json::to_value(envelope)?)
-}
 
 /// Rewrites every good answer to a check-in.
 fn lie(scene: &Scene, change: impl Fn(&Request, &mut Value) -> Result<()> + Send + Sync + 'static) {

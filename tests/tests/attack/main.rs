@@ -5,19 +5,35 @@
 //! still comes through when the attack is over. Not here: 16 (deltas), 24 (two records) and 25
 //! (bundles), which come with what they attack.
 
+#[cfg(test)]
 mod cache;
+#[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod enrolment;
+#[cfg(test)]
 mod flood;
+#[cfg(test)]
 mod freeze;
+#[cfg(test)]
 mod lying_server;
+#[cfg(test)]
 mod mixed;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
 mod payload;
+#[cfg(test)]
 mod replay;
+#[cfg(test)]
 mod replicas;
+#[cfg(test)]
 mod rollback;
+#[cfg(test)]
 mod signatures;
+#[cfg(test)]
 mod signer;
+#[cfg(test)]
 mod stolen_offline;
+#[cfg(test)]
 mod stolen_online;

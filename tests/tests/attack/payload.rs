@@ -3,7 +3,6 @@
 use anyhow::Result;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::reason::Reason;
-use patchward_tests::device::PATIENCE;
 use patchward_tests::image::{Recipe, Release};
 use patchward_tests::plan::Plan;
 use patchward_tests::scene::Scene;
@@ -44,12 +43,7 @@ fn refused(name: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<()> {
     scene.family.publish()?;
     scene.approve_release(&Plan::open_now("evil", 1), &evil)?;
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        let reasons = [Reason::TreeMalformed, Reason::ImageMismatch];
-        Ok(told.into_iter().find(|reason| reasons.contains(reason)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&[Reason::TreeMalformed, Reason::ImageMismatch])?;
     scene.nothing_changes()?;
     let outside = scene.device.folder.join("escaped");
     assert!(!outside.exists() && !scene.device.folder.join("system/escaped").exists());

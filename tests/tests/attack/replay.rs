@@ -76,12 +76,7 @@ fn attack_21_an_approval_whose_time_is_over_permits_nothing() -> Result<()> {
     let plan = Plan { start_s: -3 * 3600, length_s: 3600, ..Plan::open_now("first", 1) };
     scene.approve_as(&plan)?;
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        let reasons = [Reason::ApprovalOver, Reason::SlotsOver];
-        Ok(told.into_iter().find(|told| reasons.contains(told)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&[Reason::ApprovalOver, Reason::SlotsOver])?;
     scene.nothing_changes()?;
     scene.approve_as(&Plan::open_now("second", 2))?;
     scene.device.updated_to(&scene.next)

@@ -1,6 +1,6 @@
 //! 4 rollback of each role, 5 rollback after a torn state, 6 an old approval for an older image.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use patchward_protocol::reason::Reason;
 use patchward_tests::forge;
 use patchward_tests::forged::{Forged, head};
@@ -76,8 +76,8 @@ fn attack_04_an_older_root_in_place_of_the_next_changes_no_device() -> Result<()
     scene.start()?;
     scene.asks_again(1)?;
     scene.show(vec![Forged::of(&scene.site).with("metadata/2.root.json", &first)]);
-    scene.device.refused(Reason::RootChain)?;
     scene.approve()?;
+    scene.device.refused(Reason::RootChain)?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)
@@ -97,13 +97,7 @@ fn attack_05_a_torn_or_empty_state_file_does_not_let_old_metadata_in() -> Result
     scene.show(vec![Forged::of(&scene.site).with("metadata/timestamp.json", &old)]);
     scene.approve()?;
     scene.start()?;
-    let refused =
-        patchward_tests::clock::until("a refusal", patchward_tests::device::PATIENCE, || {
-            let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-            let reasons = [Reason::MetadataRollback, Reason::HeldStateUnreadable];
-            Ok(told.into_iter().find(|reason| reasons.contains(reason)))
-        });
-    refused.with_context(|| scene.device.story())?;
+    scene.device.refused_for(&[Reason::MetadataRollback, Reason::HeldStateUnreadable])?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

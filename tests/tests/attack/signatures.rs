@@ -135,11 +135,7 @@ fn root_refused(name: &str, reason: Reason, make: impl Fn(&Scene) -> Result<Repl
     scene.show(vec![Forged::of(&scene.site).with_reply("metadata/2.root.json", reply)]);
     scene.start()?;
     let reasons = [reason, Reason::RootChain];
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        Ok(told.into_iter().find(|told| reasons.contains(told)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&reasons)?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

@@ -100,12 +100,7 @@ fn attack_20_one_stolen_root_key_changes_no_key() -> Result<()> {
     scene.show(vec![shown]);
     scene.approve()?;
     scene.start()?;
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        let reasons = [Reason::MetadataSignature, Reason::RootChain];
-        Ok(told.into_iter().find(|told| reasons.contains(told)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&[Reason::MetadataSignature, Reason::RootChain])?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

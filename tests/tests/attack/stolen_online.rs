@@ -92,11 +92,7 @@ fn attack_15_a_snapshot_that_lists_no_targets_changes_no_device() -> Result<()> 
     scene.approve()?;
     scene.start()?;
     let reasons = [Reason::MetadataMismatch, Reason::MetadataMalformed, Reason::MetadataRollback];
-    let noted = patchward_tests::clock::until("a note", patchward_tests::device::PATIENCE, || {
-        let told = scene.device.ledger()?.into_iter().filter_map(|entry| entry.fact.reason);
-        Ok(told.into_iter().find(|told| reasons.contains(told)))
-    });
-    noted.map_err(|error| error.context(scene.device.story()))?;
+    scene.device.refused_for(&reasons)?;
     scene.nothing_changes()?;
     scene.recover()?;
     scene.device.updated_to(&scene.next)

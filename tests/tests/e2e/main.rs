@@ -1,7 +1,12 @@
 //! The whole story end to end: real programs, every signature by the command line, every byte compared.
 
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod big;
+#[cfg(test)]
 mod reference;
+#[cfg(test)]
 mod resume;
+#[cfg(test)]
 mod story;

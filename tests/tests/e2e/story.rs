@@ -11,7 +11,7 @@ use patchward_tests::device::{Health, InUse, PATIENCE};
 use patchward_tests::hospital::Wish;
 use patchward_tests::image::Recipe;
 use patchward_tests::server::QUICK;
-use patchward_tests::world::World;
+use patchward_tests::world::{World, view};
 
 fn wish(family: &FamilyId, id: &str, devices: &[&str]) -> Wish {
     Wish {
@@ -56,8 +56,8 @@ fn story(kind: Kind, name: &str) -> Result<()> {
 
     // What the device says reaches the hospital, verbatim.
     until("the server to hear of the roll-back and the wait", PATIENCE, || {
-        let well = world.view(&hospital, "well")?;
-        let waits = world.view(&hospital, "in-use")?;
+        let well = view(&world.server, &hospital, "well")?;
+        let waits = view(&world.server, &hospital, "in-use")?;
         let updated = well.installed.is_some_and(|image| image.version.as_str() == "2.0.0");
         Ok((updated && waits.reason == Some(Reason::InUse)).then_some(()))
     })?;

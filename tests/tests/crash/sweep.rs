@@ -1,0 +1,113 @@
+//! A power cut at the n-th sync, rename or write of the agent, for every n of an update; and a disk
+//! that is full or broken from the n-th call on.
+
+use anyhow::{Context as _, Result, bail};
+use patchward_tests::bin::{Programs, rounds};
+use patchward_tests::clock::until;
+use patchward_tests::device::Device;
+use patchward_tests::fault::{self, Fault, When};
+use patchward_tests::plan::Plan;
+use patchward_tests::running::Running;
+use patchward_tests::scene::{Cast, Scene, Stage, device_key, pack_for};
+use patchward_tests::server::QUICK;
+
+/// One place of a sweep.
+struct Point {
+    calls: &'static str,
+    fault: Fault,
+    when: When,
+}
+
+fn points() -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut sweep = |calls, fault, numbers: Vec<u32>, when: fn(u32) -> When| {
+        points.extend(numbers.into_iter().map(|n| Point { calls, fault, when: when(n) }));
+    };
+    let steps = |most: u32, by: u32| (1..=most).step_by(usize::try_from(by).unwrap_or(1)).collect();
+    let coarse = rounds(1, 5);
+    let by = |fine: u32| fine * u32::try_from(coarse).unwrap_or(1);
+    sweep(fault::DURABLE, Fault::Killed, steps(60, by(2)), When::Once);
+    sweep(fault::RENAMES, Fault::Killed, steps(24, by(1)), When::Once);
+    sweep(fault::WRITES, Fault::Killed, steps(120, by(6)), When::Once);
+    sweep(fault::ROOM, Fault::NoSpace, steps(120, by(12)), When::From);
+    sweep(fault::DURABLE, Fault::Broken, steps(40, by(8)), When::From);
+    points
+}
+
+/// Runs a device's agent under a fault, then without.
+fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
+    let command = device.command("run");
+    let mut traced = fault::under(&command, point.calls, point.fault, point.when)?;
+    let mut agent = Running::start("a traced agent", &mut traced, &device.log_file())?;
+    let met = until("the agent to meet the fault", std::time::Duration::from_secs(12), || {
+        let done = device.ledger().is_ok_and(|entries| {
+            let committed = patchward_protocol::ledger::Kind::Committed;
+            entries.iter().any(|entry| entry.fact.kind == committed)
+        });
+        Ok((agent.ended()?.is_some() || done).then_some(()))
+    });
+    // An agent that goes on in spite of a bad disk is stopped here; a killed one is gone already.
+    agent.kill()?;
+    if point.fault == Fault::Killed {
+        met?;
+    }
+    let (old, new) = (&scene.factory.firmware.payload, &scene.next.firmware.payload);
+    let runs = device.running_image().context("what stands there is no whole image")?;
+    if runs != old.image_sha256 && runs != new.image_sha256 {
+        bail!("neither old nor new: {runs}\n{}", device.story());
+    }
+    let agent = device.start()?;
+    device.updated_to(&scene.next)?;
+    drop(agent);
+    Ok(())
+}
+
+#[test]
+fn a_power_cut_or_a_bad_disk_at_any_call_leaves_old_or_new_and_the_update_still_comes() -> Result<()>
+{
+    let points = points();
+    let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("sweep"))?;
+    let server = &scene.stage.server;
+    let (family, url) = (scene.device.family.clone(), server.url()?);
+    let root = scene.family.root_file()?;
+    let mut devices = Vec::new();
+    for n in 0..points.len() {
+        let name = format!("pump-{n:03}");
+        let folder = scene.stage.folder().join("devices").join(&name);
+        let programs = Programs::for_tests()?;
+        let mut device = Device::from_factory(programs, &folder, &name, &scene.factory, &root)?;
+        device.enrol(&pack_for(server, &scene.site_id, &family, &url)?)?;
+        device.key = Some(device_key(server, &scene.site_id, &device.name)?);
+        devices.push(device);
+    }
+    let named: Vec<_> = devices
+        .iter()
+        .filter_map(|device| device.key.map(|key| (device.name.clone(), key)))
+        .collect();
+    let approval = Plan::open_now("all", 1).approval(&scene.site_id, &scene.next, &named)?;
+    scene.site.add_approval(&approval)?;
+    scene.site.publish()?;
+    let mut failures = Vec::new();
+    for pair in points.iter().zip(&devices).collect::<Vec<_>>().chunks(4) {
+        let each = std::thread::scope(|scope| {
+            let scene = &scene;
+            let runs: Vec<_> = pair
+                .iter()
+                .map(|(point, device)| scope.spawn(move || survive(device, point, scene)))
+                .collect();
+            runs.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        });
+        for ((point, device), outcome) in pair.iter().zip(each) {
+            if let Ok(Err(error)) = outcome {
+                let Point { calls, fault, when } = point;
+                let calls = calls.split(',').next().unwrap_or_default();
+                failures.push(format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name));
+            }
+        }
+    }
+    let count = points.len();
+    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
+    assert!(count > 10, "{count} points");
+    println!("{count} points");
+    Ok(())
+}
