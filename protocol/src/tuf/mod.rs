@@ -1,6 +1,6 @@
 //! The Update Framework, client and publisher, without input or output.
 //!
-//! `tough` gives the document types and nothing else; `docs/decisions/0002-own-tuf-workflow.md` says
+//! `tough` gives the document types and nothing else; `docs/decisions/0004-own-tuf-workflow.md` says
 //! why. A client goes [`refresh`] → [`trusted_set`] → [`lookup`]; a publisher [`build`] → [`rules`] →
 //! [`stage`] → [`difference`] → [`publish`].
 

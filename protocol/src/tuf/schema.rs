@@ -1,7 +1,7 @@
 //! TUF's document types, as `tough` defines them, and how bytes become one of them.
 //!
 //! The ONLY file that names `tough`. From it come the types, the check that a key id belongs to its
-//! key, and nothing else: workflow, threshold, storage and signing are ours (docs/decisions/0002).
+//! key, and nothing else: workflow, threshold, storage and signing are ours (docs/decisions/0004).
 //! Reading has two steps, so that nothing is parsed into a type before its signatures hold: an
 //! [`Envelope`] is strict JSON with signatures, a [`Document`] is one that was read as its role.
 //! Invariant: what signatures are checked over is the canonical form of exactly the bytes received.
