@@ -9,3 +9,6 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod tls;
+
+#[cfg(test)]
+mod tests;
