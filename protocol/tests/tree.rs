@@ -1,5 +1,11 @@
 //! Laws of the tree archive: one spelling per tree, and everything else refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests may stop at the first surprise"
+)]
+
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::limits::TREE_ENTRIES_MAX;
 use patchward_protocol::tree::{
@@ -26,14 +32,18 @@ fn write(tree: &Tree) -> Result<Vec<u8>, TreeError> {
         match thing {
             Thing::Folder => writer.dir(&path)?,
             Thing::File(mode, bytes) => {
-                writer.file(&path, *mode, bytes.len() as u64, &mut bytes.as_slice())?;
+                writer.file(&path, *mode, len(bytes), &mut bytes.as_slice())?;
             }
             Thing::Link(target) => writer.symlink(&path, &LinkTarget::new(&path, target)?)?,
         }
     }
     let (bytes, length) = writer.finish()?;
-    assert_eq!(bytes.len() as u64, length);
+    assert_eq!(len(&bytes), length);
     Ok(bytes)
+}
+
+fn len(bytes: &[u8]) -> u64 {
+    bytes.len().try_into().unwrap()
 }
 
 fn read(source: impl Read) -> Result<Tree, TreeError> {
@@ -208,7 +218,7 @@ fn hostile_archives_are_refused() {
     let folder = |name: &str| foreign(name, b'5', "0000755", 0, "");
     let link = |name: &str, target: &str| foreign(name, b'2', "0000755", 0, target);
     let pax = |text: &str| {
-        let mut block = foreign("././@PaxHeader", b'x', "0000644", text.len() as u64, "");
+        let mut block = foreign("././@PaxHeader", b'x', "0000644", len(text.as_bytes()), "");
         block.extend(text.as_bytes());
         block.resize(block.len().next_multiple_of(512), 0);
         block
