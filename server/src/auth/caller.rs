@@ -13,12 +13,17 @@ use crate::fleet::{check_in, enrol};
 use crate::http::mount::Incoming;
 use crate::record::report;
 use actix_web::http::header::HeaderMap;
+use actix_web::web;
 use patchward_protocol::api::device::{CheckIn, Enrol, Report};
 use patchward_protocol::api::endpoint::{Caller, Endpoint, caller};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::{BadId, RepositoryId, SiteId};
 use std::future::Future;
+use std::sync::Arc;
+
+/// Up to so many signatures are checked on the thread that took the request.
+const ENTRIES_IN_PLACE_MAX: usize = 8;
 
 /// Turns a caller kind into a proof for the endpoint `E`.
 pub trait Prove<E: Endpoint>: Caller + Sized {
@@ -252,7 +257,13 @@ impl Prove<Report> for caller::Device {
         let app = incoming.app();
         let mut body = incoming.read().await?;
         let entries = std::mem::take(&mut body.entries);
-        Ok((report::verify(&app.fleet, &body, entries)?, body))
+        if entries.len() <= ENTRIES_IN_PLACE_MAX {
+            return Ok((report::verify(&app.fleet, &body, entries)?, body));
+        }
+        // Many signatures take milliseconds; polls on this thread do not wait for them.
+        let fleet = Arc::clone(&app.fleet);
+        let verify = move || report::verify(&fleet, &body, entries).map(|proof| (proof, body));
+        web::block(verify).await.map_err(ApiError::failed)?
     }
 }
 

@@ -6,22 +6,26 @@
 use super::api_token::{Holder, LABEL_CHARS_MAX, LIFE_S_MAX, LIFE_S_MIN, TokenDigest, TokenSecret};
 use crate::app::App;
 use crate::clock::random;
+use crate::db::act::{self, Act};
 use crate::db::{DbError, token};
 use crate::error::ApiError;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
 use patchward_protocol::time::Timestamp;
+use serde_json::json;
 
 /// Life of the first administrator's token, in seconds: 30 days.
 const FIRST_LIFE_S: u32 = 30 * 24 * 3600;
+/// What acts about tokens are about.
+const SCOPE: &str = "server";
 /// Most families in one scope.
 const FAMILIES_MAX: usize = 1_000;
 
-/// Makes a token.
+/// Makes a token; `who` is the name of the caller's.
 ///
 /// # Errors
 /// `request_invalid`, or a failure of ours.
-pub async fn make(app: &App, request: MakeTokenRequest) -> Result<NewToken, ApiError> {
+pub async fn make(app: &App, request: MakeTokenRequest, who: String) -> Result<NewToken, ApiError> {
     let MakeTokenRequest { label, scope, life_s } = request;
     let families = match &scope {
         Scope::Maker { families } => families.len(),
@@ -44,7 +48,12 @@ pub async fn make(app: &App, request: MakeTokenRequest) -> Result<NewToken, ApiE
     let at = app.clock.now();
     let (view, secret) = draw(app, label, scope, life_s, at)?;
     let (stored, digest) = (view.clone(), secret.digest());
-    app.db.write(move |conn| token::insert_api(conn, &stored, digest, at)).await?;
+    app.db
+        .write(move |conn| {
+            token::insert_api(conn, &stored, digest, at)?;
+            act::append(conn, &made(&stored, who, at))
+        })
+        .await?;
     Ok(NewToken { id: view.id, token: secret.reveal(), expires: view.expires })
 }
 
@@ -61,6 +70,7 @@ pub async fn claim(app: &App, claim: TokenDigest) -> Result<NewToken, ApiError> 
         let good = token::take_claim(conn, claim, at)?;
         if good {
             token::insert_api(conn, &stored, digest, at)?;
+            act::append(conn, &made(&stored, "claim".to_owned(), at))?;
         }
         Ok::<_, DbError>(good)
     });
@@ -80,17 +90,21 @@ pub async fn list(app: &App) -> Result<Vec<TokenView>, ApiError> {
     Ok(app.db.read(token::list_api).await?)
 }
 
-/// Revokes a token, at once.
+/// Revokes a token, at once; `who` is the name of the caller's.
 ///
 /// # Errors
 /// `not_found`, or a failure of ours.
-pub async fn revoke(app: &App, id: String) -> Result<(), ApiError> {
+pub async fn revoke(app: &App, id: String, who: String) -> Result<(), ApiError> {
     let at = app.clock.now();
-    if app.db.write(move |conn| token::revoke_api(conn, &id, at)).await? {
-        Ok(())
-    } else {
-        Err(ApiError::of(ErrorCode::NotFound))
-    }
+    let is_there = app.db.write(move |conn| {
+        let is_there = token::revoke_api(conn, &id, at)?;
+        if is_there {
+            let (scope, detail) = (SCOPE.to_owned(), json!({ "token": id }));
+            act::append(conn, &Act { at, scope, who, act: "revoke-token", detail })?;
+        }
+        Ok::<_, DbError>(is_there)
+    });
+    if is_there.await? { Ok(()) } else { Err(ApiError::of(ErrorCode::NotFound)) }
 }
 
 /// What a holder may know of the own token.
@@ -103,6 +117,12 @@ pub fn whoami(holder: &Holder) -> TokenView {
         expires: holder.expires,
         revoked: None,
     }
+}
+
+fn made(view: &TokenView, who: String, at: Timestamp) -> Act {
+    let TokenView { id, label, scope, expires, .. } = view;
+    let detail = json!({ "token": id, "label": label, "covers": scope, "expires": expires });
+    Act { at, scope: SCOPE.to_owned(), who, act: "make-token", detail }
 }
 
 fn draw(

@@ -7,6 +7,7 @@
 
 use crate::app::App;
 use crate::auth::api_token::TokenSecret;
+use crate::db::act::{self, Act};
 use crate::db::device::{self, Said, StoredAgent, StoredDevice};
 use crate::db::token::{self, EnrolmentToken};
 use crate::db::{Connection, DbError};
@@ -15,9 +16,11 @@ use patchward_protocol::api::device::{EnrolReply, EnrolRequest, Enrolment, LinkC
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::site::Management;
 use patchward_protocol::envelope::{Envelope, Open, PayloadType};
+use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::ledger::Chain;
 use patchward_protocol::time::Timestamp;
+use serde_json::json;
 
 /// Most characters of an agent's version.
 pub const AGENT_VERSION_CHARS_MAX: usize = 64;
@@ -78,6 +81,11 @@ pub fn verify(request: &EnrolRequest) -> Result<Joining, ApiError> {
 pub async fn enrol(app: &App, joining: Joining) -> Result<EnrolReply, ApiError> {
     let at = app.clock.now();
     let key = joining.enrolment.device_key;
+    // Whoever has no token at all does not get at the one writer.
+    let digest = joining.token.digest();
+    if app.db.read(move |conn| token::find_enrolment(conn, digest)).await?.is_none() {
+        return Err(ApiError::of(ErrorCode::EnrolmentToken));
+    }
     match app.db.write(move |conn| join(conn, &joining, at)).await? {
         Outcome::Refused(code) => Err(ApiError::of(code)),
         Outcome::Joined(device) => {
@@ -123,7 +131,22 @@ fn join(conn: &mut Connection, joining: &Joining, at: Timestamp) -> Result<Outco
     } else {
         device::insert(conn, &joined, at)?;
     }
+    act::append(conn, &enrolled(&joined, joining, at))?;
     Ok(Outcome::Joined(Box::new(joined)))
+}
+
+fn enrolled(device: &StoredDevice, joining: &Joining, at: Timestamp) -> Act {
+    let (Enrolment { device_key, ledger_id, .. }, link) = (&joining.enrolment, &joining.link);
+    Act {
+        at,
+        scope: RepositoryId::Site(device.site.clone()).to_string(),
+        who: format!("device:{}", device.device),
+        act: "enrol",
+        detail: json!({
+            "device": device.device, "family": device.family, "device_key": device_key,
+            "link_key": link.link_key, "link_n": link.n, "ledger_id": ledger_id,
+        }),
+    }
 }
 
 /// Whether the token is unused, in time, and for this site, family and device.

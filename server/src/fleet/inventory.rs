@@ -4,12 +4,14 @@
 //! the site of the proof.
 
 use crate::app::App;
+use crate::db::act::{self, Act};
 use crate::db::device::{Said, StoredDevice};
-use crate::db::{device, ledger};
+use crate::db::{DbError, device, ledger};
 use crate::error::ApiError;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::site::{AddDeviceRequest, DeviceView, LedgerPage, Management};
-use patchward_protocol::id::{DeviceId, SiteId};
+use patchward_protocol::id::{DeviceId, RepositoryId, SiteId};
+use serde_json::json;
 
 /// Most entries in one page of a ledger.
 const LEDGER_PAGE_ENTRIES: i64 = 256;
@@ -25,7 +27,7 @@ pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError>
     Ok(devices.into_iter().map(view).collect())
 }
 
-/// Adds a device without an agent.
+/// Adds a device without an agent; `who` is the name of the caller's token.
 ///
 /// # Errors
 /// `request_invalid` for one with an agent, `device_taken`, or a failure of ours.
@@ -33,6 +35,7 @@ pub async fn add(
     app: &App,
     site: &SiteId,
     request: AddDeviceRequest,
+    who: String,
 ) -> Result<DeviceView, ApiError> {
     match request.management {
         Management::Manual | Management::Observed => {}
@@ -52,11 +55,18 @@ pub async fn add(
         said: Said::default(),
     };
     let stored = added.clone();
-    if app.db.write(move |conn| device::insert(conn, &stored, at)).await? {
-        Ok(view(added))
-    } else {
-        Err(ApiError::of(ErrorCode::DeviceTaken))
-    }
+    let is_new = app.db.write(move |conn| {
+        let is_new = device::insert(conn, &stored, at)?;
+        if is_new {
+            let scope = RepositoryId::Site(stored.site).to_string();
+            let detail = json!({
+                "device": stored.device, "family": stored.family, "management": stored.management,
+            });
+            act::append(conn, &Act { at, scope, who, act: "add-device", detail })?;
+        }
+        Ok::<_, DbError>(is_new)
+    });
+    if is_new.await? { Ok(view(added)) } else { Err(ApiError::of(ErrorCode::DeviceTaken)) }
 }
 
 /// Stored entries of a device's ledger after a position.
@@ -78,10 +88,7 @@ pub async fn read_ledger(
         let ledger_id = agent.chain.ledger_id;
         let entries =
             ledger::after(conn, &site, &device, ledger_id, after_seq, LEDGER_PAGE_ENTRIES)?;
-        Ok::<_, crate::db::DbError>(Some(LedgerPage {
-            device_key: Some(agent.device_key),
-            entries,
-        }))
+        Ok::<_, DbError>(Some(LedgerPage { device_key: Some(agent.device_key), entries }))
     });
     page.await?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
 }

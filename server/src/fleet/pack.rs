@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::api_token::{ENROLMENT_LIFE_S_MAX, LIFE_S_MIN, TokenSecret};
 use crate::clock::random;
 use crate::config::Config;
+use crate::db::act::{self, Act};
 use crate::db::token::{self, EnrolmentToken};
 use crate::error::ApiError;
 use base64::Engine as _;
@@ -18,6 +19,7 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{RepositoryId, SiteId};
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::pack::EnrolmentPack;
+use serde_json::json;
 
 /// Most families in one pack.
 const FAMILIES_MAX: usize = 64;
@@ -47,7 +49,7 @@ impl Address {
     }
 }
 
-/// Makes a pack.
+/// Makes a pack; `who` is the name of the caller's token.
 ///
 /// # Errors
 /// `not_found` for a site that is not open, `repository_empty` before its first publish,
@@ -56,6 +58,7 @@ pub async fn make(
     app: &App,
     site: &SiteId,
     request: MakePackRequest,
+    who: String,
 ) -> Result<EnrolmentPack, ApiError> {
     let MakePackRequest { families, device, life_s } = request;
     let snapshot = app.snapshot();
@@ -79,7 +82,15 @@ pub async fn make(
     let expires = at.plus_seconds(i64::from(life_s)).whole_second();
     let token = EnrolmentToken { site: site.clone(), families, device, expires, used_by: None };
     let (stored, digest) = (token.clone(), secret.digest());
-    app.db.write(move |conn| token::insert_enrolment(conn, &stored, digest, at)).await?;
+    app.db
+        .write(move |conn| {
+            token::insert_enrolment(conn, &stored, digest, at)?;
+            let scope = RepositoryId::Site(stored.site).to_string();
+            let EnrolmentToken { families, device, expires, .. } = stored;
+            let detail = json!({ "families": families, "device": device, "expires": expires });
+            act::append(conn, &Act { at, scope, who, act: "make-pack", detail })
+        })
+        .await?;
     let address = app.address.get().cloned().unwrap_or_else(|| Address::of(&app.config));
     Ok(EnrolmentPack {
         v: 1,

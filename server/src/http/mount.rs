@@ -46,6 +46,34 @@ pub struct Incoming<'a, E> {
 }
 
 /// Makes `handler` the answer to the endpoint.
+///
+/// The handler receives the proof of the endpoint's own caller kind:
+///
+/// ```
+/// use patchward_protocol::api::token::{ListTokens, TokenView};
+/// use patchward_server::auth::caller::AdministratorHolder;
+/// use patchward_server::error::ApiError;
+/// use patchward_server::http::mount::{Call, mount};
+///
+/// async fn list(_: Call<ListTokens, AdministratorHolder>) -> Result<Vec<TokenView>, ApiError> {
+///     Ok(Vec::new())
+/// }
+/// let _ = |services: &mut actix_web::web::ServiceConfig| mount::<ListTokens, _, _>(services, list);
+/// ```
+///
+/// With the proof of another kind it does not compile:
+///
+/// ```compile_fail,E0631
+/// use patchward_protocol::api::token::{ListTokens, TokenView};
+/// use patchward_server::auth::caller::AnyHolder;
+/// use patchward_server::error::ApiError;
+/// use patchward_server::http::mount::{Call, mount};
+///
+/// async fn list(_: Call<ListTokens, AnyHolder>) -> Result<Vec<TokenView>, ApiError> {
+///     Ok(Vec::new())
+/// }
+/// let _ = |services: &mut actix_web::web::ServiceConfig| mount::<ListTokens, _, _>(services, list);
+/// ```
 pub fn mount<E, H, F>(services: &mut ServiceConfig, handler: H)
 where
     E: Endpoint + 'static,

@@ -20,7 +20,8 @@ pub fn mount_all(services: &mut ServiceConfig) {
 }
 
 async fn make_pack(call: Call<MakePack, ProofOf<MakePack>>) -> Result<EnrolmentPack, ApiError> {
-    pack::make(&call.app, call.caller.site(), call.body).await
+    let who = call.caller.holder().id.clone();
+    pack::make(&call.app, call.caller.site(), call.body, who).await
 }
 
 async fn list_devices(
@@ -30,7 +31,8 @@ async fn list_devices(
 }
 
 async fn add_device(call: Call<AddDevice, ProofOf<AddDevice>>) -> Result<DeviceView, ApiError> {
-    inventory::add(&call.app, call.caller.site(), call.body).await
+    let who = call.caller.holder().id.clone();
+    inventory::add(&call.app, call.caller.site(), call.body, who).await
 }
 
 async fn read_ledger(call: Call<ReadLedger, ProofOf<ReadLedger>>) -> Result<LedgerPage, ApiError> {

@@ -22,7 +22,8 @@ async fn claim_first(call: Call<ClaimFirst, ProofOf<ClaimFirst>>) -> Result<NewT
 }
 
 async fn make_token(call: Call<MakeToken, ProofOf<MakeToken>>) -> Result<NewToken, ApiError> {
-    issue::make(&call.app, call.body).await
+    let who = call.caller.holder().id.clone();
+    issue::make(&call.app, call.body, who).await
 }
 
 async fn list_tokens(
@@ -32,7 +33,8 @@ async fn list_tokens(
 }
 
 async fn revoke_token(call: Call<RevokeToken, ProofOf<RevokeToken>>) -> Result<(), ApiError> {
-    issue::revoke(&call.app, call.path.0).await
+    let who = call.caller.holder().id.clone();
+    issue::revoke(&call.app, call.path.0, who).await
 }
 
 async fn whoami(call: Call<WhoAmI, ProofOf<WhoAmI>>) -> Result<TokenView, ApiError> {

@@ -162,3 +162,32 @@ impl NotStored {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patchward_protocol::id::{DeviceId, SiteId};
+
+    fn reporting() -> Reporting {
+        Reporting {
+            site: SiteId::new("north").unwrap(),
+            device: DeviceId::new("pump-1").unwrap(),
+            entries: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_report_that_finds_the_queue_full_is_told_to_come_again() {
+        let (recorder, inbox) = queue(1);
+        let first = tokio::spawn({
+            let recorder = recorder.clone();
+            async move { recorder.store(reporting()).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(matches!(recorder.store(reporting()).await, Err(Wait::QueueFull)));
+        // Who waits while the writer ends learns that nothing was stored.
+        drop(inbox);
+        let first = first.await.unwrap();
+        assert!(matches!(first, Err(Wait::NotStored(NotStored::Failed))));
+    }
+}

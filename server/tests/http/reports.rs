@@ -89,7 +89,7 @@ fn another_history_is_kept_as_an_alarm_and_the_first_one_goes_on() {
     assert!(!view(&house).forked);
     // A clone goes on from entry 2 with another entry 3.
     let clone = device.entry_after(Some(&device.entries[1]), Kind::Refused, "otherwise");
-    assert_eq!(device.report(&house, &[clone.clone()]).code(), "ledger_fork");
+    assert_eq!(device.report(&house, std::slice::from_ref(&clone)).code(), "ledger_fork");
     assert!(view(&house).forked);
     assert_eq!(forks(&house), 1);
     // Its next entry follows the other history too.
