@@ -27,6 +27,9 @@ const ATTEMPTS_KEPT_MAX: usize = 12;
 /// Most spent approvals that are remembered by digest; the serial floor covers older ones.
 const SPENT_KEPT_MAX: usize = 12;
 
+/// Most entries that are carried on while the ledger is full; entries to be kept for ever always are.
+const CARRIED_MAX: usize = 3;
+
 /// What the agent must know after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
@@ -48,6 +51,9 @@ pub struct Journal {
     pub longest_ms: u64,
     /// The boot that the agent last ran in.
     pub boot: Boot,
+    /// Whether the ledger says that a hold stands at the device.
+    #[serde(default)]
+    pub held_here: HeldHere,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -60,6 +66,17 @@ pub struct Boot {
     pub id: String,
     /// Rises with each new boot id.
     pub count: u64,
+}
+
+/// Whether a hold stands at the device, as the ledger has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldHere {
+    /// No hold.
+    #[default]
+    No,
+    /// A hold.
+    Yes,
 }
 
 /// Activations of one image.
@@ -142,6 +159,7 @@ impl Journal {
             serial_floor: 0,
             longest_ms: 0,
             boot: Boot::default(),
+            held_here: HeldHere::No,
             other: BTreeMap::new(),
         }
     }
@@ -152,7 +170,10 @@ impl Journal {
     pub fn after(&self, step: &Step, last_seq: u64, at: &Stamp) -> Self {
         let mut next = self.clone();
         next.state = step.state.clone();
+        // With a full ledger only what must be kept for ever is carried on without end.
+        let carried = |entry: &PendingEntry, n: usize| n < CARRIED_MAX || entry.fact.kind.is_kept();
         let missing = self.pending.missing(last_seq).map(|(_, entry)| entry.clone());
+        let missing = missing.enumerate().filter(|(n, e)| carried(e, *n)).map(|(_, e)| e);
         let new = step.facts.iter().map(|fact| PendingEntry {
             at: at.utc,
             quality: at.quality,
@@ -185,7 +206,7 @@ impl Journal {
     #[must_use]
     pub fn known(&self, image: Sha256Digest) -> Option<ImageRef> {
         let goal = self.state.goal().map(|goal| &goal.image);
-        let from = self.state.attempt().and_then(|attempt| attempt.from.as_ref());
+        let from = self.state.attempt().and_then(|attempt| attempt.terms.from.as_ref());
         [self.installed.as_ref(), goal, from]
             .into_iter()
             .flatten()

@@ -153,6 +153,11 @@ impl Ledger {
         self.cut_bytes
     }
 
+    /// The cut was recorded.
+    pub const fn forget_cut(&mut self) {
+        self.cut_bytes = 0;
+    }
+
     /// Bytes in use.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -7,20 +7,26 @@
 
 pub mod boot;
 pub mod child;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod driver;
 pub mod edge;
+pub mod enrol;
 pub mod health;
 pub mod install;
 pub mod installer;
 pub mod identity;
 pub mod journal;
+pub mod layout;
 pub mod ledger;
 pub mod link;
+pub mod local;
 pub mod machine;
+pub mod outbox;
 pub mod permit;
 pub mod stage;
+pub mod status;
 pub mod storage;
 
 #[cfg(test)]

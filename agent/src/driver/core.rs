@@ -11,6 +11,7 @@ use crate::machine::effect::Effect;
 use crate::machine::event::Event;
 use crate::machine::recover::recover;
 use crate::machine::step::{Illegal, Stamp, Step, step};
+use patchward_protocol::ledger::Fact;
 use patchward_protocol::reason::Reason;
 
 /// Where journal and ledger stand.
@@ -123,6 +124,24 @@ impl<D: Disk> Core<D> {
         self.carry_out(hands, next, at).await
     }
 
+    /// Records facts that change nothing, together with what the journal remembers of them.
+    ///
+    /// # Errors
+    /// [`CoreError::Keep`]; nothing was recorded, or it will be at the next start.
+    pub fn note(
+        &mut self,
+        facts: Vec<Fact>,
+        at: &Stamp,
+        change: impl FnOnce(&mut Journal),
+    ) -> Result<(), CoreError> {
+        let at = Stamp { boot_count: self.boot.count, ..*at };
+        let step = Step { state: self.journal.state.clone(), facts, effect: None };
+        let mut journal = self.journal.after(&step, self.disk.last_seq(), &at);
+        change(&mut journal);
+        self.boot.clone_from(&journal.boot);
+        self.keep(journal)
+    }
+
     /// Brings the ledger level with the journal.
     ///
     /// # Errors
@@ -136,20 +155,6 @@ impl<D: Disk> Core<D> {
             .collect();
         for (seq, entry) in missing {
             self.disk.append(seq, &entry).map_err(CoreError::Keep)?;
-        }
-        Ok(())
-    }
-
-    /// Changes what the journal remembers besides the state.
-    ///
-    /// # Errors
-    /// [`CoreError::Keep`].
-    pub fn remember(&mut self, change: impl FnOnce(&mut Journal)) -> Result<(), CoreError> {
-        let mut next = self.journal.clone();
-        change(&mut next);
-        if next != self.journal {
-            self.disk.write_journal(&next).map_err(CoreError::Keep)?;
-            self.journal = next;
         }
         Ok(())
     }
@@ -180,19 +185,19 @@ impl<D: Disk> Core<D> {
 
     fn make_durable(&mut self, next: &Step, at: &Stamp) -> Result<(), CoreError> {
         let mut journal = self.journal.after(next, self.disk.last_seq(), at);
-        journal.boot = self.boot.clone();
+        journal.boot.clone_from(&self.boot);
+        self.keep(journal)
+    }
+
+    fn keep(&mut self, journal: Journal) -> Result<(), CoreError> {
         if journal != self.journal {
             self.disk.write_journal(&journal).map_err(CoreError::Keep)?;
             self.journal = journal;
         }
         match self.catch_up() {
-            // After the write of no return a full ledger must not stop the way back; the journal
-            // carries the entries on.
-            Err(CoreError::Keep(failure))
-                if failure.reason == Reason::LedgerFull && self.journal.state.attempt().is_some() =>
-            {
-                Ok(())
-            }
+            // A full ledger must not stop the way back; the journal carries the entries on, and the
+            // gate lets no update begin.
+            Err(CoreError::Keep(failure)) if failure.reason == Reason::LedgerFull => Ok(()),
             Ok(()) => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,5 +1,14 @@
 //! The driver: runs the machine on a real device.
 //!
-//! [`core`] keeps the order of things. Not here: decisions.
+//! [`core`] keeps the order of things, [`run`] is the loop, [`contact`] asks the server, [`gate`] asks
+//! for permits, [`hands`] does what the machine says. Not here: decisions.
 
+pub mod backoff;
+pub mod contact;
 pub mod core;
+pub mod device;
+pub mod disk;
+pub mod gate;
+pub mod hands;
+pub mod run;
+pub mod start;

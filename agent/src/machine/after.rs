@@ -47,12 +47,16 @@ pub(super) fn restarting(attempt: &Attempt, event: Event) -> Result<Step, Illega
 
 pub(super) fn trial(attempt: &Attempt, event: Event) -> Result<Step, Illegal> {
     match event {
-        Event::Healthy { acceptance: Acceptance::ByChecks } => Ok(keep(attempt, None)),
-        Event::Healthy { acceptance: Acceptance::ByPerson } => Ok(Step {
-            state: State::AwaitingAcceptance { attempt: attempt.clone() },
-            facts: vec![of(Kind::AwaitingAcceptance, attempt)],
-            effect: None,
-        }),
+        Event::Healthy { settings_after } => {
+            let attempt = Attempt { settings_after, ..attempt.clone() };
+            Ok(match attempt.terms.acceptance {
+                Acceptance::ByChecks => keep(&attempt, None),
+                Acceptance::ByPerson => {
+                    let fact = of(Kind::AwaitingAcceptance, &attempt);
+                    Step::to(State::AwaitingAcceptance { attempt }, fact)
+                }
+            })
+        }
         Event::Unhealthy { reason, detail } => Ok(go_back(attempt, reason, Some(detail))),
         documents!()
         | staging!()

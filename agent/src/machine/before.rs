@@ -84,9 +84,9 @@ pub(super) fn waiting(
         Event::Blocked { reason, clinical_state } => {
             Ok(hold(goal, shown, reason, Some(clinical_state)))
         }
-        Event::Go { slot, start_by_boot_ms, clinical_state, from } => {
+        Event::Go { slot, start_by_boot_ms, clinical_state, terms } => {
             let mut fact = about(Kind::Preparing, goal);
-            fact.from = from;
+            fact.from = terms.from;
             fact.slot = Some(slot);
             fact.clinical_state = Some(clinical_state);
             Ok(Step {
@@ -113,14 +113,14 @@ pub(super) fn preparing(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> 
         Event::Blocked { reason, clinical_state } => {
             Ok(hold(goal, None, reason, Some(clinical_state)))
         }
-        Event::Go { slot, start_by_boot_ms, clinical_state, from } => {
+        Event::Go { slot, start_by_boot_ms, clinical_state, terms } => {
             // The earlier of the two: a clock set back inside a slot must not lengthen it.
             let start_by_boot_ms = start_by_boot_ms.min(begun.start_by_boot_ms);
             if slot != begun.slot || at.boot_ms > start_by_boot_ms {
                 return Ok(hold(goal, None, Reason::SlotTooShort, Some(clinical_state)));
             }
             let mut fact = about(Kind::Armed, goal);
-            fact.from = from;
+            fact.from = terms.from;
             fact.slot = Some(slot);
             fact.clinical_state = Some(clinical_state);
             Ok(Step {
@@ -148,12 +148,14 @@ pub(super) fn armed(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> Resu
         Event::Blocked { reason, clinical_state } => {
             Ok(hold(goal, None, reason, Some(clinical_state)))
         }
-        Event::Go { slot, start_by_boot_ms, clinical_state, from } => {
+        Event::Go { slot, start_by_boot_ms, clinical_state, terms } => {
             let start_by_boot_ms = start_by_boot_ms.min(begun.start_by_boot_ms);
             if slot != begun.slot || at.boot_ms > start_by_boot_ms {
                 return Ok(hold(goal, None, Reason::SlotTooShort, Some(clinical_state)));
             }
-            let attempt = Attempt { goal: goal.clone(), from, slot, recoveries: 0 };
+            let (settings_after, recoveries) = (None, 0);
+            let attempt =
+                Attempt { goal: goal.clone(), slot, terms: *terms, settings_after, recoveries };
             let mut fact = of(Kind::Activating, &attempt);
             fact.clinical_state = Some(clinical_state);
             Ok(Step {

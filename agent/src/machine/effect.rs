@@ -58,3 +58,21 @@ pub enum Effect {
         goal: Goal,
     },
 }
+
+impl Effect {
+    /// Its name, for the log.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Stage { .. } => "stage",
+            Self::AskAgain { .. } => "ask-again",
+            Self::Arm { .. } => "arm",
+            Self::Activate { .. } => "activate",
+            Self::Restart { .. } => "restart",
+            Self::CheckHealth { .. } => "check-health",
+            Self::Keep { .. } => "keep",
+            Self::GoBack { .. } => "go-back",
+            Self::Discard { .. } => "discard",
+        }
+    }
+}

@@ -2,9 +2,9 @@
 //!
 //! Not here: making sure that an event is true; the driver does, and asks the gatekeeper.
 
-use super::state::{Acceptance, Goal};
+use super::state::{Goal, Terms};
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::PersonId;
-use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
@@ -51,8 +51,8 @@ pub enum Event {
         start_by_boot_ms: u64,
         /// What the interlock said.
         clinical_state: ClinicalState,
-        /// What runs now.
-        from: Option<ImageRef>,
+        /// What is settled for the time afterwards.
+        terms: Box<Terms>,
     },
     /// The write of no return is made and read back.
     Activated,
@@ -70,8 +70,8 @@ pub enum Event {
     },
     /// All required checks answered and are good.
     Healthy {
-        /// Who must release the device.
-        acceptance: Acceptance,
+        /// Fingerprint of the device's settings.
+        settings_after: Option<Sha256Digest>,
     },
     /// A required check failed or was silent.
     Unhealthy {

@@ -4,7 +4,8 @@
 //! is verified again from the stored bytes. Not here: how one state follows another ([`super::step`]).
 //! Invariant: from [`State::Activating`] on there is an [`Attempt`], and its approval is spent.
 
-use patchward_protocol::id::{PersonId, TargetPath};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{PersonId, Seq, TargetPath};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::ApprovalRef;
 use patchward_protocol::reason::Reason;
@@ -36,12 +37,27 @@ pub struct Goal {
 pub struct Attempt {
     /// What the device is to become.
     pub goal: Goal,
-    /// What ran before; none when the agent could not tell.
-    pub from: Option<ImageRef>,
     /// The slot in which it was begun.
     pub slot: Slot,
+    /// What was settled before the write of no return.
+    pub terms: Terms,
+    /// Fingerprint of the device's settings after it.
+    pub settings_after: Option<Sha256Digest>,
     /// How often the agent was restarted within it.
     pub recoveries: u32,
+}
+
+/// What is settled, from verified documents, before the write of no return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What ran before; none when the agent could not tell.
+    pub from: Option<ImageRef>,
+    /// Who releases the device afterwards.
+    pub acceptance: Acceptance,
+    /// Lowest rank that may run once the new image stays.
+    pub image_floor: Seq,
+    /// Fingerprint of the device's settings before.
+    pub settings_before: Option<Sha256Digest>,
 }
 
 /// Whether a person must release the device after its health checks.

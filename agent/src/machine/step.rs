@@ -114,8 +114,10 @@ pub(super) fn about(kind: Kind, goal: &Goal) -> Fact {
 /// A fact about an attempt.
 pub(super) fn of(kind: Kind, attempt: &Attempt) -> Fact {
     let mut fact = about(kind, &attempt.goal);
-    fact.from.clone_from(&attempt.from);
+    fact.from.clone_from(&attempt.terms.from);
     fact.slot = Some(attempt.slot);
+    fact.settings_before = attempt.terms.settings_before;
+    fact.settings_after = attempt.settings_after;
     fact
 }
 

@@ -7,7 +7,7 @@ use patchward_agent::edge::{Content, Failure, Observed};
 use patchward_agent::journal::{Journal, PendingEntry};
 use patchward_agent::machine::effect::Effect;
 use patchward_agent::machine::event::Event;
-use patchward_agent::machine::state::{Acceptance, Goal, State};
+use patchward_agent::machine::state::{Acceptance, Goal, State, Terms};
 use patchward_agent::machine::step::Stamp;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{ApprovalId, FamilyId, Seq, TargetPath, Version};
@@ -215,10 +215,10 @@ impl SimHands {
                 world.atom(|world| world.staged = Some(digest))?;
                 Event::Staged
             }
-            Effect::AskAgain { .. } => go(),
+            Effect::AskAgain { .. } => go(world.fate),
             Effect::Arm { .. } => {
                 world.atom(|world| world.way_back = Some(world.next))?;
-                go()
+                go(world.fate)
             }
             Effect::Activate { attempt } => {
                 let digest = attempt.goal.image.image_sha256;
@@ -238,10 +238,9 @@ impl SimHands {
             }
             Effect::Restart { .. } => return restart(world),
             Effect::CheckHealth { .. } => match world.fate {
-                Fate::Good | Fate::DoesNotBoot => {
-                    Event::Healthy { acceptance: Acceptance::ByChecks }
+                Fate::Good | Fate::DoesNotBoot | Fate::NeedsPerson => {
+                    Event::Healthy { settings_after: None }
                 }
-                Fate::NeedsPerson => Event::Healthy { acceptance: Acceptance::ByPerson },
                 Fate::Sick => Event::Unhealthy {
                     reason: Reason::HealthFailed,
                     detail: "exit 1".to_owned(),
@@ -289,12 +288,22 @@ fn restart(world: &mut World) -> Result<Outcome, Failure> {
     }
 }
 
-fn go() -> Event {
+fn go(fate: Fate) -> Event {
+    let acceptance = match fate {
+        Fate::NeedsPerson => Acceptance::ByPerson,
+        Fate::Good | Fate::Sick | Fate::DoesNotBoot => Acceptance::ByChecks,
+    };
+    let terms = Terms {
+        from: Some(old()),
+        acceptance,
+        image_floor: new().seq,
+        settings_before: None,
+    };
     Event::Go {
         slot: slot(),
         start_by_boot_ms: 5000,
         clinical_state: ClinicalState::Idle,
-        from: Some(old()),
+        terms: Box::new(terms),
     }
 }
 
@@ -316,11 +325,11 @@ fn offer(journal: &Journal) -> Option<Goal> {
 }
 
 /// What the driver would say next; none when there is nothing to do.
-fn next_event(journal: &Journal) -> Option<Event> {
+fn next_event(journal: &Journal, fate: Fate) -> Option<Event> {
     match &journal.state {
         State::Idle => offer(journal).map(|goal| Event::Offered { goal }),
         State::Approved { .. } => Some(Event::FetchDue),
-        State::Staged { .. } | State::Holding { .. } => Some(go()),
+        State::Staged { .. } | State::Holding { .. } => Some(go(fate)),
         State::AwaitingAcceptance { .. } => {
             Some(Event::Accepted { person: "tanaka".parse().unwrap() })
         }
@@ -332,6 +341,7 @@ fn next_event(journal: &Journal) -> Option<Event> {
 /// Lives from a start to a crash or to rest.
 async fn live(shared: &Shared) -> Result<(), Crash> {
     let crashed = |shared: &Shared| shared.borrow().crashed;
+    let fate = shared.borrow().fate;
     let (journal, observed, boot) = {
         let world = shared.borrow();
         let journal = world.journal.clone().unwrap_or_else(|| Journal::begin(Some(old())));
@@ -344,7 +354,7 @@ async fn live(shared: &Shared) -> Result<(), Crash> {
             return Err(crash);
         }
         assert!(matches!(rest, Ok(Rest::Quiet)), "{rest:?}");
-        let Some(event) = next_event(core.journal()) else { return Ok(()) };
+        let Some(event) = next_event(core.journal(), fate) else { return Ok(()) };
         rest = core.take(&mut hands, event).await;
     }
 }

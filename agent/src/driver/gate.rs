@@ -1,0 +1,129 @@
+//! The gate: gathers what the device observes and asks for a permit.
+//!
+//! The decision is `protocol::decision`, inside [`Permit::issue`]; nothing is decided twice.
+//! Not here: what is done with a permit. Invariant: no permit without a fresh answer of the interlock.
+
+use super::device::Device;
+use crate::edge::Clock as _;
+use crate::machine::state::Goal;
+use crate::permit::{NoPermit, Permit, Proofs, power};
+use crate::trust::offers::{Offered, over, signing};
+use patchward_protocol::decision::{
+    Heard, Held, LedgerRoom, Moment, Staging,
+};
+use patchward_protocol::directive::WaveOpen;
+use patchward_protocol::ledger::ClinicalState;
+use patchward_protocol::reason::Reason;
+
+/// The gate's word.
+#[derive(Debug)]
+pub enum Gate {
+    /// Go, with this permit.
+    Go(Permit),
+    /// Not now: every reason, the first to be shown.
+    Wait(Vec<Reason>, ClinicalState),
+    /// Not any more.
+    Never(Reason),
+}
+
+impl Device {
+    /// Asks everything afresh and then for a permit.
+    pub async fn gate(&mut self, goal: &Goal) -> Gate {
+        self.ask_own_clock().await;
+        let power = power::ask(&self.config.clinical).await;
+        let answer = self.interlock.ask().await;
+        let clinical = answer.clinical_state();
+        let judged = self.judged();
+        if self.site.set().is_none() || self.family.set().is_none() {
+            // What is held could not be verified again; the next contact brings it.
+            return Gate::Wait(vec![Reason::ServerUnreachable], clinical);
+        }
+        let Some(offered) = self.offers.by(goal.approval.sha256).cloned() else {
+            return Gate::Never(self.why_gone(goal));
+        };
+        if let Some(reason) = over(&offered.admitted, judged.utc) {
+            return Gate::Never(reason);
+        }
+        let moment = Moment {
+            at: judged.utc,
+            quality: judged.quality,
+            clock: judged.agreement,
+            open: self.heard_open(&offered),
+            held_by_server: self.held_by_server(),
+            held_here: if self.local.hold().is_some() { Held::Yes } else { Held::No },
+            interlock: answer.interlock(),
+            own_worst_s: self.known.journal.longest_ms.saturating_mul(3).div_ceil(2000),
+            reserve_s: self.config.timing.reserve.as_secs(),
+            mains: power.mains,
+            battery_percent: power.battery_percent,
+            staging: Staging::Ready,
+            ledger: match self.known.room {
+                crate::ledger::Room::Enough => LedgerRoom::Enough,
+                crate::ledger::Room::Full => LedgerRoom::Full,
+            },
+            person: None,
+        };
+        let Some(site) = self.site.set() else { return Gate::Never(Reason::NoApproval) };
+        let (own, signing) = (self.own(), signing(site));
+        let proofs = Proofs {
+            own: &own,
+            approval: &offered.approval,
+            approval_sha256: offered.approval_sha256,
+            signers: &signing.signers,
+            weakest_allowed: signing.weakest_allowed,
+            image: &offered.image,
+        };
+        match Permit::issue(&proofs, &moment, &answer, self.clock.boot_ms()) {
+            Ok(permit) if self.is_early(&permit, &moment) => {
+                Gate::Wait(vec![Reason::SlotNotOpen], clinical)
+            }
+            Ok(permit) => Gate::Go(permit),
+            Err(NoPermit::Never(reason)) => Gate::Never(reason),
+            Err(NoPermit::Installed) => Gate::Never(Reason::NotNewer),
+            Err(NoPermit::NotNow(reasons)) => Gate::Wait(self.said_better(reasons), clinical),
+        }
+    }
+
+    /// Neighbours do not start together: a random part of the slot's beginning is left out, where
+    /// the rest is long enough.
+    fn is_early(&self, permit: &Permit, moment: &Moment) -> bool {
+        let Some(at) = moment.at else { return true };
+        let into_ms = u64::try_from(at.millis_since(permit.slot().start())).unwrap_or(0);
+        let wait_ms = self.spread_ms.saturating_sub(into_ms);
+        let latest = permit.start_by_boot_ms();
+        wait_ms > 0 && self.clock.boot_ms().saturating_add(wait_ms) < latest
+    }
+
+    /// That the server cannot be reached says more than that its word is missing.
+    fn said_better(&self, mut reasons: Vec<Reason>) -> Vec<Reason> {
+        if let (Some(first), Some(failed)) = (reasons.first_mut(), self.contact_failed)
+            && *first == Reason::WaveNotOpen
+        {
+            *first = failed;
+        }
+        reasons
+    }
+
+    fn heard_open(&self, offered: &Offered) -> Option<Heard> {
+        let word = self.word.as_ref()?;
+        let admitted = &offered.admitted;
+        let named = |open: &&WaveOpen| {
+            open.approval_sha256 == admitted.approval_sha256 && open.wave == admitted.wave
+        };
+        let open = word.directive.open.iter().find(named)?;
+        let age_ms = self.clock.boot_ms().saturating_sub(word.asked_boot_ms);
+        let approval_sha256 = open.approval_sha256;
+        Some(Heard { approval_sha256, wave: open.wave, age_s: age_ms.div_ceil(1000) })
+    }
+
+    fn held_by_server(&self) -> Held {
+        let holds = self.word.as_ref().is_some_and(|word| !word.directive.holds.is_empty());
+        if holds { Held::Yes } else { Held::No }
+    }
+
+    /// Why an approval that was good is not any more.
+    pub fn why_gone(&self, goal: &Goal) -> Reason {
+        let refused = self.offers.refused.iter().find(|(id, _)| *id == goal.approval.id);
+        refused.map_or(Reason::NoApproval, |(_, refusal)| refusal.reason)
+    }
+}

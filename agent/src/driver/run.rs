@@ -1,0 +1,466 @@
+//! The loop: contact when due, the machine's next event, reports, what people at the device say.
+//!
+//! Not here: how any of it is done. Invariant: when the machine's core reports an error, the loop
+//! recovers as after a crash before it does anything else.
+
+use super::backoff::millis;
+use super::core::{Core, CoreError, Rest};
+use super::device::Device;
+use super::disk::FileDisk;
+use crate::edge::{Clock as _, Failure};
+use crate::installer::Installer as _;
+use crate::journal::{HeldHere, write_durably};
+use crate::ledger::Room;
+use crate::ledger::refusals::{Refusal, Refusals};
+use crate::local::{Local, Says};
+use crate::machine::event::Event;
+use crate::machine::state::{ATTEMPTS_MAX, Goal, State};
+use crate::outbox::{DeliverError, Outbox, REPORTS_MAX};
+use crate::status::Status;
+use crate::trust::offers::{Offered, over};
+use crate::trust::repository::chain;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::ledger::{ApprovalRef, Fact, Kind};
+use patchward_protocol::reason::Reason;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest time between two looks around.
+const TICK: Duration = Duration::from_millis(250);
+/// Most events in a row before the loop looks around again.
+const EVENTS_MAX: u32 = 16;
+/// Shortest time between contacts that only ask whether the wave is open, in milliseconds.
+const WAVE_POLL_MS: u64 = 60_000;
+/// The status is written again after this time even when nothing changed, in milliseconds.
+const STATUS_MS: u64 = 30_000;
+
+/// How long the agent goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until it is told to stop.
+    Stopped,
+    /// Until nothing can be done at this moment.
+    Quiet,
+}
+
+/// Why the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to, or nothing is left to do now.
+    Well,
+    /// The machine is going down for a restart.
+    GoingDown,
+}
+
+/// Everything at run time.
+#[derive(Debug)]
+pub struct Driver {
+    core: Core<FileDisk>,
+    device: Device,
+    outbox: Outbox,
+    refusals: Refusals,
+    refusals_path: PathBuf,
+    status_path: PathBuf,
+    boot_id: String,
+    gate_due_ms: u64,
+    deliver_due_ms: u64,
+    asked_server_ms: u64,
+    status: Option<(Status, u64)>,
+}
+
+/// Where the driver keeps what.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// Refusals of the last days.
+    pub refusals: PathBuf,
+    /// What `status` and `why` show.
+    pub status: PathBuf,
+}
+
+impl Driver {
+    /// A driver; [`Driver::begin`] comes next.
+    #[must_use]
+    pub fn new(
+        core: Core<FileDisk>,
+        device: Device,
+        outbox: Outbox,
+        paths: Paths,
+        boot_id: String,
+    ) -> Self {
+        let kept = std::fs::read(&paths.refusals).ok();
+        let refusals = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            core,
+            device,
+            outbox,
+            refusals: refusals.unwrap_or_default(),
+            refusals_path: paths.refusals,
+            status_path: paths.status,
+            boot_id,
+            gate_due_ms: 0,
+            deliver_due_ms: 0,
+            asked_server_ms: 0,
+            status: None,
+        }
+    }
+
+    /// Runs until told to stop, or until nothing can be done now.
+    ///
+    /// # Errors
+    /// [`Failure`] when the installer cannot even say what runs.
+    pub async fn run(
+        &mut self,
+        until: Until,
+        mut stop: impl FnMut() -> bool,
+    ) -> Result<Ended, Failure> {
+        let mut rest = self.recover().await?;
+        loop {
+            if rest == Rest::GoingDown {
+                return Ok(Ended::GoingDown);
+            }
+            self.look_around();
+            if self.device.clock.boot_ms() >= self.device.contact_due_ms {
+                self.contact().await;
+            }
+            self.record_refusals();
+            let (now_rest, busy) = self.advance().await?;
+            rest = now_rest;
+            self.record_refusals();
+            self.deliver().await;
+            self.show().await;
+            if stop() || (until == Until::Quiet && !busy && rest == Rest::Quiet) {
+                return Ok(if rest == Rest::GoingDown { Ended::GoingDown } else { Ended::Well });
+            }
+            if !busy {
+                tokio::time::sleep(TICK).await;
+            }
+        }
+    }
+
+    /// Goes on after a start, or after an error of the core.
+    async fn recover(&mut self) -> Result<Rest, Failure> {
+        let observed = self.device.installer.observe().await?;
+        self.learn().await;
+        let cut = self.core.disk().ledger.cut_bytes();
+        let boot_id = self.boot_id.clone();
+        let done = self.core.recover(&mut self.device, observed, &boot_id).await;
+        let rest = self.ended(done);
+        if cut > 0 {
+            self.note_cut(cut);
+        }
+        self.learn().await;
+        self.device.read_offers();
+        Ok(rest)
+    }
+
+    fn ended(&self, done: Result<Rest, CoreError>) -> Rest {
+        match done {
+            Ok(rest) => rest,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a step could not be taken");
+                Rest::Quiet
+            }
+        }
+    }
+
+    fn note_cut(&mut self, cut: u64) {
+        let mut fact = Fact::new(Kind::Recovered).because(Reason::PowerLost);
+        fact.detail = Some(format!("cut {cut} bytes of a torn entry off the end of the ledger"));
+        self.note(vec![fact], |_journal| {});
+        self.core.disk().ledger.forget_cut();
+    }
+
+    fn note(&mut self, facts: Vec<Fact>, change: impl FnOnce(&mut crate::journal::Journal)) {
+        let at = super::core::Hands::stamp(&mut self.device);
+        if let Err(error) = self.core.note(facts, &at, change) {
+            tracing::error!(error = chain(&error), "an entry could not be recorded");
+        }
+    }
+
+    /// What people at the device say.
+    fn look_around(&mut self) {
+        let hold = self.device.local.hold();
+        let recorded = self.core.journal().held_here;
+        let (kind, now) = match (&hold, recorded) {
+            (Some(_), HeldHere::No) => (Kind::HoldSet, HeldHere::Yes),
+            (None, HeldHere::Yes) => (Kind::HoldLifted, HeldHere::No),
+            (Some(_), HeldHere::Yes) | (None, HeldHere::No) => return,
+        };
+        let mut fact = Fact::new(kind).because(Reason::HeldHere);
+        if let Some(hold) = hold {
+            fact.person = hold.by;
+            fact.detail = hold.why.map(|why| crate::ledger::refusals::clip(&why));
+        }
+        self.note(vec![fact], |journal| journal.held_here = now);
+        self.gate_due_ms = 0;
+    }
+
+    async fn contact(&mut self) {
+        self.learn().await;
+        self.asked_server_ms = self.device.clock.boot_ms();
+        self.device.make_contact().await;
+        if std::mem::take(&mut self.device.replayed) {
+            self.note(vec![], |journal| {
+                journal.boot.count = journal.boot.count.saturating_add(1);
+            });
+        }
+        self.gate_due_ms = 0;
+    }
+
+    async fn learn(&mut self) {
+        match self.device.installer.observe().await {
+            Ok(observed) => {
+                let ledger = &self.core.disk().ledger;
+                let (room, seq) = (ledger.room(), ledger.chain().seq);
+                self.device.learn(self.core.journal(), observed, room, seq);
+            }
+            Err(failure) => tracing::error!(failure = failure.chain(), "what runs is not known"),
+        }
+        if let Some(stored) = self.device.ledger_stored_seq.take() {
+            self.outbox.server_has(stored);
+        }
+    }
+
+    /// Takes events until there is nothing more to do now. The second says whether there was any.
+    async fn advance(&mut self) -> Result<(Rest, bool), Failure> {
+        let mut busy = false;
+        for _event in 0..EVENTS_MAX {
+            self.learn().await;
+            let Some(event) = self.next_event().await else { return Ok((Rest::Quiet, busy)) };
+            let before = self.core.journal().state.clone();
+            match self.core.take(&mut self.device, event).await {
+                Ok(Rest::Quiet) => {}
+                Ok(Rest::GoingDown) => return Ok((Rest::GoingDown, true)),
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "a step could not be taken");
+                    tokio::time::sleep(TICK).await;
+                    return Ok((self.recover().await?, false));
+                }
+            }
+            self.remember_duration();
+            let after = &self.core.journal().state;
+            if *after == before {
+                return Ok((Rest::Quiet, busy));
+            }
+            tracing::info!(state = after.name(), reason = after.reason().map(Reason::code),
+                "the update goes on");
+            busy = true;
+            self.record_refusals();
+        }
+        Ok((Rest::Quiet, busy))
+    }
+
+    fn remember_duration(&mut self) {
+        if let Some(ms) = self.device.measured_ms.take() {
+            self.note(vec![], |journal| journal.longest_ms = journal.longest_ms.max(ms));
+        }
+    }
+
+    async fn next_event(&mut self) -> Option<Event> {
+        let state = self.core.journal().state.clone();
+        let now_ms = self.device.clock.boot_ms();
+        match &state {
+            State::Idle => {
+                self.device.read_offers();
+                self.offer(None)
+            }
+            State::Approved { goal, .. } => self.changed(goal).or_else(|| {
+                (now_ms >= self.device.fetch_due_ms).then_some(Event::FetchDue)
+            }),
+            State::Staged { goal } | State::Holding { goal, .. } => {
+                if let Some(event) = self.changed(goal) {
+                    return Some(event);
+                }
+                if now_ms < self.gate_due_ms {
+                    return None;
+                }
+                self.gate_due_ms = now_ms.saturating_add(self.gate_every_ms());
+                let (event, permit) = self.device.ask_gate(goal).await;
+                drop(permit);
+                self.ask_for_the_wave(&event);
+                Some(event)
+            }
+            State::AwaitingAcceptance { .. } => self.word(&[Says::Accept, Says::Reject]),
+            State::NeedsService { .. } => self.word(&[Says::Serviced]),
+            State::Fetching { .. }
+            | State::Preparing { .. }
+            | State::Armed { .. }
+            | State::Activating { .. }
+            | State::Restarting { .. }
+            | State::Trial { .. }
+            | State::Committed { .. }
+            | State::Abandoned { .. }
+            | State::RollingBack { .. }
+            | State::RolledBack { .. } => None,
+        }
+    }
+
+    fn gate_every_ms(&self) -> u64 {
+        let probe = self.device.config.clinical.probe_every;
+        millis(self.device.config.timing.gate_every.min(probe))
+    }
+
+    /// Everything holds but the server's word that the wave is open: ask, not too often.
+    fn ask_for_the_wave(&mut self, event: &Event) {
+        let Event::Blocked { reason: Reason::WaveNotOpen, .. } = event else { return };
+        let wait = WAVE_POLL_MS.min(millis(self.device.config.timing.poll));
+        let due = self.asked_server_ms.saturating_add(wait);
+        self.device.contact_due_ms = self.device.contact_due_ms.min(due);
+    }
+
+    /// A better offer, or the end of the present one.
+    fn changed(&mut self, goal: &Goal) -> Option<Event> {
+        if self.device.site.set().is_none() || self.device.family.set().is_none() {
+            return None;
+        }
+        let utc = self.device.judged().utc;
+        let Some(present) = self.device.offers.by(goal.approval.sha256) else {
+            return Some(Event::Withdrawn { reason: self.device.why_gone(goal) });
+        };
+        if let Some(reason) = over(&present.admitted, utc) {
+            return Some(Event::Withdrawn { reason });
+        }
+        self.offer(Some(goal))
+    }
+
+    fn offer(&mut self, present: Option<&Goal>) -> Option<Event> {
+        let utc = self.device.judged().utc;
+        let best = self.device.offers.best(utc)?;
+        let better = present.is_none_or(|goal| {
+            let rank = |seq, serial| (seq, serial);
+            rank(best.admitted.image.seq, best.admitted.serial) > rank(goal.image.seq, goal.serial)
+        });
+        if !better {
+            return None;
+        }
+        let goal = goal_of(best, self.core.journal().attempts_of(best.admitted.image.image_sha256));
+        if goal.attempts_before >= ATTEMPTS_MAX {
+            self.device.refusals.push(Refusal {
+                reason: Reason::AttemptsSpent,
+                document_sha256: Some(goal.approval.sha256),
+                detail: Reason::AttemptsSpent.en().to_owned(),
+            });
+            return None;
+        }
+        Some(Event::Offered { goal })
+    }
+
+    fn word(&mut self, answers: &[Says]) -> Option<Event> {
+        let word = self.device.local.word()?;
+        if let Err(error) = self.device.local.take_word() {
+            tracing::error!(%error, "a person's word could not be taken away");
+            return None;
+        }
+        let person = word.by;
+        answers.contains(&word.says).then_some(match word.says {
+            Says::Accept => Event::Accepted { person },
+            Says::Reject => Event::Rejected { person },
+            Says::Serviced => Event::Serviced { person },
+        })
+    }
+
+    fn record_refusals(&mut self) {
+        let refusals = std::mem::take(&mut self.device.refusals);
+        if refusals.is_empty() || self.core.disk().ledger.room() == Room::Full {
+            return;
+        }
+        let day = self.day();
+        let facts: Vec<_> =
+            refusals.iter().filter_map(|refusal| self.refusals.note(refusal, day)).collect();
+        if facts.is_empty() {
+            return;
+        }
+        for fact in facts {
+            tracing::warn!(reason = fact.reason.map(Reason::code), detail = fact.detail, "refused");
+            self.note(vec![fact], |_journal| {});
+        }
+        let kept = serde_json::to_vec(&self.refusals).map_err(std::io::Error::other);
+        if let Err(error) = kept.and_then(|bytes| write_durably(&self.refusals_path, &bytes)) {
+            tracing::warn!(%error, "refusals could not be remembered");
+        }
+    }
+
+    /// A number that changes daily, by the time if it is known, else by the boot clock.
+    fn day(&mut self) -> u64 {
+        let seconds = self.device.judged().utc.map_or_else(
+            || self.device.clock.boot_ms() / 1000,
+            |utc| u64::try_from(utc.seconds()).unwrap_or(0),
+        );
+        seconds / (24 * 3600)
+    }
+
+    async fn deliver(&mut self) {
+        let now_ms = self.device.clock.boot_ms();
+        let due = now_ms >= self.deliver_due_ms && self.device.contact_failed.is_none();
+        if !due || self.device.word.is_none() || !self.outbox.is_behind(&self.core.disk().ledger) {
+            return;
+        }
+        for _report in 0..REPORTS_MAX {
+            let ledger = &mut self.core.disk().ledger;
+            match self.outbox.deliver(&mut self.device.client, ledger).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return self.not_delivered(&error),
+            }
+        }
+    }
+
+    fn not_delivered(&mut self, error: &DeliverError) {
+        tracing::warn!(error = chain(error), "reports were not delivered");
+        if let DeliverError::Receipt(why) = error {
+            self.device.refusals.push(Refusal {
+                reason: Reason::ReceiptWrong,
+                document_sha256: Some(Sha256Digest::of(why.as_bytes())),
+                detail: why.clone(),
+            });
+        }
+        let asked = match error {
+            DeliverError::Refused { retry_after_s, .. } => *retry_after_s,
+            DeliverError::Ledger(_)
+            | DeliverError::Write(_)
+            | DeliverError::Link(_)
+            | DeliverError::Receipt(_) => None,
+        };
+        let wait = self.device.backoff.next_ms(&mut self.device.rng);
+        let wait = asked.map_or(wait, |s| s.saturating_mul(1000).max(wait));
+        self.deliver_due_ms = self.device.clock.boot_ms().saturating_add(wait);
+    }
+
+    async fn show(&mut self) {
+        let receipted = self.outbox.receipted_seq();
+        self.learn().await;
+        let status = Status::of(&mut self.device, &self.boot_id, receipted);
+        let now_ms = self.device.clock.boot_ms();
+        let fresh = self.status.as_ref().is_some_and(|(shown, at_ms)| {
+            shown.says_the_same(&status) && now_ms.saturating_sub(*at_ms) < STATUS_MS
+        });
+        if fresh {
+            return;
+        }
+        if let Err(error) = status.write(&self.status_path) {
+            tracing::warn!(%error, "the status could not be written");
+        }
+        self.status = Some((status, now_ms));
+    }
+
+    /// The files through which people at the device speak.
+    #[must_use]
+    pub const fn local(&self) -> &Local {
+        &self.device.local
+    }
+}
+
+fn goal_of(offered: &Offered, attempts_before: u32) -> Goal {
+    let admitted = &offered.admitted;
+    Goal {
+        image: admitted.image.clone(),
+        path: offered.image.path.clone(),
+        approval: ApprovalRef {
+            sha256: admitted.approval_sha256,
+            id: admitted.approval_id.clone(),
+            weakest_method: admitted.weakest_method,
+        },
+        serial: admitted.serial,
+        attempts_before,
+    }
+}
