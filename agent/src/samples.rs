@@ -5,6 +5,7 @@
 use crate::config::{Config, EXAMPLE, InterlockSource};
 use crate::edge::Clock;
 use crate::permit::{Interlock, Permit, Proofs};
+use crate::storage;
 use patchward_protocol::approval::{
     Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
     Conditions, Gates, Need, NeededTime, RollbackTerms, Urgency, Wave,
@@ -86,7 +87,7 @@ fn site() -> SiteId {
 /// An image as the maker's trusted targets list it.
 pub(crate) fn image(kind: Kind, seq: u64, file: &[u8], slot_bytes: u64) -> Verified<ImageTarget> {
     let sha256 = Sha256Digest::of(file);
-    let length = file.len() as u64;
+    let length = storage::length(file);
     let firmware = firmware(kind, seq, sha256, length, slot_bytes);
     let path = TargetPath::new(&format!("img/infusion-a-{seq}.img")).unwrap();
     let mut custom = Map::new();
@@ -100,7 +101,7 @@ pub(crate) fn approval(image: &ImageTarget) -> (Verified<Approval>, Sha256Digest
     let bytes = plan(image).write().unwrap();
     let path = TargetPath::new("approval/plan-1.json").unwrap();
     let sha256 = Sha256Digest::of(&bytes);
-    let spec = TargetSpec::plain(bytes.len() as u64, sha256);
+    let spec = TargetSpec::plain(storage::length(&bytes), sha256);
     let set = trusted(RepositoryId::Site(site()), BTreeMap::from([(path.clone(), spec)]));
     let bytes = check_bytes(&set.target(&path).unwrap(), bytes).unwrap();
     (Approval::read_verified(bytes).unwrap(), sha256)
@@ -320,5 +321,5 @@ fn signed(mut staged: Staged, root: Option<&Root>, n: u8) -> Vec<u8> {
 }
 
 fn listed(bytes: &[u8]) -> FileSpec {
-    FileSpec { version: 1, length: bytes.len() as u64, sha256: Sha256Digest::of(bytes) }
+    FileSpec { version: 1, length: storage::length(bytes), sha256: Sha256Digest::of(bytes) }
 }

@@ -64,10 +64,8 @@ impl FetchError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Spool { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Reason::DiskFull,
-                _other => Reason::StorageFailed,
-            },
+            Self::Spool { source, .. } if is_full(source) => Reason::DiskFull,
+            Self::Spool { .. } => Reason::StorageFailed,
             Self::Mismatch(_) => Reason::DownloadMismatch,
             Self::Link(LinkError::NotTrusted { .. }) => Reason::ServerNotTrusted,
             Self::Refused { .. } | Self::Later { .. } | Self::NoProgress(_) | Self::Link(_) => {
@@ -96,6 +94,10 @@ impl FetchError {
 /// What the disk says; that there is no spool is no error.
 pub fn clear(spool: &Path) -> io::Result<()> {
     if spool.exists() { fetch::clear(spool, &[]) } else { Ok(()) }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl From<FetchError> for Failure {

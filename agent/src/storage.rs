@@ -66,6 +66,12 @@ impl Paced {
         Ok(())
     }
 
+    /// Whether something was written and not flushed.
+    #[must_use]
+    pub const fn is_dirty(&self) -> bool {
+        self.dirty_bytes > 0
+    }
+
     /// Flushes everything, length included, and forgets the cached bytes.
     ///
     /// # Errors

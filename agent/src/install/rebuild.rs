@@ -114,8 +114,8 @@ fn odd(place: &Path, rule: &str) -> Failure {
 /// What no archive can say is a difference, not a malformed archive.
 fn differs(error: TreeError) -> Failure {
     let failure = of_tree("reading the tree back", error);
-    match failure.reason {
-        Reason::TreeMalformed => Failure { reason: Reason::ImageMismatch, ..failure },
-        _other => failure,
+    if failure.reason == Reason::TreeMalformed {
+        return Failure { reason: Reason::ImageMismatch, ..failure };
     }
+    failure
 }

@@ -262,6 +262,16 @@ impl Fetch {
     }
 }
 
+impl Drop for Fetch {
+    /// What came stays: a slow line must make progress however often it is interrupted.
+    fn drop(&mut self) {
+        if self.file.is_dirty() && self.file.flush().is_ok() {
+            // What is not noted is fetched again.
+            let _unnoted = self.note_durable();
+        }
+    }
+}
+
 /// Opens the file for going on, never through a link.
 fn open_part(path: &Path) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;

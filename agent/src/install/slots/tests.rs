@@ -111,7 +111,7 @@ fn installer(folder: &Path, a: PathBuf, b: PathBuf, clock: Hand) -> SlotsInstall
 }
 
 fn image(seq: u64, bytes: &[u8]) -> Verified<ImageTarget> {
-    samples::image(Kind::Slots, seq, bytes, bytes.len() as u64)
+    samples::image(Kind::Slots, seq, bytes, storage::length(bytes))
 }
 
 fn content(image: &ImageTarget) -> Content {
@@ -249,7 +249,7 @@ async fn torn_records_are_an_error_and_not_the_factory_again() {
 }
 
 const CRASH_FOLDER: &str = "PATCHWARD_TEST_CRASH_SLOTS";
-const CRASH_BYTES: usize = 9 * 1024 * 1024;
+const CRASH_BYTES: u32 = 9 * 1024 * 1024;
 
 /// Stages and discards for ever, in a child of the next test.
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn crash_child() {
     let folder = PathBuf::from(folder);
     let (a, b) = (folder.join("a.img"), folder.join("b.img"));
     let mut installer = installer(&folder, a, b, Hand::default());
-    let image = image(2, &bytes("new ", CRASH_BYTES));
+    let image = image(2, &bytes("new ", usize::try_from(CRASH_BYTES).unwrap()));
     loop {
         installer.stage(&image, &folder.join("download")).await.unwrap();
         installer.discard().await.unwrap();
@@ -269,9 +269,9 @@ async fn crash_child() {
 #[tokio::test]
 async fn killed_while_writing_the_running_slot_is_whole_and_stays_next() {
     let device = Device::new();
-    let new = bytes("new ", CRASH_BYTES);
+    let new = bytes("new ", usize::try_from(CRASH_BYTES).unwrap());
     device.download(&new);
-    for n in 0..8_u64 {
+    for n in 0..8 {
         write_durably(&device.at("b.img"), b"").unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "install::slots::tests::crash_child", "--nocapture"])
@@ -280,7 +280,7 @@ async fn killed_while_writing_the_running_slot_is_whole_and_stays_next() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let wanted = n * CRASH_BYTES as u64 / 8;
+        let wanted = u64::from(CRASH_BYTES / 8 * n);
         while std::fs::metadata(device.at("b.img")).unwrap().len() < wanted.max(1) {
             assert!(child.try_wait().unwrap().is_none(), "the child must run until it is killed");
             std::thread::yield_now();

@@ -19,12 +19,12 @@ fn archive(version: &str) -> Vec<u8> {
     let path = |text: &str| TreePath::new(text).unwrap();
     let script = format!("#!/bin/sh\necho {version}\n");
     writer.dir(&path("bin")).unwrap();
-    let (mode, length) = (FileMode::Executable, script.len() as u64);
+    let (mode, length) = (FileMode::Executable, storage::length(script.as_bytes()));
     writer.file(&path("bin/pump"), mode, length, &mut script.as_bytes()).unwrap();
     writer.dir(&path("data")).unwrap();
     for n in 0..FILES {
         let text = format!("{version} {n}").repeat(400);
-        let (mode, length) = (FileMode::Plain, text.len() as u64);
+        let (mode, length) = (FileMode::Plain, storage::length(text.as_bytes()));
         writer.file(&path(&format!("data/{n:03}")), mode, length, &mut text.as_bytes()).unwrap();
     }
     let link = path("pump");
@@ -33,7 +33,7 @@ fn archive(version: &str) -> Vec<u8> {
 }
 
 fn image(archive: &[u8], seq: u64) -> Verified<ImageTarget> {
-    samples::image(Kind::Tree, seq, archive, archive.len() as u64)
+    samples::image(Kind::Tree, seq, archive, storage::length(archive))
 }
 
 struct Device {

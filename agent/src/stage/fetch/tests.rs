@@ -123,7 +123,7 @@ struct Spool {
 
 impl Spool {
     fn new(file: &[u8]) -> Self {
-        let image = samples::image(Kind::Slots, 2, file, file.len() as u64);
+        let image = samples::image(Kind::Slots, 2, file, storage::length(file));
         Self { folder: tempfile::tempdir().unwrap(), image }
     }
 
@@ -143,7 +143,7 @@ impl Spool {
 }
 
 fn file(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    (0_u8..251).cycle().map(|n| n.wrapping_mul(31)).take(length).collect()
 }
 
 fn local(test: impl Future<Output = ()>) {
@@ -217,6 +217,21 @@ fn an_interrupted_run_goes_on_with_what_it_has() {
         let later = fetch.run(&mut client, PATH, &[]).await.unwrap_err();
         assert_eq!((later.retry_after_s(), fetch.have_bytes()), (Some(7), 100_000));
         let path = fetch.run(&mut client, PATH, &[]).await.unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), file);
+    });
+}
+
+#[test]
+fn a_line_so_slow_that_each_run_brings_a_little_still_brings_it_all() {
+    local(async {
+        let file = file(100_000);
+        let script = [0; 3].map(|_| [Act::Cut(30_000), Act::Head("503 Busy")]).concat();
+        let (server, spool) = (server(file.clone(), script).await, Spool::new(&file));
+        for round in 1..=3_u64 {
+            spool.fetch(&server).await.unwrap_err();
+            assert_eq!(spool.begin().await.have_bytes(), round * 30_000);
+        }
+        let path = spool.fetch(&server).await.unwrap();
         assert_eq!(std::fs::read(path).unwrap(), file);
     });
 }
