@@ -11,9 +11,12 @@ use patchward_protocol::approval::{
     Action, Approval, ApprovalState, ApprovedDevice, Need, NeededTime, Urgency,
 };
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::TargetPath;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::Timestamp;
+use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
+use patchward_protocol::tuf::trusted_set::TrustedSet;
 
 /// Reads an approval from its file.
 ///
@@ -68,6 +71,87 @@ pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> V
         word("approval fingerprint", "承認の照合コード"),
         sha256.fingerprint()
     ));
+    lines
+}
+
+/// What the manufacturer says of the approved release, as last verified on this machine.
+#[must_use]
+pub fn release_lines(
+    language: Language,
+    approval: &Approval,
+    family: Option<&TrustedSet>,
+) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let release = &approval.release;
+    let image = family.and_then(|set| set.image(&release.path).ok().flatten());
+    let same = image.filter(|image| image.firmware.payload.image_sha256 == release.image_sha256);
+    let Some(image) = same else {
+        return vec![format!(
+            "  ! {}",
+            word(
+                "this machine has not verified the release: downtime and state are unknown here",
+                "この端末ではリリースを検証していません。停止時間と状態は不明です",
+            )
+        )];
+    };
+    let mut lines = vec![downtime(language, &image.firmware)];
+    if image.firmware.therapy {
+        lines.push(format!(
+            "  {}",
+            word(
+                "the device gives therapy: never without a person",
+                "治療を行う機器のため、必ず立会いの下で適用",
+            )
+        ));
+    }
+    if image.firmware.state == ReleaseState::Withdrawn {
+        lines.push(format!(
+            "  ! {}",
+            word(
+                "THE MANUFACTURER HAS WITHDRAWN THIS RELEASE",
+                "製造販売業者はこのリリースを取り下げています",
+            )
+        ));
+    }
+    lines
+}
+
+fn downtime(language: Language, firmware: &Firmware) -> String {
+    let est = &firmware.est;
+    let usual_s = est.activate_s.saturating_add(est.boot_s).saturating_add(est.health_s);
+    let worst_s = est.worst_s();
+    match language {
+        Language::En => {
+            format!("  downtime: about {usual_s} s; {worst_s} s at worst, with the way back")
+        }
+        Language::Ja => {
+            format!("  停止時間: 約 {usual_s} 秒(ロールバックを含む最大 {worst_s} 秒)")
+        }
+    }
+}
+
+/// The dossier's own words: why, what it means for patients, how long.
+#[must_use]
+pub fn dossier_lines(language: Language, dossier: &Dossier) -> Vec<String> {
+    let code = language.pick("en", "ja");
+    let text = |path: &str| dossier.text(&format!("{path}.{code}")).unwrap_or_default().to_owned();
+    let (typical, most) = dossier.downtime_min();
+    let mut lines: Vec<String> =
+        dossier.why(code).into_iter().map(|why| format!("  {why}")).collect();
+    lines.push(format!(
+        "  {} {}",
+        language.pick("if applied:", "適用した場合:"),
+        text("patients.applied")
+    ));
+    lines.push(format!(
+        "  {} {}",
+        language.pick("if not applied:", "適用しない場合:"),
+        text("patients.not_applied")
+    ));
+    lines.push(match language {
+        Language::En => format!("  out of service: {typical} min typically, {most} min at most"),
+        Language::Ja => format!("  使用できない時間: 通常 {typical} 分、最大 {most} 分"),
+    });
     lines
 }
 

@@ -10,7 +10,7 @@ use crate::base::{Against, Base};
 use crate::devices::{self, NamedDevice, SlotWord};
 use crate::error::{Code, Failure, Outcome};
 use crate::folder::Folder;
-use crate::here::Here;
+use crate::here::{Here, Language};
 use crate::release::{Life, next};
 use crate::said::Said;
 use crate::server::Server;
@@ -19,6 +19,7 @@ use patchward_protocol::approval::{
     Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
     Conditions, Gates, Need, NeededTime, RollbackTerms, SnapshotRef, Urgency, Wave,
 };
+use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::{
     ApprovalId, FamilyId, RepositoryId, Seq, SiteId, TargetPath, Version,
 };
@@ -31,7 +32,7 @@ use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::trusted_set::TrustedSet;
 use patchward_protocol::verified::Verified;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Seconds of an hour.
 const HOUR_S: i64 = 3600;
@@ -175,9 +176,31 @@ pub fn approve(here: &Here, approve: &Approve) -> Outcome<Said> {
     let snapshot = approve.terms.for_bundle.then(|| snapshot_of(&family_set)).flatten();
     let approval = draw_up(approve, &image, &spec, approved, snapshot)?;
     drop_past(here, &server, &id, &mut spec)?;
-    let warnings = short_slots(here, &approval, &image.firmware);
-    let said = put(here, &id, spec, &approval, &approve.out)?;
-    Ok(said.lines(warnings))
+    let dossier = dossier(&server, &family, &family_set, &image)?;
+    let summary = |language| {
+        let mut lines = approval_text::dossier_lines(language, &dossier);
+        lines.extend(approval_text::release_lines(language, &approval, Some(&family_set)));
+        lines.extend(short_slots(language, &approval, &image.firmware));
+        lines
+    };
+    put(here, &id, spec, &approval, &approve.out, &summary)
+}
+
+/// The dossier that the release lists, verified: what a person reads before approving.
+fn dossier(
+    server: &Server,
+    family: &RepositoryId,
+    set: &TrustedSet,
+    image: &ImageTarget,
+) -> Outcome<Dossier> {
+    let document = &image.firmware.docs.dossier;
+    let target = set.target(&document.path).filter(|target| target.sha256 == document.sha256);
+    let target = target.ok_or_else(|| {
+        Failure::new(Code::ReleaseUnknown, format!("{}: not listed", document.path))
+    })?;
+    let bytes = repository::fetch(server, family, set, &target)?;
+    Dossier::read(&bytes)
+        .map_err(|error| Failure::because(Code::ReleaseUnknown, document.path.as_str(), &error))
 }
 
 /// `withdraw`: the approval stays listed, says that it is withdrawn, and devices remember it.
@@ -201,7 +224,7 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
         return Err(Failure::new(Code::ApprovalUnknown, what));
     }
     let approval = Approval { state: ApprovalState::Withdrawn, ..approval.clone() };
-    put(here, &id, spec, &approval, &withdraw.out)
+    put(here, &id, spec, &approval, &withdraw.out, &|_| Vec::new())
 }
 
 fn release(set: &TrustedSet, version: &Version) -> Outcome<Verified<ImageTarget>> {
@@ -327,7 +350,8 @@ fn put(
     id: &RepositoryId,
     mut spec: TargetsSpec,
     approval: &Approval,
-    out: &std::path::Path,
+    out: &Path,
+    more: &dyn Fn(Language) -> Vec<String>,
 ) -> Outcome<Said> {
     let path = TargetPath::new(&format!("{APPROVAL_DIR}/{}.json", approval.id))
         .map_err(|error| Failure::new(Code::NameBad, error))?;
@@ -344,18 +368,26 @@ fn put(
     spec.targets.insert(path, target);
     let staged = spec.staged(Role::Targets);
     let staged = staged.map_err(|error| Failure::because(Code::StageRules, id, &error))?;
+    let text = |language| {
+        let mut lines = approval_text::lines(language, approval, sha256);
+        lines.extend(more(language));
+        lines
+    };
+    for (name, language) in [("summary-en.txt", Language::En), ("summary-ja.txt", Language::Ja)] {
+        folder.note(name, &text(language))?;
+    }
     let file = folder.finish(&staged)?;
     let word = here.language.pick("to be signed:", "署名待ち:");
     Ok(Said::new(json!({
         "approval": approval.id, "sha256": sha256, "fingerprint": sha256.fingerprint(),
         "version": spec.version, "staged": file, "signed_sha256": staged.message_sha256(),
     }))
-    .lines(approval_text::lines(here.language, approval, sha256))
+    .lines(text(here.language))
     .line(format!("{word} {}", file.display())))
 }
 
 /// A slot that is too short for the signed worst case would only ever be waited out.
-fn short_slots(here: &Here, approval: &Approval, firmware: &Firmware) -> Vec<String> {
+fn short_slots(language: Language, approval: &Approval, firmware: &Firmware) -> Vec<String> {
     let need_s = firmware.est.worst_s().saturating_add(SLOT_RESERVE_S);
     let need_ms = i64::try_from(need_s.saturating_mul(1000)).unwrap_or(i64::MAX);
     let too_short = approval.devices.iter().flat_map(|device| {
@@ -363,7 +395,7 @@ fn short_slots(here: &Here, approval: &Approval, firmware: &Firmware) -> Vec<Str
             device.slots.iter().filter(move |slot| slot.end().millis_since(slot.start()) < need_ms);
         slots.map(|slot| (device.id.clone(), *slot))
     });
-    let word = here.language.pick(
+    let word = language.pick(
         "! this slot is shorter than update, way back and reserve need; the device will wait:",
         "! この適用枠は適用・復帰・予備に必要な時間より短く、機器は待機します:",
     );

@@ -49,18 +49,18 @@ pub enum Verb {
     Key(KeyVerb),
     /// Keep a server's API token that an administrator gave out
     Login {
-        /// File with the token
+        /// File with the token (asked for when absent)
         #[arg(long, value_name = "FILE")]
-        token_file: PathBuf,
+        token_file: Option<PathBuf>,
         /// How to reach the server
         #[command(flatten)]
         reach: Reach,
     },
     /// Turn the one-time token of `patchward-server init` into the first administrator's login
     Claim {
-        /// File with the one-time token
+        /// File with the one-time token (asked for when absent)
         #[arg(long, value_name = "FILE")]
-        token_file: PathBuf,
+        token_file: Option<PathBuf>,
         /// How to reach the server
         #[command(flatten)]
         reach: Reach,
@@ -258,8 +258,8 @@ pub enum KeyVerb {
 pub fn run(here: &Here, args: Args) -> Outcome<Said> {
     match args.verb {
         Verb::Key(verb) => run_key(here, &verb),
-        Verb::Login { token_file, reach } => login::login(here, &reach, &token_file),
-        Verb::Claim { token_file, reach } => login::claim(here, &reach, &token_file),
+        Verb::Login { token_file, reach } => login::login(here, &reach, token_file.as_deref()),
+        Verb::Claim { token_file, reach } => login::claim(here, &reach, token_file.as_deref()),
         Verb::Token(verb) => run_token(here, &verb),
         Verb::Repo(verb) => run_repo(here, &verb),
         Verb::Stage(verb) => run_stage(here, &verb),

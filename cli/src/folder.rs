@@ -96,6 +96,15 @@ impl Folder {
         })
     }
 
+    /// Adds a text for people beside the staged file; it is no target and nothing rests on it.
+    ///
+    /// # Errors
+    /// Failures of writing.
+    pub fn note(&self, name: &str, lines: &[String]) -> Outcome<()> {
+        let text = format!("{}\n", lines.join("\n"));
+        disk::write(&self.part.join(name), text.as_bytes(), Readers::Everybody, Place::New)
+    }
+
     /// Adds the staged file, checks it as a signer would, and lets the folder appear.
     ///
     /// # Errors

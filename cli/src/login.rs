@@ -47,9 +47,9 @@ pub struct ScopeWords {
 ///
 /// # Errors
 /// [`Code::ServerRefused`] when the token is not valid; failures of reaching and writing.
-pub fn login(here: &Here, reach: &Reach, token_file: &Path) -> Outcome<Said> {
+pub fn login(here: &Here, reach: &Reach, token_file: Option<&Path>) -> Outcome<Said> {
     let (address, ca_pem) = named(reach)?;
-    let token = token_of(token_file)?;
+    let token = token_of(here, token_file)?;
     let server = Server::new(address, ca_pem.as_deref(), Some(token.clone()))?;
     let view = server.call::<WhoAmI>(&[], &())?;
     keep(here, &server, &token, ca_pem)?;
@@ -63,9 +63,9 @@ pub fn login(here: &Here, reach: &Reach, token_file: &Path) -> Outcome<Said> {
 ///
 /// # Errors
 /// As [`login`].
-pub fn claim(here: &Here, reach: &Reach, token_file: &Path) -> Outcome<Said> {
+pub fn claim(here: &Here, reach: &Reach, token_file: Option<&Path>) -> Outcome<Said> {
     let (address, ca_pem) = named(reach)?;
-    let first = Server::new(address.clone(), ca_pem.as_deref(), Some(token_of(token_file)?))?;
+    let first = Server::new(address.clone(), ca_pem.as_deref(), Some(token_of(here, token_file)?))?;
     let new = first.call::<ClaimFirst>(&[], &())?;
     keep(here, &first, &Zeroizing::new(new.token), ca_pem)?;
     let text = here.language.pick(
@@ -173,14 +173,24 @@ fn ca_of(reach: &Reach) -> Outcome<Option<Vec<u8>>> {
     reach.ca_file.as_deref().map(|path| disk::read(path, SMALL_FILE_BYTES_MAX)).transpose()
 }
 
-fn token_of(path: &Path) -> Outcome<Zeroizing<String>> {
-    let bytes = Zeroizing::new(disk::read(path, SMALL_FILE_BYTES_MAX)?);
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    if text.is_empty() || text.contains(char::is_whitespace) || !text.is_ascii() {
-        let what = format!("{}: holds no token", path.display());
-        return Err(Failure::new(Code::ValueBad, what));
+fn token_of(here: &Here, file: Option<&Path>) -> Outcome<Zeroizing<String>> {
+    let (text, place) = match file {
+        Some(path) => {
+            let bytes = Zeroizing::new(disk::read(path, SMALL_FILE_BYTES_MAX)?);
+            let text = std::str::from_utf8(&bytes).unwrap_or_default().to_owned();
+            (Zeroizing::new(text), path.display().to_string())
+        }
+        None => {
+            let asked = here.ask_secret(here.language.pick("Token", "トークン"));
+            let asked = asked.map_err(|_| Failure::new(Code::Usage, "--token-file FILE"))?;
+            (asked, "what was typed".to_owned())
+        }
+    };
+    let token = text.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) || !token.is_ascii() {
+        return Err(Failure::new(Code::ValueBad, format!("{place}: holds no token")));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(Zeroizing::new(token.to_owned()))
 }
 
 fn folder(here: &Here) -> PathBuf {

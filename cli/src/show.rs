@@ -3,15 +3,14 @@
 //! Not here: whether it may be signed ([`crate::sign`]).
 //! Invariant: every change of the draft has its line; nothing is summed up away.
 
-use crate::approval_text;
 use crate::base::Base;
-use crate::disk;
 use crate::draft::{Content, Draft, file_in};
-use crate::error::Outcome;
+use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
+use crate::{approval_text, disk, repository};
 use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::TargetPath;
+use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::tuf::build::{KeySpec, RootSpec, TargetSpec};
 use patchward_protocol::tuf::custom::Firmware;
 use patchward_protocol::tuf::difference::{Change, RootDifference, TargetsDifference};
@@ -39,7 +38,7 @@ pub fn lines(here: &Here, draft: &Draft, base: &Base) -> Vec<String> {
         }
         Content::Root(spec) => {
             let difference = RootDifference::between(base.root_spec().as_ref(), spec);
-            lines.extend(root(here.language, &difference));
+            lines.extend(root(here.language, &draft.repository, &difference));
         }
     }
     lines
@@ -76,6 +75,7 @@ pub fn new_approvals(
             let bytes_max = u64::try_from(patchward_protocol::limits::APPROVAL_BYTES_MAX);
             let bytes = disk::read(&file_in(folder, &path), bytes_max.unwrap_or(u64::MAX))?;
             let approval = approval_text::read(&path, &bytes)?;
+            belongs(draft, &path, &approval)?;
             Ok((approval, spec.sha256))
         })
         .collect()
@@ -87,10 +87,26 @@ pub fn new_approvals(
 /// As [`new_approvals`].
 pub fn approvals(here: &Here, draft: &Draft, base: &Base, folder: &Path) -> Outcome<Vec<String>> {
     let new = new_approvals(draft, base, folder)?;
-    Ok(new
-        .iter()
-        .flat_map(|(approval, sha256)| approval_text::lines(here.language, approval, *sha256))
-        .collect())
+    let mut lines = Vec::new();
+    for (approval, sha256) in &new {
+        lines.extend(approval_text::lines(here.language, approval, *sha256));
+        let id = RepositoryId::Family(approval.release.family.clone());
+        let known = repository::root(here, &id)?.is_some();
+        let family = if known { repository::stored(here, &id)? } else { None };
+        lines.extend(approval_text::release_lines(here.language, approval, family.as_ref()));
+    }
+    Ok(lines)
+}
+
+/// An approval stands under its own name in the repository of its own site.
+fn belongs(draft: &Draft, path: &TargetPath, approval: &Approval) -> Outcome<()> {
+    let site = RepositoryId::Site(approval.site.clone());
+    let name = format!("{APPROVAL_DIR}/{}.json", approval.id);
+    if site == draft.repository && name == path.as_str() {
+        return Ok(());
+    }
+    let what = format!("{path}: holds {} of {site}", approval.id);
+    Err(Failure::new(Code::ApprovalRefused, what))
 }
 
 /// What is signed: the digest of the canonical bytes and its fingerprint.
@@ -192,7 +208,7 @@ fn targets(language: Language, difference: &TargetsDifference) -> Vec<String> {
     lines
 }
 
-fn root(language: Language, difference: &RootDifference) -> Vec<String> {
+fn root(language: Language, id: &RepositoryId, difference: &RootDifference) -> Vec<String> {
     let word = |en, ja| language.pick(en, ja);
     let mut lines = vec![change(word("expires", "有効期限"), &difference.expires)];
     for role in &difference.roles {
@@ -209,7 +225,9 @@ fn root(language: Language, difference: &RootDifference) -> Vec<String> {
     let method = |method| json!(method).as_str().unwrap_or_default().to_owned();
     let weakest =
         Change { from: difference.weakest.from.map(method), to: method(difference.weakest.to) };
-    lines.push(change(word("weakest way to sign approvals", "承認署名の最弱方式"), &weakest));
+    if matches!(id, RepositoryId::Site(_)) {
+        lines.push(change(word("weakest way to sign approvals", "承認署名の最弱方式"), &weakest));
+    }
     let time = |sign: &str, key: &patchward_protocol::key::PublicKey| {
         format!("  {sign} {} {}", word("time key", "時刻の鍵"), key.fingerprint())
     };
@@ -249,5 +267,5 @@ fn file_words(spec: &TargetSpec) -> String {
 /// The published root in plain values, where a caller has only bytes.
 #[must_use]
 pub fn root_words(language: Language, spec: &RootSpec) -> Vec<String> {
-    root(language, &RootDifference::between(None, spec))
+    root(language, &spec.repository, &RootDifference::between(None, spec))
 }

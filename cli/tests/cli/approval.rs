@@ -83,6 +83,12 @@ fn an_approval_names_device_hours_and_image_and_is_published() {
     ] {
         assert!(run.out.contains(&dated(word)), "{word}\n{}", run.out);
     }
+    assert!(run.out.contains("downtime: about 125 s; 323 s at worst"), "{}", run.out);
+    let summary = String::from_utf8(place.read("a1/summary-ja.txt")).unwrap();
+    for word in ["使用できない時間: 通常 6 分、最大 15 分", "攻撃が確認されているため"]
+    {
+        assert!(summary.contains(word), "{word}\n{summary}");
+    }
     let bytes = place.read("a1/targets/approval/infusion-a-12-v2.json");
     let approval = Approval::read(&bytes).unwrap();
     assert_eq!((approval.serial, approval.devices[0].key), (2, device_key()));

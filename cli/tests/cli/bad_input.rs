@@ -127,13 +127,30 @@ fn another_root_is_never_taken_for_a_trusted_one() {
 }
 
 #[test]
-fn a_full_disk_leaves_nothing_half_written() {
+fn a_place_that_cannot_be_written_is_named() {
     let place = Place::new();
-    place.write("token", "pw_test\n");
-    // A folder that cannot be written stands for every failing disk; /dev/full for the full one.
-    let run = place.refused(
-        "write_failed",
-        "key new --person a --out /proc/none/a.key --passphrase-file pass",
-    );
+    let new = "key new --person a --out /proc/none/a.key --passphrase-file pass";
+    let run = place.refused("write_failed", new);
     assert!(run.err.contains("/proc/none"), "{}", run.err);
+}
+
+#[test]
+fn a_draft_issued_in_the_future_or_before_the_published_one_goes_nowhere() {
+    let (place, _server, _) = staged();
+    let future = PREPARE.replace("@0T", "@20T");
+    place.good(&format!("{future} --out r2"));
+    for person in ["tb", "tc"] {
+        place.sign("r2/targets-v2.stage.json", person, 2, "");
+    }
+    let run = place.refused("stage_rules", "stage publish r2/targets-v2.stage.json");
+    assert!(run.err.contains("publish_issued_ahead"), "{}", run.err);
+    let past = PREPARE.replace("@0T05", "@0T03");
+    place.refused("value_bad", &format!("{past} --out r3"));
+}
+
+#[test]
+fn an_oversized_dossier_is_not_read() {
+    let (place, _server, _) = staged();
+    place.write("dossier.toml", "#".repeat(256 * 1024 + 1));
+    place.refused("file_too_long", &format!("{PREPARE} --out r2"));
 }

@@ -3,6 +3,14 @@
 //! Not here: the real server (the workspace's end-to-end tests). Invariant: every refusal is checked
 //! by its code and its hint in both languages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 mod approval;
 mod bad_input;
 mod double;

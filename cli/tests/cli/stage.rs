@@ -100,8 +100,7 @@ fn attack_32_a_stale_base_is_not_signed() {
     std::fs::rename(place.path("config"), place.path("config-old")).unwrap();
     copy_folder(&place, "config-old", "config");
     place.good("stage publish r1/targets-v2.stage.json");
-    place
-        .good(&format!("release withdraw acme.infusion-a --seq 12 --issued @0T06:00:00Z --out r2"));
+    place.good("release withdraw acme.infusion-a --seq 12 --issued @0T06:00:00Z --out r2");
     for person in ["ta", "tb"] {
         place.sign("r2/targets-v3.stage.json", person, 3, "");
     }
