@@ -8,6 +8,7 @@
 //! One value per repository. Not here: storing it (twice, with a checksum).
 //! Invariant: no method lowers a hard floor.
 
+use super::schema::RoleKey;
 use super::threshold::{Authority, Signers};
 use crate::id::{ApprovalId, Seq};
 use crate::key::PublicKey;
@@ -148,20 +149,21 @@ impl Floors {
 
     /// A timestamp of this version and `x-issued` is trusted, signed by these keys.
     pub fn raise_timestamp(&mut self, version: u64, issued: Option<Timestamp>, signers: &Signers) {
-        raise(&mut self.soft.timestamp_version, version, signers);
+        let keys = public_keys(signers);
         if let Some(at) = issued {
-            self.raise_online(at, signers);
+            raise(&mut self.soft.online, at, keys.clone());
         }
+        raise(&mut self.soft.timestamp_version, version, keys);
     }
 
     /// A snapshot of this version is trusted, signed by these keys.
     pub fn raise_snapshot(&mut self, version: u64, signers: &Signers) {
-        raise(&mut self.soft.snapshot_version, version, signers);
+        raise(&mut self.soft.snapshot_version, version, public_keys(signers));
     }
 
-    /// A time was signed by these online keys (a timestamp's `x-issued`, or a time answer).
-    pub fn raise_online(&mut self, at: Timestamp, signers: &Signers) {
-        raise(&mut self.soft.online, at, signers);
+    /// A timestamp key signed this time (a time answer).
+    pub fn raise_online(&mut self, at: Timestamp, by: PublicKey) {
+        raise(&mut self.soft.online, at, BTreeSet::from([by]));
     }
 
     /// A new root rules: drops the soft floors whose keys no longer meet its thresholds.
@@ -176,12 +178,15 @@ impl Floors {
     }
 }
 
-fn raise<T: Ord>(floor: &mut Option<Bound<T>>, value: T, signers: &Signers) {
-    let keys: BTreeSet<_> = signers.keys().iter().filter_map(|key| key.public()).collect();
+fn raise<T: Ord>(floor: &mut Option<Bound<T>>, value: T, keys: BTreeSet<PublicKey>) {
     let higher = floor.as_ref().is_none_or(|held| value >= held.value);
     if higher && !keys.is_empty() {
         *floor = Some(Bound { value, keys });
     }
+}
+
+fn public_keys(signers: &Signers) -> BTreeSet<PublicKey> {
+    signers.keys().iter().filter_map(RoleKey::public).collect()
 }
 
 fn drop_unless_met<T>(floor: &mut Option<Bound<T>>, authority: &Authority) {

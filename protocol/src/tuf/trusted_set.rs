@@ -135,14 +135,13 @@ impl TrustedSet {
         let for_snapshot = schema::authority(&self.root.signed, TopLevel::Snapshot)?;
         let mut floors = self.floors.clone();
         floors.keep_under(&for_timestamp, &for_snapshot);
-        let now = self.expiry.judged_at(&floors);
-        self.floors = floors;
-        not_expired(&Role::Root, &self.root.signed, now)?;
+        not_expired(&Role::Root, &self.root.signed, self.expiry.judged_at(&floors))?;
         let charset = self.profile.charset();
-        self.earlier = Some(Earlier {
+        let earlier = Earlier {
             timestamp: timestamp.map(|b| held(&for_timestamp, b, charset)).transpose()?.flatten(),
             snapshot: snapshot.map(|b| held(&for_snapshot, b, charset)).transpose()?.flatten(),
-        });
+        };
+        (self.floors, self.earlier) = (floors, Some(earlier));
         Ok(())
     }
 
