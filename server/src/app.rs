@@ -7,13 +7,13 @@ use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, Rng};
 use crate::config::Config;
-use crate::db::repository::{Heads, Repository, StoredDocument};
+use crate::db::repository::Repository;
 use crate::db::{self, Db, DbError};
 use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
 use crate::keys::{KeyError, Keyring, OnlineRole};
 use crate::publish::approvals::{self, Approvals};
-use crate::publish::current::{self, Current, Documents, Served, Snapshot};
+use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::record::writer::{self, Recorder};
 use arc_swap::ArcSwap;
 use patchward_protocol::key::Signer as _;
@@ -159,7 +159,7 @@ impl App {
     fn assemble(
         &self,
         held: &Snapshot,
-        (repository, heads, stored): (Repository, Heads, Option<[StoredDocument; 4]>),
+        (repository, heads, stored): Moved,
     ) -> Result<Current, LoadError> {
         let Repository { id, title_en, title_ja, reading, .. } = repository;
         let mut approvals = Approvals::default();

@@ -4,6 +4,7 @@
 //! seconds; the defaults are the design's. Not here: secrets (they are files in `DATA/keys`).
 //! Invariant: a value made by [`Config::read`] or [`Config::default`] has passed [`Config::check`].
 
+use patchward_protocol::limits::{SNAPSHOT_LIFE_S_MAX, TIMESTAMP_LIFE_S_MAX};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -274,6 +275,16 @@ impl Config {
         must((1..=86_400).contains(&self.device_token_s), "device_token_s", "1 to 86400")?;
         must(self.last_seen_flush_s >= 1, "last_seen_flush_s", "at least 1")?;
         must(self.watch_ms >= 50, "watch_ms", "at least 50")?;
+        must(
+            refresh.timestamp_life_s <= TIMESTAMP_LIFE_S_MAX,
+            "refresh.timestamp_life_s",
+            "at most 604800 (7 days)",
+        )?;
+        must(
+            refresh.snapshot_life_s <= SNAPSHOT_LIFE_S_MAX,
+            "refresh.snapshot_life_s",
+            "at most 2592000 (30 days)",
+        )?;
         must(refresh.check_s >= 1, "refresh.check_s", "at least 1")?;
         must(
             refresh.timestamp_every_s >= 1
@@ -297,6 +308,7 @@ fn is_http(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test file needs not be durable")]
 mod tests {
     use super::*;
 
@@ -305,7 +317,7 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         Config::read(file.path()).map_err(|error| match error {
             ConfigError::Parse { source, .. } => source.to_string(),
-            other => other.to_string(),
+            other @ (ConfigError::Read { .. } | ConfigError::Value { .. }) => other.to_string(),
         })
     }
 

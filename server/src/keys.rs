@@ -194,6 +194,7 @@ fn read_secret(path: &Path) -> Result<[u8; 32], KeyError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests damage files on purpose")]
 mod tests {
     use super::*;
     use crate::clock::SeededRng;

@@ -58,9 +58,10 @@ pub enum BlobError {
 impl BlobError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::StorageFull,
-            _ => Self::Io { path, source },
+        move |source| {
+            let is_full =
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            if is_full { Self::StorageFull } else { Self::Io { path, source } }
         }
     }
 }
@@ -253,15 +254,18 @@ impl Blob {
     /// [`BlobError::Damaged`] when the file has become shorter, [`BlobError::Io`].
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, BlobError> {
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => BlobError::Damaged(self.sha256),
-            _ => BlobError::io(Path::new(&self.sha256.to_string()))(error),
+        self.file.read_exact_at(&mut bytes, offset).map_err(|error| {
+            if error.kind() == ErrorKind::UnexpectedEof {
+                return BlobError::Damaged(self.sha256);
+            }
+            BlobError::io(Path::new(&self.sha256.to_string()))(error)
         })?;
         Ok(bytes)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests damage files on purpose")]
 mod tests {
     use super::*;
 

@@ -193,8 +193,9 @@ fn decode(
     })?;
     match bytes.len() <= bytes_max {
         true => Ok(Some(bytes)),
-        false => {
-            Err(ApiError::with(ErrorCode::BodyTooLong, format!("{field}: at most {bytes_max} bytes")))
-        }
+        false => Err(ApiError::with(
+            ErrorCode::BodyTooLong,
+            format!("{field}: at most {bytes_max} bytes"),
+        )),
     }
 }

@@ -120,6 +120,9 @@ impl Documents {
     }
 }
 
+/// A repository's rows: what it is, its heads, and its documents (root, targets, snapshot, timestamp).
+pub type Moved = (repository::Repository, Heads, Option<[StoredDocument; 4]>);
+
 /// The repositories whose head is not as in `known`, as rows; approvals are read afterwards.
 ///
 /// # Errors
@@ -127,7 +130,7 @@ impl Documents {
 pub fn moved(
     conn: &mut Connection,
     known: &HashMap<RepositoryId, u64>,
-) -> Result<Vec<(repository::Repository, Heads, Option<[StoredDocument; 4]>)>, DbError> {
+) -> Result<Vec<Moved>, DbError> {
     let mut moved = Vec::new();
     for (repository, heads) in repository::all(conn)? {
         if known.get(&repository.id) != Some(&heads.revision) {

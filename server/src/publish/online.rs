@@ -13,6 +13,7 @@ use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::{PublicKey, SecretKey, Signer as _};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::{FileSpec, SnapshotSpec, TimestampSpec};
+use patchward_protocol::tuf::publish::next_online_version;
 use patchward_protocol::tuf::schema::{self, Root, TopLevel};
 use patchward_protocol::tuf::stage::{StageError, Staged};
 use std::collections::BTreeMap;
@@ -62,13 +63,6 @@ impl OnlineKeys {
     }
 }
 
-/// The version after `previous`.
-#[must_use]
-pub fn next_version(previous: u64, at: Timestamp) -> u64 {
-    let minutes = u64::try_from(at.seconds() / 60).unwrap_or(0);
-    previous.saturating_add(1).max(minutes)
-}
-
 impl Signing<'_> {
     /// A snapshot that lists these targets.
     ///
@@ -79,7 +73,7 @@ impl Signing<'_> {
         targets: &StoredDocument,
         previous: u64,
     ) -> Result<StoredDocument, ApiError> {
-        let version = next_version(previous, self.at);
+        let version = next_online_version(previous, self.at);
         let expires = self.at.plus_seconds(self.lives.snapshot_life_s).whole_second();
         let files = BTreeMap::from([("targets".to_owned(), file(targets))]);
         let repository = self.repository.clone();
@@ -97,7 +91,7 @@ impl Signing<'_> {
         snapshot: &StoredDocument,
         previous: u64,
     ) -> Result<StoredDocument, ApiError> {
-        let version = next_version(previous, self.at);
+        let version = next_online_version(previous, self.at);
         let expires = self.at.plus_seconds(self.lives.timestamp_life_s).whole_second();
         let (repository, issued) = (self.repository.clone(), self.at);
         let snapshot = file(snapshot);
@@ -133,18 +127,4 @@ pub fn stored(
 
 fn file(document: &StoredDocument) -> FileSpec {
     FileSpec::of(document.version, &document.bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_rise_also_after_a_restored_backup_and_with_a_clock_that_stands() {
-        let at = Timestamp::from_millis(1_790_000_000_000);
-        let minutes = 1_790_000_000 / 60;
-        assert_eq!(next_version(3, at), minutes);
-        assert_eq!(next_version(minutes, at), minutes + 1);
-        assert_eq!(next_version(minutes + 7, at), minutes + 8);
-    }
 }

@@ -4,7 +4,7 @@
 //! Not here: the loop ([`crate::worker`]). Invariant: a refresh changes no offline document, and
 //! what it stores has passed the same proof as a publish.
 
-use super::candidate::{Accepted, Held, Judge};
+use super::candidate::Judge;
 use super::commit;
 use super::online::OnlineKeys;
 use crate::app::App;
@@ -107,15 +107,6 @@ fn in_transaction(app: &App, conn: &mut Connection, id: &RepositoryId) -> Result
     let (scope, who) = (id.to_string(), "server".to_owned());
     act::append(conn, &Act { at, scope, who, act: "refresh", detail })?;
     Ok(due)
-}
-
-impl Judge<'_> {
-    /// The held documents with what is due signed again, proven as a publish is.
-    fn renew(&self, held: &Held, due: Due) -> Result<Accepted, ApiError> {
-        let next = self.renewed(held, due)?;
-        let listed = self.proven(held, &next)?;
-        Ok(Accepted { next, root_is_new: false, targets_are_new: false, listed })
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,18 @@
+//! The server as a whole, in this process and as a program: both databases, publishing, files, start.
+#![allow(clippy::disallowed_methods, reason = "a test reads its surroundings and damages files")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, in its helpers too"
+)]
+
+mod files;
+mod http;
+mod owner;
+mod place;
+mod process;
+mod publishing;
+mod storage;

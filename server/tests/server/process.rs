@@ -1,0 +1,117 @@
+//! The program itself: made, started, asked, ended.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_patchward-server"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn initialised() -> (tempfile::TempDir, String) {
+    let outer = tempfile::tempdir().unwrap();
+    let data = path(&outer.path().join("data")).to_owned();
+    let made = run(&["init", "--data", &data]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert_eq!(
+        text(&made.stdout).lines().filter(|line| line.starts_with("claim token: pw_")).count(),
+        1
+    );
+    (outer, data)
+}
+
+struct Served(Child, String);
+
+impl Served {
+    fn start(data: &str) -> Self {
+        let mut command = program();
+        command.args(["serve", "--data", data, "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+        Self(child, address)
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.1).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_new_server_is_ready_and_ends_well_on_either_signal() {
+    let (_outer, data) = initialised();
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let mut served = Served::start(&data);
+        assert!(served.get("/health/live").starts_with("HTTP/1.1 200"));
+        assert!(served.get("/health/ready").contains("\"ready\":true"));
+        served.signal(signal);
+        assert!(served.0.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn init_never_touches_a_folder_that_holds_something() {
+    let (_outer, data) = initialised();
+    let again = run(&["init", "--data", &data]);
+    assert!(!again.status.success());
+    assert!(text(&again.stderr).contains("is not empty"));
+}
+
+#[test]
+fn a_server_without_init_or_with_a_wrong_configuration_says_what_to_do() {
+    let outer = tempfile::tempdir().unwrap();
+    let missing = path(&outer.path().join("none")).to_owned();
+    let told = text(&run(&["serve", "--data", &missing]).stderr);
+    assert!(told.contains("patchward-server init"), "{told}");
+    let config = outer.path().join("server.toml");
+    std::fs::write(&config, "listen = \"127.0.0.1:0\"\npol_s = 3\n").unwrap();
+    let refused = run(&["check-config", "--data", &missing, "--config", path(&config)]);
+    let told = text(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(told.contains("line 2") && told.contains("pol_s"), "{told}");
+    std::fs::write(&config, "listen = \"0.0.0.0:0\"\n").unwrap();
+    let told = text(&run(&["check-config", "--data", &missing, "--config", path(&config)]).stderr);
+    assert!(told.contains("insecure_plain_http"), "{told}");
+}
+
+#[test]
+fn an_address_in_use_is_told() {
+    let (_outer, data) = initialised();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = text(&run(&["serve", "--data", &data, "--listen", &address]).stderr);
+    assert!(told.contains(&format!("cannot listen on {address}")), "{told}");
+}
