@@ -6,7 +6,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let lang = if std::env::args().any(|arg| arg == "ja") { Lang::Ja } else { Lang::En };
-    match cli::read(std::env::args_os()) {
+    match cli::read(std::env::args_os().skip(1)) {
         Ok(call) => {
             log(call.log);
             match cli::perform(&call) {
