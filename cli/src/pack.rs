@@ -36,7 +36,8 @@ pub struct Pack {
     /// Address at which devices reach the server (default: the one used here)
     #[arg(long, value_name = "URL")]
     pub device_url: Option<String>,
-    /// PEM of the certificate authority that devices shall trust for this server
+    /// PEM of the certificate authority that devices shall trust for this server (default: the one
+    /// given at login)
     #[arg(long, value_name = "FILE")]
     pub device_ca_file: Option<PathBuf>,
     /// SHA-256 of the server certificate's public key, to pin it
@@ -79,6 +80,7 @@ pub fn make(here: &Here, pack: &Pack) -> Outcome<Said> {
     }
     let ca = pack.device_ca_file.as_deref();
     let ca = ca.map(|path| disk::read(path, SMALL_FILE_BYTES_MAX)).transpose()?;
+    let ca = ca.or_else(|| server.ca_pem().map(<[u8]>::to_vec));
     let made = EnrolmentPack {
         v: 1,
         url,

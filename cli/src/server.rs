@@ -65,6 +65,7 @@ pub struct Server {
     address: Address,
     agent: Agent,
     token: Option<Zeroizing<String>>,
+    ca_pem: Option<Vec<u8>>,
 }
 
 impl Address {
@@ -143,7 +144,14 @@ impl Server {
         } else {
             config = config.proxy(None);
         }
-        Ok(Self { address, agent: config.build().new_agent(), token })
+        let ca_pem = ca_pem.map(<[u8]>::to_vec);
+        Ok(Self { address, agent: config.build().new_agent(), token, ca_pem })
+    }
+
+    /// The certificate authority (PEM) that was given for this server, if one was.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&[u8]> {
+        self.ca_pem.as_deref()
     }
 
     /// Its address.
