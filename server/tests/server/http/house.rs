@@ -1,7 +1,8 @@
 //! A server in this process, on a free port, with a clock that is set by hand; two hospitals and two
 //! manufacturers in it.
 
-use crate::wire::{self, Answer};
+use crate::http::wire::{self, Answer};
+use crate::place::Place;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::api::repository::{PublishRequest, RepositoryView};
@@ -17,17 +18,18 @@ use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::{Method, Root};
 use patchward_protocol::tuf::stage::Staged;
 use patchward_server::app::Mode;
+use patchward_server::auth::api_token::TokenSecret;
 use patchward_server::clock::{SetClock, SystemRng};
 use patchward_server::config::Config;
-use patchward_server::db::Db;
+use patchward_server::db::{Db, token};
 use patchward_server::serve::serve;
-use patchward_server::setup::DataFolder;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
-use tempfile::TempDir;
 
 /// A server that answers at an address, and an administrator's token.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ pub(crate) struct House {
     pub(crate) door: Door,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) db: Db,
-    _folder: TempDir,
+    _place: Place,
 }
 
 impl std::ops::Deref for House {
@@ -61,27 +63,33 @@ pub(crate) fn now() -> Timestamp {
 impl House {
     /// A server with nothing in it but its first administrator.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::new(&folder.path().join("data"));
-        let clock = Arc::new(SetClock::new(now()));
+        Self::on(Place::sqlite())
+    }
+
+    /// The same on this database.
+    pub(crate) fn on(place: Place) -> Self {
+        place.clock.set(now());
         // Nothing happens in the background of a test.
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             watch_ms: 3_600_000,
             last_seen_flush_s: 3_600,
             db_readers: 2,
-            ..Config::default()
+            ..place.config.clone()
         };
-        let claim = data.init(&config, &*clock, &SystemRng).unwrap().reveal();
-        let parts =
-            data.open(config, Mode::Production, clock.clone(), Arc::new(SystemRng)).unwrap();
+        let clock = Arc::clone(&place.clock);
+        let parts = place
+            .data()
+            .open(config, Mode::Production, clock.clone(), Arc::new(SystemRng))
+            .unwrap();
         let db = parts.db.clone();
+        let claim = put_claim(&db);
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || serve(parts, |url| tell.send(url.to_owned()).unwrap()));
         let url = told.recv().unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         let door = Door::claim(address, &claim, now());
-        Self { door, clock, db, _folder: folder }
+        Self { door, clock, db, _place: place }
     }
 
     /// The same with the hospitals `north` and `south` and the families `acme.a`, `beta.b` opened, the
@@ -91,6 +99,21 @@ impl House {
         house.furnish();
         house
     }
+}
+
+/// A claim that can be used for a minute, as `init` makes one for a week.
+pub(crate) fn put_claim(db: &Db) -> String {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    let secret = TokenSecret::from_random([NEXT.fetch_add(1, Ordering::Relaxed); 32]);
+    let digest = secret.digest();
+    let put = db.write(move |conn| token::put_claim(conn, digest, now().plus_seconds(60)));
+    wait(put).unwrap();
+    secret.reveal()
+}
+
+/// Waits for a question to the database.
+pub(crate) fn wait<F: Future>(question: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(question)
 }
 
 impl Door {

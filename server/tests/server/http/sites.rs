@@ -1,8 +1,8 @@
 //! Two hospitals on one server cannot see each other; a manufacturer sees its own families.
 
-use crate::device::Device;
-use crate::house::House;
-use crate::wire;
+use crate::http::device::Device;
+use crate::http::house::House;
+use crate::http::wire;
 use patchward_protocol::api::site::{DeviceView, Management};
 use patchward_protocol::api::token::TokenView;
 use serde_json::json;

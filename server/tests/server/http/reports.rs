@@ -1,12 +1,12 @@
 //! Reports: each entry once, in order, one history; the rest is told apart.
 
-use crate::device::Device;
-use crate::house::House;
+use crate::http::device::Device;
+use crate::http::house::{House, wait};
 use patchward_protocol::api::site::{DeviceView, LedgerPage};
 use patchward_protocol::id::{DeviceId, SiteId};
 use patchward_protocol::key::SecretKey;
 use patchward_protocol::ledger::{Kind, SealedEntry};
-use patchward_server::db::{DbError, ledger};
+use patchward_server::db::ledger;
 
 fn joined(house: &House, entries: usize) -> Device {
     let mut device = Device::joined(house, "north", "pump-1", 1);
@@ -31,9 +31,7 @@ fn view(house: &House) -> DeviceView {
 
 fn forks(house: &House) -> u64 {
     let (site, device) = (SiteId::new("north").unwrap(), DeviceId::new("pump-1").unwrap());
-    let count = house.db.read(move |conn| ledger::forks_of(conn, &site, &device));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(count).map_err(|error: DbError| error).unwrap()
+    wait(house.db.read(move |conn| ledger::forks_of(conn, &site, &device))).unwrap()
 }
 
 #[test]

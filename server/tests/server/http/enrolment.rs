@@ -1,7 +1,7 @@
 //! Joining: who gets in, once, and who does not.
 
-use crate::device::Device;
-use crate::house::{House, now};
+use crate::http::device::Device;
+use crate::http::house::{House, now};
 use patchward_protocol::api::device::EnrolReply;
 use patchward_protocol::api::site::DeviceView;
 use patchward_protocol::envelope::{Envelope, PayloadType};

@@ -1,8 +1,8 @@
 //! Bad input: each is told with a code, a hint and a request id; nothing panics, nothing is lost.
 
-use crate::device::Device;
-use crate::house::House;
-use crate::wire::{self, raw};
+use crate::http::device::Device;
+use crate::http::house::House;
+use crate::http::wire::{self, raw};
 use patchward_protocol::api;
 use patchward_protocol::api::endpoint::Method;
 use patchward_protocol::ledger::Kind;

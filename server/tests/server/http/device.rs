@@ -1,7 +1,7 @@
 //! A device in a test: its two keys, its polls, its ledger.
 
-use crate::house::Door;
-use crate::wire::Answer;
+use crate::http::house::Door;
+use crate::http::wire::Answer;
 use patchward_protocol::api::device::{
     CheckInReply, EnrolReply, EnrolRequest, Enrolment, LinkCertificate, Poll, ReportReply,
 };

@@ -1,7 +1,7 @@
 //! Check-ins: what a poll gets, and what a replayed or forged one does not.
 
-use crate::device::Device;
-use crate::house::{House, now};
+use crate::http::device::Device;
+use crate::http::house::{House, now};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::api::repository::RepositoryView;

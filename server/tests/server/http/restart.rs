@@ -1,7 +1,7 @@
 //! The real program, killed and started again: what it acknowledged is there, once.
 
-use crate::device::Device;
-use crate::house::Door;
+use crate::http::device::Device;
+use crate::http::house::Door;
 use patchward_protocol::api::site::{DeviceView, LedgerPage};
 use patchward_protocol::ledger::Kind;
 use patchward_server::clock::{Clock as _, SystemClock};

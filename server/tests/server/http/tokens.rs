@@ -1,6 +1,6 @@
 //! API tokens: made within limits, ended by time or by hand; the claim is used once.
 
-use crate::house::{House, now};
+use crate::http::house::{House, now, put_claim};
 use patchward_protocol::api::token::{NewToken, TokenView};
 use serde_json::{Value, json};
 
@@ -55,15 +55,8 @@ fn a_token_ends_by_time_and_by_hand_at_once() {
 #[test]
 fn of_many_who_claim_at_once_one_is_first() {
     // The claim of a house is used up when it stands; a second one is put in its place here.
-    use patchward_server::auth::api_token::TokenSecret;
-    use patchward_server::db::token;
     let house = House::empty();
-    let secret = TokenSecret::from_random([7; 32]);
-    let digest = secret.digest();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let put = house.db.write(move |conn| token::put_claim(conn, digest, now().plus_seconds(60)));
-    runtime.block_on(put).unwrap();
-    let claim = secret.reveal();
+    let claim = put_claim(&house.db);
     let answers: Vec<String> = std::thread::scope(|scope| {
         let ask = || house.send("POST", "/v1/claim", &claim, b"").code();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
@@ -75,17 +68,11 @@ fn of_many_who_claim_at_once_one_is_first() {
 
 #[test]
 fn a_claim_that_has_ended_makes_nobody_administrator() {
-    use patchward_server::auth::api_token::TokenSecret;
-    use patchward_server::db::token;
     let house = House::empty();
-    let secret = TokenSecret::from_random([7; 32]);
-    let digest = secret.digest();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let put = house.db.write(move |conn| token::put_claim(conn, digest, now().plus_seconds(60)));
-    runtime.block_on(put).unwrap();
+    let claim = put_claim(&house.db);
     house.clock.set(now().plus_seconds(60));
-    assert_eq!(house.send("POST", "/v1/claim", &secret.reveal(), b"").code(), "token_invalid");
+    assert_eq!(house.send("POST", "/v1/claim", &claim, b"").code(), "token_invalid");
     house.clock.set(now().plus_seconds(59));
-    let first: NewToken = house.send("POST", "/v1/claim", &secret.reveal(), b"").read();
+    let first: NewToken = house.send("POST", "/v1/claim", &claim, b"").read();
     assert_eq!(house.get("/v1/tokens", &first.token).code(), "ok");
 }

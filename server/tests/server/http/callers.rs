@@ -1,8 +1,8 @@
 //! Every endpoint against every wrong caller. An endpoint without a row here fails the test.
 
-use crate::device::Device;
-use crate::house::{House, now};
-use crate::wire;
+use crate::http::device::Device;
+use crate::http::house::{House, now};
+use crate::http::wire;
 use patchward_protocol::api;
 use patchward_protocol::digest::Sha256Digest;
 use serde_json::json;
