@@ -3,7 +3,7 @@
 //! A command runs in its own process group, with an empty environment but `PATH` and `LANG`, no
 //! input, and capped output. When the time is over, or the caller goes away, the whole group is
 //! killed. Not here: what an exit code means. Invariant: no command outlives its limit, except what
-//! a command that [`Leaves`](After::LeaveChildren) services behind has started.
+//! a command that may leave services behind ([`After`]) has started.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -62,8 +62,11 @@ impl Argv {
 pub enum After {
     /// They are killed: a probe or a check has no business after its answer.
     KillChildren,
-    /// They live on: the command starts services.
+    /// They live on: the command restarts the machine a little later.
     LeaveChildren,
+    /// They live on and what they print is not read: the command starts services, which must not
+    /// die of a closed pipe.
+    LeaveServices,
 }
 
 /// How a command ended.
@@ -125,6 +128,10 @@ pub enum RunError {
 /// [`RunError`] when it cannot be started or does not end within `limit`.
 pub async fn run(argv: &Argv, limit: Duration, after: After) -> Result<Ended, RunError> {
     let program = || argv.program.clone();
+    let output = || match after {
+        After::KillChildren | After::LeaveChildren => Stdio::piped(),
+        After::LeaveServices => Stdio::null(),
+    };
     let mut command = Command::new(&argv.program);
     command
         .args(&argv.arguments)
@@ -132,8 +139,8 @@ pub async fn run(argv: &Argv, limit: Duration, after: After) -> Result<Ended, Ru
         .env("PATH", SEARCH_PATH)
         .env("LANG", "C.UTF-8")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(output())
+        .stderr(output())
         .current_dir("/")
         .process_group(0)
         .kill_on_drop(true);
@@ -142,8 +149,9 @@ pub async fn run(argv: &Argv, limit: Duration, after: After) -> Result<Ended, Ru
     let ended = tokio::time::timeout(limit, group.finish()).await;
     match ended {
         Ok(Ok(ended)) => {
-            if after == After::LeaveChildren {
-                group.forget();
+            match after {
+                After::KillChildren => {}
+                After::LeaveChildren | After::LeaveServices => group.forget(),
             }
             Ok(ended)
         }
@@ -212,15 +220,21 @@ async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn shell(script: &str) -> Argv {
         Argv::new(vec!["/bin/sh".into(), "-c".into(), script.into()]).unwrap()
     }
 
+    /// A limit for a test's script: short only where the script hangs.
+    pub(crate) fn limit_for(script: &str) -> Duration {
+        let hangs = script.contains("sleep") || script.contains("/dev/zero");
+        if hangs { Duration::from_millis(400) } else { LONG }
+    }
+
     const LONG: Duration = Duration::from_secs(20);
-    const SHORT: Duration = Duration::from_millis(150);
+    const SHORT: Duration = Duration::from_secs(1);
 
     /// Whether a process with this id still runs (a zombie does not).
     fn alive(pid: &str) -> bool {
@@ -284,6 +298,25 @@ mod tests {
         assert!(alive(&pid), "a service that was started lives on");
         let ended = run(&shell(&format!("kill {pid}")), LONG, After::KillChildren).await.unwrap();
         assert!(ended.status.success());
+    }
+
+    #[tokio::test]
+    async fn a_service_that_was_started_may_go_on_printing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("printed");
+        let script = format!(
+            "(while test ! -e {0}.go; do sleep 0.01; done; echo hello && : > {0}) &",
+            mark.display()
+        );
+        run(&shell(&script), LONG, After::LeaveServices).await.unwrap();
+        std::fs::File::create(folder.path().join("printed.go")).unwrap();
+        for _ in 0..2000 {
+            if mark.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the service died when it printed");
     }
 
     #[tokio::test]

@@ -147,9 +147,10 @@ mod tests {
 
     async fn outcome(checks: &[(&str, &str)]) -> Result<(), Unhealthy> {
         let folder = folder(checks);
+        let said: String = checks.iter().map(|(_, script)| *script).collect();
         let health = Health {
             dir: folder.path().to_owned(),
-            check_limit: Duration::from_millis(400),
+            check_limit: crate::child::tests::limit_for(&said),
             ready_within: Duration::ZERO,
         };
         let image = Sha256Digest::of(IMAGE);
@@ -176,7 +177,7 @@ mod tests {
             reason(&[("1", "sleep 60 & sleep 60 & wait")]).await,
             Some(Reason::HealthSilent)
         );
-        assert_eq!(reason(&[("1", "sleep 60 & exit 0")]).await, None);
+        assert_eq!(reason(&[("1", "tail -f /dev/null & exit 0")]).await, None);
         assert_eq!(reason(&[("1", "cat /dev/zero")]).await, Some(Reason::HealthSilent));
     }
 

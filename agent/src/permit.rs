@@ -13,7 +13,7 @@
 //! }
 //! ```
 //! uses one twice:
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! use patchward_agent::permit::Permit;
 //! fn twice(permit: &Permit) -> Permit {
 //!     Permit::clone(permit)

@@ -99,7 +99,7 @@ mod tests {
 
     fn adapter(script: &str) -> ExecBoot {
         let argv = ["/bin/sh", "-c", script, "boot"].map(str::to_owned).to_vec();
-        ExecBoot::new(Argv::new(argv).unwrap(), Duration::from_millis(500))
+        ExecBoot::new(Argv::new(argv).unwrap(), crate::child::tests::limit_for(script))
     }
 
     #[tokio::test]

@@ -141,6 +141,10 @@ impl<C: Clock> Installer for TreeInstaller<C> {
         let payload = &image.firmware.payload;
         let wanted = Wanted { archive: image.sha256, tree: payload.image_sha256 };
         let room = payload.slot_bytes.saturating_add(payload.slot_bytes / 100 * OVERHEAD_PERCENT);
+        if self.pointed(&self.current())? == Content::Image(wanted.tree) {
+            // What is active is never unpacked anew: it would be gone for a moment.
+            return self.check_staged(image).await;
+        }
         let (versions, download) = (self.versions(), download.to_owned());
         let done = storage::blocking(move || stage(&versions, &download, wanted, room)).await;
         done.map_err(|e| Failure::of_disk("unpacking", e))?
@@ -187,7 +191,7 @@ impl<C: Clock> Installer for TreeInstaller<C> {
         };
         self.note_running(UNKNOWN)?;
         let (argv, limit) = (&self.settings.restart, self.settings.restart_limit);
-        let ended = child::run(argv, limit, After::LeaveChildren).await;
+        let ended = child::run(argv, limit, After::LeaveServices).await;
         let during = || format!("restarting with {}", argv.program());
         let ended = ended.map_err(|e| Failure::from_source(Reason::RestartFailed, during(), e))?;
         if !ended.status.success() {

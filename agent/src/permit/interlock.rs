@@ -192,7 +192,7 @@ mod tests {
     fn interlock(source: InterlockSource) -> (Interlock<Hand>, Hand) {
         let mut clinical = Config::parse(crate::config::EXAMPLE).unwrap().clinical;
         clinical.interlock = source;
-        clinical.probe_limit = Duration::from_millis(300);
+        clinical.probe_limit = Duration::from_secs(5);
         clinical.probe_every = Duration::from_secs(5);
         let hand = Hand::default();
         (Interlock::new(&clinical, Duration::from_secs(60), hand.clone()), hand)
@@ -204,7 +204,9 @@ mod tests {
     }
 
     async fn ask(text: &str) -> Answer {
-        interlock(script(text)).0.ask().await
+        let (mut lock, _) = interlock(script(text));
+        lock.limit = crate::child::tests::limit_for(text);
+        lock.ask().await
     }
 
     #[tokio::test]

@@ -54,14 +54,13 @@ mod tests {
     use super::*;
     use crate::config::{Config, EXAMPLE};
 
-    fn shell(script: &str) -> Option<Argv> {
-        Some(Argv::new(vec!["/bin/sh".into(), "-c".into(), script.into()]).unwrap())
-    }
-
-    async fn asked(mains: Option<Argv>, battery: Option<Argv>) -> Power {
+    async fn asked(mains: Option<&str>, battery: Option<&str>) -> Power {
+        let shell =
+            |script: &str| Argv::new(vec!["/bin/sh".into(), "-c".into(), script.into()]).unwrap();
         let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
-        (clinical.mains, clinical.battery) = (mains, battery);
-        clinical.probe_limit = Duration::from_millis(300);
+        let script = mains.or(battery).unwrap_or_default();
+        (clinical.mains, clinical.battery) = (mains.map(shell), battery.map(shell));
+        clinical.probe_limit = crate::child::tests::limit_for(script);
         ask(&clinical).await
     }
 
@@ -79,7 +78,7 @@ mod tests {
             ("kill -9 $$", None),
             ("sleep 60", None),
         ] {
-            assert_eq!(asked(shell(script), None).await.mains, known, "{script}");
+            assert_eq!(asked(Some(script), None).await.mains, known, "{script}");
         }
     }
 
@@ -98,7 +97,7 @@ mod tests {
             ("echo 57; exit 1", None),
             ("sleep 60; echo 57", None),
         ] {
-            assert_eq!(asked(None, shell(script)).await.battery_percent, known, "{script}");
+            assert_eq!(asked(None, Some(script)).await.battery_percent, known, "{script}");
         }
     }
 }

@@ -239,6 +239,17 @@ async fn another_archive_than_the_signed_one_is_refused_and_removed() {
 }
 
 #[tokio::test]
+async fn the_active_version_is_never_unpacked_anew() {
+    let device = Device::new();
+    let one = image(&archive("one"), 2);
+    let download = device.download(&archive("one"));
+    device.installer().stage(&one, &download).await.unwrap();
+    write_durably(&device.root().join("current/data/001"), b"changed").unwrap();
+    let found = device.installer().stage(&one, &download).await.unwrap_err();
+    assert_eq!((found.reason, device.says()), (Reason::ImageMismatch, "one".into()));
+}
+
+#[tokio::test]
 async fn too_little_room_is_told_before_anything_is_written() {
     let device = Device::new();
     let archive = archive("two");
