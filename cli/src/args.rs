@@ -7,7 +7,7 @@ use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::said::Said;
 use crate::server::Reach;
-use crate::{approve, devices, key, login, pack, release, repo, sign, stage};
+use crate::{approve, devices, key, login, pack, release, repo, rotate, sign, stage};
 use clap::{Parser, Subcommand};
 use patchward_protocol::id::{RepositoryId, SiteId};
 use std::path::PathBuf;
@@ -152,6 +152,8 @@ pub enum TokenVerb {
 pub enum RepoVerb {
     /// Open a repository on the server and draft its first root and targets
     Init(Box<repo::Init>),
+    /// Draft the next root, with other keys or a later expiry
+    Rotate(Box<rotate::Rotate>),
     /// Trust a root that came by a trusted way
     Trust {
         /// The repository: family:MAKER.NAME or site:NAME
@@ -285,6 +287,7 @@ fn run_token(here: &Here, verb: &TokenVerb) -> Outcome<Said> {
 fn run_repo(here: &Here, verb: &RepoVerb) -> Outcome<Said> {
     match verb {
         RepoVerb::Init(init) => repo::init(here, init),
+        RepoVerb::Rotate(rotate) => rotate::rotate(here, rotate),
         RepoVerb::Trust { repository, root, fingerprint } => {
             repo::trust(here, repository, root, fingerprint.as_deref())
         }

@@ -51,10 +51,15 @@ impl Base {
     /// [`Code::StageBaseMoved`] when the draft is not the next version; [`Code::RootUnknown`];
     /// [`Code::MetadataUntrusted`].
     pub fn of(here: &Here, draft: &Draft, against: &Against) -> Outcome<Self> {
-        let base = match repository::root(here, &draft.repository)? {
+        let mut base = match repository::root(here, &draft.repository)? {
             Some(root) => Self::published(here, &draft.repository, root, against)?,
             None => Self::unpublished(draft, against)?,
         };
+        if let (Content::Targets(_), Some(path), Some(old)) =
+            (&draft.content, &against.root, &base.root)
+        {
+            base.root = Some(coming_root(draft, path, old)?);
+        }
         let version = draft.staged.version();
         let published = base.version(draft);
         if version != published + 1 {
@@ -169,6 +174,21 @@ impl Base {
         let root = root.map_err(|error| repository::untrusted(&draft.repository, &error))?;
         Self::with(&draft.repository, root.signed, None)
     }
+}
+
+/// The root that is published together with this draft: the next one, or the same.
+fn coming_root(draft: &Draft, path: &Path, published: &Root) -> Outcome<Root> {
+    let root = Draft::read(path)?;
+    let next = [published.version(), published.version() + 1];
+    if root.repository != draft.repository
+        || !matches!(root.content, Content::Root(_))
+        || !next.contains(&root.staged.version())
+    {
+        let what = format!("{}: not the next root of {}", path.display(), draft.repository);
+        return Err(Failure::new(Code::RootUnknown, what));
+    }
+    let root = root.staged.typed::<Root>();
+    root.map(|root| root.signed).map_err(|error| repository::untrusted(&draft.repository, &error))
 }
 
 /// Targets from a file that somebody brought: they must hold under the pinned root.

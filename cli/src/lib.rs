@@ -28,6 +28,7 @@ pub mod public_file;
 pub mod release;
 pub mod repo;
 pub mod repository;
+pub mod rotate;
 pub mod rules;
 pub mod said;
 pub mod sbom;

@@ -205,7 +205,11 @@ const fn is_site(id: &RepositoryId) -> bool {
     matches!(id, RepositoryId::Site(_))
 }
 
-fn keys(here: &Here, id: &RepositoryId, files: &[PathBuf]) -> Outcome<Vec<KeySpec>> {
+/// Keys as a root lists them, from `.pub` files.
+///
+/// # Errors
+/// [`Code::PublicFileBad`] and [`Code::ExampleKeys`].
+pub fn keys(here: &Here, id: &RepositoryId, files: &[PathBuf]) -> Outcome<Vec<KeySpec>> {
     files
         .iter()
         .map(|path| {
@@ -217,12 +221,16 @@ fn keys(here: &Here, id: &RepositoryId, files: &[PathBuf]) -> Outcome<Vec<KeySpe
         .collect()
 }
 
-fn online_role(public: PublicKey) -> RoleSpec {
+/// A role whose one key the server holds.
+#[must_use]
+pub fn online_role(public: PublicKey) -> RoleSpec {
     let key = KeySpec { public, person: None, method: None };
     RoleSpec { keys: vec![key], threshold: 1 }
 }
 
-fn refused(id: &RepositoryId, error: &TufError) -> Failure {
+/// The failure for a document that a device would refuse for its form.
+#[must_use]
+pub fn refused(id: &RepositoryId, error: &TufError) -> Failure {
     Failure::because(Code::StageRules, id, error)
 }
 

@@ -269,3 +269,13 @@ fn file_words(spec: &TargetSpec) -> String {
 pub fn root_words(language: Language, spec: &RootSpec) -> Vec<String> {
     root(language, &spec.repository, &RootDifference::between(None, spec))
 }
+
+/// What a root changes, line by line.
+#[must_use]
+pub fn root_difference(
+    language: Language,
+    id: &RepositoryId,
+    difference: &RootDifference,
+) -> Vec<String> {
+    root(language, id, difference)
+}

@@ -124,7 +124,7 @@ fn route(request: &Request, state: &mut State) -> Result<Vec<u8>, ErrorCode> {
             "id": "t1", "label": "test", "scope": {"kind": "administrator"},
             "expires": "2027-01-01T00:00:00Z", "revoked": null,
         })),
-        ("POST", ["v1", "repositories", kind, name]) => json(view(kind, name, state)),
+        ("POST" | "GET", ["v1", "repositories", kind, name]) => json(view(kind, name, state)),
         ("PUT", ["v1", "repositories", _, _, "blobs", sha256]) => {
             if Sha256Digest::of(&request.body).to_string() != *sha256 {
                 return Err(ErrorCode::DigestMismatch);

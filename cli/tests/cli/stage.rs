@@ -204,6 +204,37 @@ fn weak_hierarchies_are_refused_before_anybody_signs() {
     }
 }
 
+#[test]
+fn a_root_is_rotated_by_its_old_and_its_new_keys() {
+    let (place, _server) = published();
+    place.key("rd");
+    place.key("td");
+    place.good(&format!(
+        "repo rotate {FAMILY} --root-key rb.pub --root-key rc.pub --root-key rd.pub \
+         --targets-key tb.pub --targets-key tc.pub --targets-key td.pub --issued @0T05:00:00Z --out next"
+    ));
+    let (root, targets) = ("next/root-v2.stage.json", "next/targets-v2.stage.json");
+    let shown = place.good(&format!("stage show {root}"));
+    assert!(
+        shown.out.contains("+ root rd (") && shown.out.contains("- root ra ("),
+        "{}",
+        shown.out
+    );
+    place.sign(root, "ra", 2, "");
+    place.sign(root, "rb", 2, "");
+    place.sign(targets, "td", 2, &format!("--root {root}"));
+    place.sign(targets, "tc", 2, &format!("--root {root}"));
+    let few = place.refused("signatures_missing", &format!("stage publish {root} {targets}"));
+    assert!(few.err.contains("keys of this root itself: 1 / 2"), "{}", few.err);
+    place.sign(root, "rd", 2, "");
+    place.good(&format!("stage publish {root} {targets}"));
+    place.good(&format!("repo fetch {FAMILY} --out carried"));
+    assert!(place.path("carried/2.root.json").exists());
+    let alone =
+        "repo rotate family:acme.infusion-a --root-threshold 3 --issued @0T06:00:00Z --out x";
+    place.refused("stage_rules", alone);
+}
+
 fn publish(place: &Place, folder: &str, version: u64) {
     let staged = format!("{folder}/targets-v{version}.stage.json");
     for person in ["ta", "tb"] {
