@@ -12,6 +12,7 @@ use crate::db::{self, Db, DbError};
 use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
 use crate::keys::{KeyError, Keyring, OnlineRole};
+use crate::limits::REPORTS_WAITING_MAX;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::record::writer::{self, Recorder};
@@ -23,6 +24,7 @@ use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
 use patchward_protocol::tuf::stage::Staged;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// Whether the public example keys are let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct App {
     pub recorder: Recorder,
     /// Where devices find this server; set when it listens.
     pub address: OnceLock<Address>,
+    /// How many more targets may be sent at once.
+    pub downloads: Arc<Semaphore>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -107,11 +111,12 @@ impl App {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, LoadError> {
         let Parts { config, mode, db, blobs, keys, clock, rng } = parts;
         let devices = db.read(db::device::list_agents).await?;
-        let (recorder, inbox) = writer::queue(writer::QUEUE_REPORTS_MAX);
+        let (recorder, inbox) = writer::queue(REPORTS_WAITING_MAX);
         let app = Arc::new(Self {
             fleet: Arc::new(FleetTable::load(&devices)),
             device_tokens: DeviceTokens::new(keys.mac()),
             address: OnceLock::new(),
+            downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             snapshot: ArcSwap::default(),
             recorder,
             config,

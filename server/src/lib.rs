@@ -15,6 +15,7 @@ pub mod error;
 pub mod fleet;
 pub mod http;
 pub mod keys;
+pub mod limits;
 pub mod logging;
 pub mod openapi;
 pub mod publish;

@@ -10,15 +10,6 @@ use patchward_protocol::time::Timestamp;
 use std::fmt;
 use subtle::ConstantTimeEq as _;
 
-/// Shortest life of a token, in seconds.
-pub const LIFE_S_MIN: u32 = 60;
-/// Longest life of an API token, in seconds: a year.
-pub const LIFE_S_MAX: u32 = 366 * 24 * 3600;
-/// Longest life of an enrolment token, in seconds: 30 days.
-pub const ENROLMENT_LIFE_S_MAX: u32 = 30 * 24 * 3600;
-/// Most characters of a token's label.
-pub const LABEL_CHARS_MAX: usize = 100;
-
 /// The secret of a token, as its holder has it.
 #[derive(Clone)]
 pub struct TokenSecret([u8; 32]);

@@ -3,11 +3,9 @@
 //! Not here: whether it is any good. Invariant: a bearer never prints itself.
 
 use crate::auth::api_token::TokenSecret;
+use crate::limits::BEARER_CHARS_MAX;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use std::fmt;
-
-/// Most characters of a bearer.
-const BEARER_CHARS_MAX: usize = 512;
 
 /// What a request brought along.
 pub enum Bearer {

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::fleet::{check_in, enrol};
 use crate::http::mount::Incoming;
+use crate::limits::SIGNATURES_IN_PLACE_MAX;
 use crate::record::report;
 use actix_web::http::header::HeaderMap;
 use actix_web::web;
@@ -21,9 +22,6 @@ use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::{BadId, RepositoryId, SiteId};
 use std::future::Future;
 use std::sync::Arc;
-
-/// Up to so many signatures are checked on the thread that took the request.
-const ENTRIES_IN_PLACE_MAX: usize = 8;
 
 /// Turns a caller kind into a proof for the endpoint `E`.
 pub trait Prove<E: Endpoint>: Caller + Sized {
@@ -257,7 +255,7 @@ impl Prove<Report> for caller::Device {
         let app = incoming.app();
         let mut body = incoming.read().await?;
         let entries = std::mem::take(&mut body.entries);
-        if entries.len() <= ENTRIES_IN_PLACE_MAX {
+        if entries.len() <= SIGNATURES_IN_PLACE_MAX {
             return Ok((report::verify(&app.fleet, &body, entries)?, body));
         }
         // Many signatures take milliseconds; polls on this thread do not wait for them.

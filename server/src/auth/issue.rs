@@ -3,23 +3,22 @@
 //! There is no default secret anywhere. Not here: HTTP. Invariant: a token ends within a year; the
 //! claim is used up in the transaction that stores the token it buys.
 
-use super::api_token::{Holder, LABEL_CHARS_MAX, LIFE_S_MAX, LIFE_S_MIN, TokenDigest, TokenSecret};
+use super::api_token::{Holder, TokenDigest, TokenSecret};
 use crate::app::App;
 use crate::clock::random;
 use crate::db::act::{self, Act};
 use crate::db::{DbError, token};
 use crate::error::ApiError;
+use crate::limits::{
+    FIRST_TOKEN_LIFE_S, LABEL_CHARS_MAX, SCOPE_FAMILIES_MAX, TOKEN_LIFE_S_MAX, TOKEN_LIFE_S_MIN,
+};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
 
-/// Life of the first administrator's token, in seconds: 30 days.
-const FIRST_LIFE_S: u32 = 30 * 24 * 3600;
 /// What acts about tokens are about.
 const SCOPE: &str = "server";
-/// Most families in one scope.
-const FAMILIES_MAX: usize = 1_000;
 
 /// Makes a token; `who` is the name of the caller's.
 ///
@@ -35,10 +34,10 @@ pub async fn make(app: &App, request: MakeTokenRequest, who: String) -> Result<N
         Some(format!("label: 1 to {LABEL_CHARS_MAX} characters"))
     } else if label.chars().any(char::is_control) {
         Some("label: no control characters".to_owned())
-    } else if !(LIFE_S_MIN..=LIFE_S_MAX).contains(&life_s) {
-        Some(format!("life_s: {LIFE_S_MIN} to {LIFE_S_MAX} seconds"))
-    } else if !(1..=FAMILIES_MAX).contains(&families) {
-        Some(format!("scope.families: 1 to {FAMILIES_MAX}"))
+    } else if !(TOKEN_LIFE_S_MIN..=TOKEN_LIFE_S_MAX).contains(&life_s) {
+        Some(format!("life_s: {TOKEN_LIFE_S_MIN} to {TOKEN_LIFE_S_MAX} seconds"))
+    } else if !(1..=SCOPE_FAMILIES_MAX).contains(&families) {
+        Some(format!("scope.families: 1 to {SCOPE_FAMILIES_MAX}"))
     } else {
         None
     };
@@ -64,7 +63,7 @@ pub async fn make(app: &App, request: MakeTokenRequest, who: String) -> Result<N
 pub async fn claim(app: &App, claim: TokenDigest) -> Result<NewToken, ApiError> {
     let at = app.clock.now();
     let label = "first administrator".to_owned();
-    let (view, secret) = draw(app, label, Scope::Administrator, FIRST_LIFE_S, at)?;
+    let (view, secret) = draw(app, label, Scope::Administrator, FIRST_TOKEN_LIFE_S, at)?;
     let (stored, digest) = (view.clone(), secret.digest());
     let bought = app.db.write(move |conn| {
         let good = token::take_claim(conn, claim, at)?;

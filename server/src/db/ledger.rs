@@ -7,15 +7,13 @@ use super::column::{from_json, from_name, store_count, to_json, to_name};
 use super::connection::queries;
 use super::schema::{ledger_entries, ledger_forks};
 use super::{Connection, DbError};
+use crate::limits::FORKS_KEPT_MAX;
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::Envelope;
 use patchward_protocol::id::{DeviceId, LedgerId, SiteId};
 use patchward_protocol::ledger::SealedEntry;
 use patchward_protocol::time::Timestamp;
-
-/// Most alarms kept for one device; more of the same say nothing new.
-const FORKS_KEPT_MAX: i64 = 256;
 
 #[derive(Insertable, Debug)]
 #[diesel(table_name = ledger_entries)]

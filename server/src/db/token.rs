@@ -8,14 +8,13 @@ use super::connection::queries;
 use super::schema::{api_tokens, enrolment_tokens, server_state};
 use super::{Connection, DbError};
 use crate::auth::api_token::TokenDigest;
+use crate::limits::TOKENS_LISTED_MAX;
 use diesel::prelude::*;
 use patchward_protocol::api::token::{Scope, TokenView};
 use patchward_protocol::id::{DeviceId, FamilyId, SiteId};
 use patchward_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Most tokens in a list.
-const TOKENS_LISTED_MAX: i64 = 10_000;
 /// Row of the claim in `server_state`.
 const CLAIM: &str = "claim";
 

@@ -4,13 +4,14 @@
 //! starts an update: it says which waves are open, and the device holds the signed approvals.
 //! Not here: writing down what was said (`flush`). Invariant: a poll is answered once.
 
-use super::enrol::{AGENT_VERSION_CHARS_MAX, refuse_open};
+use super::enrol::refuse_open;
 use super::table::{FleetTable, Known, Words};
 use crate::app::App;
 use crate::auth::device_token::DeviceBearer;
 use crate::clock::jitter;
 use crate::error::ApiError;
 use crate::keys::OnlineRole;
+use crate::limits::{AGENT_VERSION_CHARS_MAX, STATE_CHARS_MAX};
 use crate::publish::current::Current;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,8 +26,6 @@ use serde::Deserialize;
 
 /// The wave that is open as soon as its approval is in force; later ones need proof.
 const FIRST_WAVE: u32 = 0;
-/// Most characters of a state's name.
-const STATE_CHARS_MAX: usize = 32;
 
 /// A device that proved to hold its link key, and what it asks.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use crate::db::device::{self, Said, StoredAgent, StoredDevice};
 use crate::db::token::{self, EnrolmentToken};
 use crate::db::{Connection, DbError};
 use crate::error::ApiError;
+use crate::limits::AGENT_VERSION_CHARS_MAX;
 use patchward_protocol::api::device::{EnrolReply, EnrolRequest, Enrolment, LinkCertificate};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::site::Management;
@@ -21,9 +22,6 @@ use patchward_protocol::key::Signer as _;
 use patchward_protocol::ledger::Chain;
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
-
-/// Most characters of an agent's version.
-pub const AGENT_VERSION_CHARS_MAX: usize = 64;
 
 /// A device that proved to hold both keys; whether its token is good, the transaction says.
 #[derive(Debug, Clone)]

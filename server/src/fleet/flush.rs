@@ -7,11 +7,9 @@ use crate::app::App;
 use crate::db::DbError;
 use crate::db::device::{Mark, write_marks};
 use crate::error::Chain;
+use crate::limits::MARKS_AT_ONCE_MAX;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Most devices in one statement.
-const MARKS_AT_ONCE: usize = 5_000;
 
 /// Writes all marks now; returns how many.
 ///
@@ -19,10 +17,10 @@ const MARKS_AT_ONCE: usize = 5_000;
 /// [`DbError`]; what was not written is marked again.
 pub async fn flush(app: &App) -> Result<usize, DbError> {
     let marks = app.fleet.take_marks();
-    for (number, chunk) in marks.chunks(MARKS_AT_ONCE).enumerate() {
+    for (number, chunk) in marks.chunks(MARKS_AT_ONCE_MAX).enumerate() {
         let written = chunk.to_vec();
         if let Err(error) = app.db.write(move |conn| write_marks(conn, &written)).await {
-            let rest: Vec<Mark> = marks.iter().skip(number * MARKS_AT_ONCE).cloned().collect();
+            let rest: Vec<Mark> = marks.iter().skip(number * MARKS_AT_ONCE_MAX).cloned().collect();
             app.fleet.mark_again(&rest);
             return Err(error);
         }

@@ -8,13 +8,11 @@ use crate::db::act::{self, Act};
 use crate::db::device::{Said, StoredDevice};
 use crate::db::{DbError, device, ledger};
 use crate::error::ApiError;
+use crate::limits::LEDGER_PAGE_ENTRIES_MAX;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::site::{AddDeviceRequest, DeviceView, LedgerPage, Management};
 use patchward_protocol::id::{DeviceId, RepositoryId, SiteId};
 use serde_json::json;
-
-/// Most entries in one page of a ledger.
-const LEDGER_PAGE_ENTRIES: i64 = 256;
 
 /// Every device of the site.
 ///
@@ -87,7 +85,7 @@ pub async fn read_ledger(
         };
         let ledger_id = agent.chain.ledger_id;
         let entries =
-            ledger::after(conn, &site, &device, ledger_id, after_seq, LEDGER_PAGE_ENTRIES)?;
+            ledger::after(conn, &site, &device, ledger_id, after_seq, LEDGER_PAGE_ENTRIES_MAX)?;
         Ok::<_, DbError>(Some(LedgerPage { device_key: Some(agent.device_key), entries }))
     });
     page.await?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))

@@ -5,12 +5,13 @@
 //! names the families, and the device where one is named.
 
 use crate::app::App;
-use crate::auth::api_token::{ENROLMENT_LIFE_S_MAX, LIFE_S_MIN, TokenSecret};
+use crate::auth::api_token::TokenSecret;
 use crate::clock::random;
 use crate::config::Config;
 use crate::db::act::{self, Act};
 use crate::db::token::{self, EnrolmentToken};
 use crate::error::ApiError;
+use crate::limits::{ENROLMENT_LIFE_S_MAX, PACK_FAMILIES_MAX, TOKEN_LIFE_S_MIN};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::api::error::ErrorCode;
@@ -20,9 +21,6 @@ use patchward_protocol::id::{RepositoryId, SiteId};
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::pack::EnrolmentPack;
 use serde_json::json;
-
-/// Most families in one pack.
-const FAMILIES_MAX: usize = 64;
 
 /// Where devices find this server, and how they know that it is this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +64,11 @@ pub async fn make(
     let held = held.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     let documents =
         held.documents.as_ref().ok_or_else(|| ApiError::of(ErrorCode::RepositoryEmpty))?;
-    if families.is_empty() || families.len() > FAMILIES_MAX {
+    if families.is_empty() || families.len() > PACK_FAMILIES_MAX {
         return Err(ApiError::with(ErrorCode::RequestInvalid, "families: 1 to 64"));
     }
-    if !(LIFE_S_MIN..=ENROLMENT_LIFE_S_MAX).contains(&life_s) {
-        let rule = format!("life_s: {LIFE_S_MIN} to {ENROLMENT_LIFE_S_MAX} seconds");
+    if !(TOKEN_LIFE_S_MIN..=ENROLMENT_LIFE_S_MAX).contains(&life_s) {
+        let rule = format!("life_s: {TOKEN_LIFE_S_MIN} to {ENROLMENT_LIFE_S_MAX} seconds");
         return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
     }
     let is_open = |family| snapshot.get(&RepositoryId::Family(family)).is_some();

@@ -10,6 +10,7 @@ use super::request_id::RequestId;
 use crate::app::App;
 use crate::auth::caller::Prove;
 use crate::error::ApiError;
+use crate::limits::BODY_S_MAX;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
@@ -20,6 +21,7 @@ use patchward_protocol::canonical::{self, Charset, ReadJson};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a handler receives: the caller as a proof, the path, the body.
 #[derive(Debug)]
@@ -141,7 +143,22 @@ impl<'a, E: Endpoint> Incoming<'a, E> {
     ///
     /// # Errors
     /// `body_too_long` and `body_malformed`.
-    pub async fn read(mut self) -> Result<E::Body, ApiError> {
+    pub async fn read(self) -> Result<E::Body, ApiError> {
+        let arrived = tokio::time::timeout(Duration::from_secs(BODY_S_MAX), self.receive()).await;
+        let slow = || format!("it did not arrive within {BODY_S_MAX} s");
+        let bytes = arrived.map_err(|_| ApiError::with(ErrorCode::BodyMalformed, slow()))??;
+        let length_max = E::BODY_BYTES_MAX;
+        // No body is the one way to write "nothing".
+        let json = if bytes.is_empty() { b"null" } else { bytes.as_slice() };
+        canonical::read(json, length_max.max(4), Charset::Unicode).map_err(|error| match error {
+            ReadJson::TooLong { .. } => too_long(length_max),
+            ReadJson::Strict(_) | ReadJson::Shape(_) => {
+                ApiError::because(ErrorCode::BodyMalformed, &error)
+            }
+        })
+    }
+
+    async fn receive(mut self) -> Result<Vec<u8>, ApiError> {
         let told = self.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let told = told.and_then(|text| text.parse::<u64>().ok());
         let length_max = E::BODY_BYTES_MAX;
@@ -157,14 +174,7 @@ impl<'a, E: Endpoint> Incoming<'a, E> {
             }
             bytes.extend_from_slice(&piece);
         }
-        // No body is the one way to write "nothing".
-        let json = if bytes.is_empty() { b"null" } else { bytes.as_slice() };
-        canonical::read(json, length_max.max(4), Charset::Unicode).map_err(|error| match error {
-            ReadJson::TooLong { .. } => too_long(length_max),
-            ReadJson::Strict(_) | ReadJson::Shape(_) => {
-                ApiError::because(ErrorCode::BodyMalformed, &error)
-            }
-        })
+        Ok(bytes)
     }
 }
 

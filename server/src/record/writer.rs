@@ -10,13 +10,9 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::error::{ApiError, Chain};
 use crate::fleet::table::FleetTable;
+use crate::limits::BATCH_ENTRIES_MAX;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-
-/// Most reports that wait.
-pub const QUEUE_REPORTS_MAX: usize = 4_096;
-/// Most entries in one transaction; one report more may go beyond it.
-const BATCH_ENTRIES_MAX: usize = 512;
 
 /// Puts reports into the queue.
 #[derive(Debug, Clone)]

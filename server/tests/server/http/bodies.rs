@@ -81,6 +81,15 @@ fn a_body_over_the_limit_is_not_read() {
 }
 
 #[test]
+fn an_empty_body_and_null_are_the_same_nothing() {
+    let house = &*HOUSE;
+    let whoami = |body: &[u8]| house.send("GET", "/v1/whoami", &house.administrator, body).code();
+    assert_eq!(whoami(b""), "ok");
+    assert_eq!(whoami(b"null"), "ok");
+    assert_eq!(whoami(b"{}"), "body_malformed");
+}
+
+#[test]
 fn a_token_is_looked_at_before_the_body() {
     let house = &*HOUSE;
     let long = vec![b' '; 64 * 1024 + 1];

@@ -18,6 +18,7 @@ use serde_json::json;
 pub(crate) struct Device {
     pub(crate) site: SiteId,
     pub(crate) device: DeviceId,
+    pub(crate) family: FamilyId,
     pub(crate) device_key: SecretKey,
     pub(crate) link_key: SecretKey,
     pub(crate) link_n: u64,
@@ -30,6 +31,7 @@ impl Device {
         Self {
             site: SiteId::new(site).unwrap(),
             device: DeviceId::new(device).unwrap(),
+            family: FamilyId::new("acme.a").unwrap(),
             device_key: SecretKey::from_seed(&[seed; 32]),
             link_key: SecretKey::from_seed(&[seed ^ 0x80; 32]),
             link_n: 1,
@@ -54,7 +56,7 @@ impl Device {
             site: self.site.clone(),
             device: self.device.clone(),
             device_key: self.device_key.public(),
-            family: FamilyId::new("acme.a").unwrap(),
+            family: self.family.clone(),
             hardware: HardwareId::new("a.rev2").unwrap(),
             installed: None,
             ledger_id: self.ledger_id,

@@ -119,6 +119,23 @@ fn what_is_not_signed_by_the_device_key_does_not_join() {
 }
 
 #[test]
+fn a_device_of_the_inventory_may_get_an_agent_later() {
+    let house = House::furnished();
+    let token = house.site_token("north");
+    for (device, family) in [("pump-1", "acme.a"), ("ct-1", "legacy.ct")] {
+        let body = json!({
+            "device": device, "management": "manual", "family": family, "hardware": null,
+        });
+        assert_eq!(house.post("/v1/sites/north/devices", &token, &body).code(), "ok");
+    }
+    assert_eq!(Device::new("north", "pump-1", 1).ask(&house, 1, 1).code(), "device_unknown");
+    let device = Device::joined(&house, "north", "pump-1", 1);
+    device.check_in(&house, 1, 1);
+    let other = Device::new("north", "ct-1", 2);
+    assert_eq!(other.enrol(&house, &house.pack("north").token).code(), "device_taken");
+}
+
+#[test]
 fn a_new_ledger_begins_at_its_first_entry_and_the_old_one_stays() {
     let house = House::furnished();
     let mut device = Device::joined(&house, "north", "pump-1", 1);

@@ -169,16 +169,26 @@ impl Door {
     }
 
     pub(crate) fn pack(&self, site: &str) -> EnrolmentPack {
-        let body = json!({ "families": ["acme.a"], "device": null, "life_s": 3600 });
+        self.pack_for(site, "acme.a")
+    }
+
+    pub(crate) fn pack_for(&self, site: &str, family: &str) -> EnrolmentPack {
+        let body = json!({ "families": [family], "device": null, "life_s": 3600 });
         self.post(&format!("/v1/sites/{site}/packs"), &self.site_token(site), &body).read()
     }
 
     /// Publishes the targets of a hospital; its root too with the first version.
     pub(crate) fn publish_site(&self, site: &str, version: u64, approvals: &[&Approval]) {
-        let repository: RepositoryId = format!("site:{site}").parse().unwrap();
-        let path = format!("/v1/repositories/site/{site}");
+        self.publish(&format!("site:{site}").parse().unwrap(), version, approvals);
+    }
+
+    /// Publishes targets that list these approvals and nothing else; a root too with the first
+    /// version.
+    pub(crate) fn publish(&self, repository: &RepositoryId, version: u64, approvals: &[&Approval]) {
+        let (kind, name) = repository.parts();
+        let path = format!("/v1/repositories/{kind}/{name}");
         let view: RepositoryView = self.get(&path, &self.administrator).read();
-        let root = root(&repository, &view, self.at);
+        let root = root(repository, &view, self.at);
         let named: Root = Staged::read(Role::Root, &root).unwrap().typed().unwrap().signed;
         let mut targets = BTreeMap::new();
         for approval in approvals {
@@ -191,7 +201,7 @@ impl Door {
             targets.insert(name, TargetSpec::plain(bytes.len() as u64, sha256));
         }
         let spec = TargetsSpec {
-            repository,
+            repository: repository.clone(),
             version,
             issued: self.at,
             expires: self.at.plus_seconds(60 * 86_400),
@@ -213,12 +223,13 @@ fn key(seed: u8) -> SecretKey {
 }
 
 fn root(repository: &RepositoryId, view: &RepositoryView, at: Timestamp) -> Vec<u8> {
+    let is_site = matches!(repository, RepositoryId::Site(_));
     let people = |seeds: [u8; 3]| RoleSpec {
         keys: seeds
             .map(|seed| KeySpec {
                 public: key(seed).public(),
                 person: Some(PersonId::new(&format!("person-{seed}")).unwrap()),
-                method: Some(Method::Offline),
+                method: is_site.then_some(Method::Offline),
             })
             .to_vec(),
         threshold: 2,

@@ -53,7 +53,24 @@ fn devices_without_an_agent_stand_in_the_inventory() {
 fn a_restricted_family_is_for_its_maker_its_devices_and_their_hospitals() {
     let house = House::furnished();
     house.open("family/acme.secret", "restricted");
+    house.publish(&"family:acme.secret".parse().unwrap(), 1, &[]);
     let maker = house.maker_token("acme.secret");
+    let (north, south) = (house.site_token("north"), house.site_token("south"));
+    let timestamp = "/tuf/family/acme.secret/metadata/timestamp.json";
+    let read = |token: &str| house.get(timestamp, token).status;
+    assert_eq!(read(&north), 404, "no such device yet");
+    let mut device = Device::new("north", "pump-1", 1);
+    device.family = "acme.secret".parse().unwrap();
+    let pack = house.pack_for("north", "acme.secret");
+    assert_eq!(device.enrol(&house, &pack.token).code(), "ok");
+    let reply = device.check_in(&house, 1, 1);
+    assert!(reply.family_timestamp.is_some());
+    let stranger = Device::joined(&house, "north", "pump-2", 2).check_in(&house, 1, 1).token;
+    let may = [&maker, &north, &house.administrator, &reply.token].map(|token| read(token));
+    assert_eq!(may, [200; 4]);
+    let other_maker = house.maker_token("acme.a");
+    assert_eq!([&south, &stranger, &other_maker].map(|token| read(token)), [404; 3]);
+    assert_eq!(wire::send(house.address, "GET", timestamp, None, b"").status, 404);
     let show = "/v1/repositories/family/acme.secret";
     assert_eq!(house.get(show, &maker).code(), "ok");
     assert_eq!(house.get(show, &house.maker_token("acme.a")).code(), "not_found");

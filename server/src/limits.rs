@@ -1,0 +1,42 @@
+//! The limits of the server that no configuration changes, with their units in their names.
+//!
+//! Not here: limits of the protocol (`protocol::limits`) and what an operator chooses (`config`).
+
+/// Shortest life of a token of any kind, in seconds.
+pub const TOKEN_LIFE_S_MIN: u32 = 60;
+/// Longest life of an API token, in seconds: a year.
+pub const TOKEN_LIFE_S_MAX: u32 = 366 * 24 * 3600;
+/// Life of the first administrator's token, in seconds: 30 days.
+pub const FIRST_TOKEN_LIFE_S: u32 = 30 * 24 * 3600;
+/// Longest life of an enrolment token, in seconds: 30 days.
+pub const ENROLMENT_LIFE_S_MAX: u32 = 30 * 24 * 3600;
+/// Most characters of a token's label.
+pub const LABEL_CHARS_MAX: usize = 100;
+/// Most characters of a bearer.
+pub const BEARER_CHARS_MAX: usize = 512;
+/// Most families in one scope.
+pub const SCOPE_FAMILIES_MAX: usize = 1_000;
+/// Most families in one enrolment pack.
+pub const PACK_FAMILIES_MAX: usize = 64;
+
+/// A JSON body arrives within this time, in seconds.
+pub const BODY_S_MAX: u64 = 60;
+/// Most characters of an agent's version.
+pub const AGENT_VERSION_CHARS_MAX: usize = 64;
+/// Most characters of the name of a machine's state.
+pub const STATE_CHARS_MAX: usize = 32;
+
+/// Most reports that wait for the writer.
+pub const REPORTS_WAITING_MAX: usize = 4_096;
+/// Most ledger entries in one transaction; one report more may go beyond it.
+pub const BATCH_ENTRIES_MAX: usize = 512;
+/// Up to so many signatures are checked on the thread that took the request.
+pub const SIGNATURES_IN_PLACE_MAX: usize = 8;
+/// Most alarms kept for one device; more of the same say nothing new.
+pub const FORKS_KEPT_MAX: i64 = 256;
+/// Most entries in one page of a ledger.
+pub const LEDGER_PAGE_ENTRIES_MAX: i64 = 256;
+/// Most devices whose marks are written by one statement.
+pub const MARKS_AT_ONCE_MAX: usize = 5_000;
+/// Most API tokens in a list.
+pub const TOKENS_LISTED_MAX: i64 = 10_000;
