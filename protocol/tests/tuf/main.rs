@@ -13,6 +13,7 @@
 
 mod attacks;
 mod attacks_on_keys;
+mod delegation;
 mod laws;
 mod lookup;
 mod publishing;
