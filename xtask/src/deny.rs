@@ -10,7 +10,8 @@ use std::{path::PathBuf, process::Command};
 /// The checks that depend on this checkout only.
 pub(crate) fn check(place: &Place, python: &Python) -> Result<String> {
     let mut command = program(place, python);
-    child::show(command.args(["check", "bans", "licenses", "sources"]))?;
+    command.args(["check", "--deny", "unmatched-skip"]);
+    child::show(command.args(["bans", "licenses", "sources"]))?;
     Ok("bans, licences, sources".into())
 }
 
