@@ -32,7 +32,8 @@ pub(crate) fn tell(table: &mut Table, programs: &Programs, folder: &Path) -> Res
     let server = table.step("server", || start_server(programs, folder))?;
     let products = table.step("manufacturer", || make_products(programs, folder, &server))?;
     table.step("release", || release(&products))?;
-    let hospitals = table.step("hospitals", || open_hospitals(programs, folder, &server))?;
+    let hospitals =
+        table.step("hospitals", || open_hospitals(programs, folder, &server, &products))?;
     let attacker = Hostile::in_front_of(server.address()?)?;
     let players = Vec::new();
     let mut cast = Cast { players, attacker, products, hospitals, server };
@@ -96,6 +97,7 @@ fn open_hospitals(
     programs: &Programs,
     folder: &Path,
     server: &Server,
+    products: &[Product],
 ) -> Result<(Vec<Hospital>, String)> {
     let url = server.url()?;
     let hospitals = HOSPITALS.iter().map(|name| {
@@ -104,6 +106,9 @@ fn open_hospitals(
     });
     let hospitals = hospitals.collect::<Result<Vec<_>>>()?;
     for hospital in &hospitals {
+        for product in products {
+            hospital.trust(&product.maker.family, &product.maker.root)?;
+        }
         let path = format!("/tuf/site/{}/metadata/timestamp.json", hospital.site);
         let status = server.client()?.get(&path)?.status;
         if status != 404 {

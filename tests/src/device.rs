@@ -109,7 +109,7 @@ impl Device {
         let path = self.folder.join("pack.json");
         put(&path, &serde_json::to_vec(pack).context("write the pack")?)?;
         let mut command = self.command("enrol");
-        command.arg(&path);
+        command.arg("--pack").arg(&path);
         Ok(command)
     }
 

@@ -6,6 +6,7 @@ use crate::bin::Programs;
 use crate::clock::now;
 use crate::desk::{Desk, Hierarchy, number, text};
 use anyhow::{Context as _, Result};
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::pack::EnrolmentPack;
 use serde_json::Value;
@@ -58,6 +59,19 @@ impl Hospital {
         let id = RepositoryId::Site(site.clone());
         let root = desk.open_repository(&id, &keys)?;
         Ok(Self { desk, site: site.clone(), keys, root })
+    }
+
+    /// Trusts a family's first root, whose fingerprint its manufacturer told by a trusted way.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn trust(&self, family: &FamilyId, root: &Path) -> Result<()> {
+        let bytes = std::fs::read(root).with_context(|| format!("read {}", root.display()))?;
+        let fingerprint = Sha256Digest::of(&bytes).fingerprint();
+        let name = format!("family:{family}");
+        let mut command = self.desk.command(["repo", "trust", &name, "--root"]);
+        command.arg(root).args(["--fingerprint", &fingerprint]);
+        self.desk.say(&mut command).map(|_| ())
     }
 
     /// Makes an enrolment pack for a family.

@@ -51,8 +51,8 @@ impl Plan {
         devices: &[(DeviceId, PublicKey)],
     ) -> Result<Approval> {
         let firmware = &release.firmware;
-        let issued = now().whole_second();
-        let start = issued.plus_seconds(self.start_s);
+        let start = now().whole_second().plus_seconds(self.start_s);
+        let issued = start.min(now().whole_second());
         let slot = Slot::new(start, start.plus_seconds(self.length_s)).context("a slot")?;
         let device = |(id, key): &(DeviceId, PublicKey)| ApprovedDevice {
             id: id.clone(),

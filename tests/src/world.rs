@@ -52,7 +52,9 @@ impl World {
         let site = SiteId::new(name).context("a site")?;
         let url = self.server.url()?;
         let server = (url.as_str(), self.server.token.as_str());
-        Hospital::begin(&self.programs, &self.folder.join(name), server, &site)
+        let hospital = Hospital::begin(&self.programs, &self.folder.join(name), server, &site)?;
+        hospital.trust(&self.maker.family, &self.maker.root)?;
+        Ok(hospital)
     }
 
     /// A device with this image from the factory, enrolled at a hospital.

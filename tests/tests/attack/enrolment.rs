@@ -65,7 +65,7 @@ fn attack_31_a_pack_with_another_root_than_the_typed_fingerprint_is_refused() ->
     let fingerprint = patchward_protocol::digest::Sha256Digest::of(&true_root).fingerprint();
     pack.site_root = STANDARD.encode(foreign_root(&scene)?);
     let mut command = device.enrolment(&pack)?;
-    let said = run(command.args(["--fingerprint", &fingerprint]))?;
+    let said = run(command.args(["--site-root-fingerprint", &fingerprint]))?;
     assert!(!said.status.success(), "{}", said.out);
     let told = format!("{}{}", said.out, said.err);
     assert!(told.contains(Reason::PackUntrusted.code()), "{told}");

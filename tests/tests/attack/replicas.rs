@@ -3,6 +3,8 @@
 use anyhow::Result;
 use patchward_protocol::reason::Reason;
 use patchward_tests::bin::Programs;
+use patchward_tests::clock::until;
+use patchward_tests::device::PATIENCE;
 use patchward_tests::http::Client;
 use patchward_tests::owner::{Owner, next_version, version_of};
 use patchward_tests::running::{Running, succeed};
@@ -62,9 +64,12 @@ fn attack_29_two_servers_that_publish_at_once_never_fork_a_repository() -> Resul
     });
     let taken = u64::from(taken_left? + taken_right?);
     assert!(taken > 0, "nothing was published");
-    scene.site.targets = scene.site.current_targets()?;
-    // Every version was taken once: no two documents share a number.
-    assert_eq!(version_of(&scene.site.targets)?, before + taken);
+    // Every version was taken once: no two documents share a number. The servers see each other's
+    // work a moment later.
+    until(&format!("version {}", before + taken), PATIENCE, || {
+        scene.site.targets = scene.site.current_targets()?;
+        Ok((version_of(&scene.site.targets)? == before + taken).then_some(()))
+    })?;
     scene.start()?;
     scene.device.updated_to(&scene.next)?;
     let refusals = scene.device.ledger()?;

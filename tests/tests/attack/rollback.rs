@@ -134,10 +134,10 @@ fn attack_06_an_old_valid_approval_does_not_bring_an_older_image_back() -> Resul
     scene.family.add_release(&newest)?;
     scene.family.publish()?;
     // Both are valid at once; the older one names the older image.
+    scene.approve_as(&Plan::open_now("older", 1))?;
     scene.approve_release(&Plan::open_now("newer", 2), &newest)?;
     scene.start()?;
     scene.device.updated_to(&newest)?;
-    scene.approve_as(&Plan::open_now("older", 1))?;
     scene.device.refused(Reason::ApprovalReplayed)?;
     scene.asks_again(3)?;
     scene.device.still_runs(newest.firmware.payload.image_sha256)
