@@ -99,8 +99,8 @@ pub fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiError> {
         directive: site
             .map(|site| directive(site, &poll, &known.device_key, at))
             .unwrap_or_default(),
-        family_timestamp: family.and_then(|held| newer_timestamp(held, poll.family_timestamp)),
-        site_timestamp: site.and_then(|held| newer_timestamp(held, poll.site_timestamp)),
+        family_timestamp: family.and_then(|held| other_timestamp(held, poll.family_timestamp)),
+        site_timestamp: site.and_then(|held| other_timestamp(held, poll.site_timestamp)),
         time,
         token: app.device_tokens.issue(&bearer, at, app.config.device_token_s),
         token_s: app.config.device_token_s,
@@ -124,9 +124,11 @@ fn directive(
     Directive { open, holds: Vec::new() }
 }
 
-fn newer_timestamp(repository: &Current, held: u64) -> Option<String> {
+/// Another one than the device holds: also an older one, so that a device that was fast-forwarded by
+/// a stolen key, or a server that was restored from a backup, is noticed and not silently ignored.
+fn other_timestamp(repository: &Current, held: u64) -> Option<String> {
     let timestamp = &repository.documents.as_ref()?.timestamp;
-    (timestamp.version > held).then(|| STANDARD.encode(&timestamp.bytes))
+    (timestamp.version != held).then(|| STANDARD.encode(&timestamp.bytes))
 }
 
 fn time_answer(
