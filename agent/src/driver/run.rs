@@ -325,6 +325,8 @@ impl Driver {
 
     fn offer(&mut self, present: Option<&Goal>) -> Option<Event> {
         let utc = self.device.judged().utc;
+        let past = self.device.offers.past(utc);
+        self.device.refusals.extend(past);
         let best = self.device.offers.best(utc)?;
         let better = present.is_none_or(|goal| {
             let rank = |seq, serial| (seq, serial);

@@ -256,6 +256,16 @@ impl Offers {
         alive.max_by_key(|offered| (offered.admitted.image.seq, offered.admitted.serial))
     }
 
+    /// Refusals of what might have been acted on, had its time not passed by `at`.
+    #[must_use]
+    pub fn past(&self, at: Option<Timestamp>) -> Vec<Refusal> {
+        let past = self.admitted.iter().filter_map(|offered| {
+            let reason = over(&offered.admitted, at)?;
+            Some(refusal(reason, offered.approval_sha256, ""))
+        });
+        past.collect()
+    }
+
     /// What may be acted on by this approval.
     #[must_use]
     pub fn by(&self, approval_sha256: Sha256Digest) -> Option<&Offered> {

@@ -73,6 +73,14 @@ impl RefreshError {
             Self::Untrusted { source, .. } => reason::of(source),
             Self::Link { source: LinkError::NotTrusted { .. }, .. } => Reason::ServerNotTrusted,
             Self::Link { source: LinkError::TooLong { .. }, .. } => Reason::MetadataTooLong,
+            Self::Link {
+                source:
+                    LinkError::Malformed(_)
+                    | LinkError::Encoding(_)
+                    | LinkError::Redirect { .. }
+                    | LinkError::WrongRange { .. },
+                ..
+            } => Reason::MetadataMalformed,
             Self::Link { .. } | Self::Status { .. } => Reason::ServerUnreachable,
             Self::Store(_) => Reason::StorageFailed,
         }
@@ -86,7 +94,12 @@ impl RefreshError {
             Self::Untrusted { document_sha256, .. } => *document_sha256,
             Self::Link { .. } | Self::Status { .. } | Self::Store(_) => None,
         };
-        let refused = reason != Reason::ServerUnreachable && reason != Reason::StorageFailed;
+        // A server that drips or answers with errors withholds news: said once a day. No connection
+        // at all is the ordinary state of many devices, and a failing disk is told elsewhere.
+        let withholds =
+            matches!(self, Self::Status { .. } | Self::Link { source: LinkError::TooSlow { .. }, .. });
+        let refused = withholds
+            || (reason != Reason::ServerUnreachable && reason != Reason::StorageFailed);
         refused.then(|| Refusal { reason, document_sha256, detail: chain(self) })
     }
 }
