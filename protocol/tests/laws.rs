@@ -1,4 +1,10 @@
 //! Laws of the pure rules, over random cases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may stop at the first surprise"
+)]
 
 use patchward_protocol::approval::{
     Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
