@@ -134,6 +134,8 @@ pub struct Limits {
     pub keep_alive_s: u64,
     /// Without a byte of an upload, in seconds.
     pub upload_idle_s: u64,
+    /// Targets that are sent at once; more are told to come back. Each takes up to 1.5 MiB of memory.
+    pub downloads: usize,
     /// Connections at once per worker thread.
     pub connections: usize,
     /// Requests under way get this long when the server ends, in seconds.
@@ -202,6 +204,7 @@ impl Default for Limits {
             request_head_s: 10,
             keep_alive_s: 75,
             upload_idle_s: 30,
+            downloads: 256,
             connections: 10_000,
             shutdown_s: 30,
         }
@@ -299,6 +302,7 @@ impl Config {
         )?;
         must(self.limits.request_head_s >= 1, "limits.request_head_s", "at least 1")?;
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
+        must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;
         must(self.limits.connections >= 1, "limits.connections", "at least 1")
     }
 }

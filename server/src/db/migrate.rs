@@ -98,10 +98,49 @@ fn missing(connection: &mut Connection) -> Result<Vec<&'static Migration>, DbErr
 }
 
 impl Migration {
+    /// What this engine's migration says.
     const fn sql(&self, connection: &Connection) -> &'static str {
         match connection {
             Connection::Sqlite(_) => self.sqlite,
             Connection::Postgres(_) => self.postgres,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// The statements without comments, in the words that both engines share.
+    fn plain(sql: &str) -> Vec<String> {
+        let code = sql.lines().map(|line| line.split("--").next().unwrap());
+        let code: String = code.flat_map(|line| [line, "\n"]).collect();
+        let one_type = code.replace(" BYTEA ", " BLOB ").replace(") WITHOUT ROWID", ")");
+        let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        one_type.split(';').map(words).filter(|statement| !statement.is_empty()).collect()
+    }
+
+    #[test]
+    fn both_engines_have_the_same_statements() {
+        for migration in MIGRATIONS {
+            assert_eq!(plain(migration.sqlite), plain(migration.postgres), "{}", migration.name);
+            assert!(!plain(migration.sqlite).is_empty());
+        }
+    }
+
+    #[test]
+    fn every_folder_of_migrations_is_in_the_program_and_has_a_way_back() {
+        let known: BTreeSet<String> = MIGRATIONS.iter().map(|m| m.name.to_owned()).collect();
+        for engine in ["sqlite", "postgres"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(engine);
+            let names = std::fs::read_dir(&folder).unwrap();
+            let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert_eq!(names.collect::<BTreeSet<_>>(), known, "{engine}");
+            for name in &known {
+                assert!(folder.join(name).join("down.sql").is_file(), "{engine} {name}");
+            }
         }
     }
 }

@@ -22,13 +22,17 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::files::{METADATA, TARGET};
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::TargetPath;
 use patchward_protocol::tuf::schema::TopLevel;
+use std::sync::Arc;
+
+/// When to ask again where too many targets are being sent, in seconds.
+const BUSY_S: u32 = 30;
 
 /// Adds the two routes, for GET and HEAD.
 pub fn mount(services: &mut ServiceConfig) {
@@ -133,12 +137,18 @@ async fn find_target(
         let nothing = stream::empty::<Result<Bytes, BlobError>>();
         return Ok(head.body(SizedStream::new(sent, nothing)));
     }
+    // Held until the last byte is sent: what is sent at once is bounded, and so is memory.
+    let turn = Arc::clone(&app.downloads).try_acquire_owned();
+    let turn = turn.map_err(|_| ApiError::busy(BUSY_S))?;
     let store = app.blobs.clone();
     let blob = web::block(move || store.get(&sha256)).await.map_err(ApiError::failed)?;
     let blob = blob.map_err(ApiError::failed)?;
     let blob = blob.filter(|blob| blob.length() == length);
     let blob = blob.ok_or_else(|| ApiError::failed(BlobError::Damaged(sha256)))?;
-    Ok(head.body(SizedStream::new(sent, blobs::pieces(blob, range))))
+    let pieces = blobs::pieces(blob, range).inspect(move |_| {
+        let _ = &turn;
+    });
+    Ok(head.body(SizedStream::new(sent, pieces)))
 }
 
 /// `timestamp.json`, or `N.root.json` and its likes without leading zeros.

@@ -1,9 +1,9 @@
 //! A place for a server: a data folder, a database of its own on either engine, a clock set by hand.
 
-use diesel::RunQueryDsl as _;
+use diesel::{Connection as _, RunQueryDsl as _};
 use patchward_protocol::time::Timestamp;
 use patchward_server::app::{App, Mode, Parts};
-use patchward_server::clock::{SeededRng, SetClock, SystemRng};
+use patchward_server::clock::{Clock as _, SeededRng, SetClock, SystemRng};
 use patchward_server::config::Config;
 use patchward_server::db::{self, Connection, DatabaseUrl, DbError};
 use patchward_server::setup::DataFolder;
@@ -57,6 +57,23 @@ impl Place {
         place
     }
 
+    /// A copy of this place as of now, as a restored backup is: keys, blobs and a SQLite database.
+    pub(crate) fn backup(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock::new(self.clock.now()));
+        let copy = Self { folder, config: self.config.clone(), clock };
+        std::fs::create_dir_all(copy.path().join("keys")).unwrap();
+        for key in std::fs::read_dir(self.path().join("keys")).unwrap() {
+            let key = key.unwrap();
+            std::fs::copy(key.path(), copy.path().join("keys").join(key.file_name())).unwrap();
+        }
+        let file = |place: &Self| place.path().join("patchward.db").to_str().unwrap().to_owned();
+        let mut conn = diesel::SqliteConnection::establish(&file(self)).unwrap();
+        let whole = format!("VACUUM INTO '{}'", file(&copy));
+        diesel::sql_query(whole).execute(&mut conn).unwrap();
+        copy
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -94,7 +111,7 @@ impl Place {
     }
 
     pub(crate) fn later(&self, seconds: i64) -> Timestamp {
-        let at = patchward_server::clock::Clock::now(&*self.clock).plus_seconds(seconds);
+        let at = self.clock.now().plus_seconds(seconds);
         self.clock.set(at);
         at
     }

@@ -82,6 +82,58 @@ fn a_new_server_is_ready_and_ends_well_on_either_signal() {
     }
 }
 
+/// Sends a request on a connection of its own; the body may come later.
+fn begin(address: &str, head: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("{head} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+fn finish(mut stream: TcpStream, rest: &str) -> String {
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn requests_under_way_are_finished_when_the_server_ends() {
+    let outer = tempfile::tempdir().unwrap();
+    let data = path(&outer.path().join("data")).to_owned();
+    let made = text(&run(&["init", "--data", &data]).stdout);
+    let claim = made.lines().find_map(|line| line.strip_prefix("claim token: ")).unwrap();
+    let mut served = Served::start(&data);
+    let close = "connection: close\r\n";
+    let answer = finish(begin(&served.1, "POST /v1/claim", claim), &format!("{close}\r\n"));
+    let token = answer.split('"').find(|word| word.starts_with("pw_")).unwrap().to_owned();
+    let body = r#"{"title_en":"a","title_ja":"a","reading":"public"}"#;
+    let open = begin(&served.1, "POST /v1/repositories/family/acme.pump", &token);
+    let rest = format!("{close}content-length: {}\r\n\r\n{body}", body.len());
+    assert!(finish(open, &rest).starts_with("HTTP/1.1 200"));
+    let digest = patchward_protocol::digest::Sha256Digest::of(b"0123456789");
+    let upload = format!("PUT /v1/repositories/family/acme.pump/blobs/{digest}");
+    let mut upload = begin(&served.1, &upload, &token);
+    upload.write_all(b"content-length: 10\r\nexpect: 100-continue\r\n\r\n").unwrap();
+    // The server has begun with this request when it asks for the body.
+    let mut asked = [0; 25];
+    upload.read_exact(&mut asked).unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100"));
+    upload.write_all(b"01234").unwrap();
+    served.signal(rustix::process::Signal::TERM);
+    wait_until_refused(&served.1);
+    let answer = finish(upload, "56789");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert!(served.0.wait().unwrap().success());
+}
+
+/// The server takes no more connections: it has begun to end.
+fn wait_until_refused(address: &str) {
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn init_never_touches_a_folder_that_holds_something() {
     let (_outer, data) = initialised();

@@ -224,14 +224,11 @@ fn of_two_servers_one_refreshes() {
 #[test]
 fn versions_rise_beyond_what_was_served_before_a_backup_was_restored() {
     let place = Place::sqlite();
-    let database = place.path().join("patchward.db");
-    let backup = place.folder.path().join("backup.db");
-    let owner = place.with_one(|app| async move {
+    place.with_one(|app| async move {
         let owner = Owner::open(&app, FAMILY, app.clock.now()).await;
         owner.publish_first(&app).await.unwrap();
-        owner
     });
-    std::fs::copy(&database, &backup).unwrap();
+    let backup = place.backup();
     let clock = Arc::clone(&place.clock);
     let served = place.with_one(|app| async move {
         for _ in 0..3 {
@@ -241,15 +238,12 @@ fn versions_rise_beyond_what_was_served_before_a_backup_was_restored() {
         app.reload().await.unwrap();
         app.snapshot().get(&FAMILY.parse().unwrap()).unwrap().heads.timestamp
     });
-    for rest in ["patchward.db-wal", "patchward.db-shm"] {
-        let _ = std::fs::remove_file(place.path().join(rest));
-    }
-    std::fs::copy(&backup, &database).unwrap();
-    place.later(86_400);
-    place.with_one(|app| async move {
-        assert_eq!(refresh(&app, owner.id.clone()).await.unwrap(), Due::Timestamp);
+    backup.later(4 * 86_400);
+    backup.with_one(|app| async move {
+        let id: RepositoryId = FAMILY.parse().unwrap();
+        assert_eq!(refresh(&app, id.clone()).await.unwrap(), Due::Timestamp);
         app.reload().await.unwrap();
-        let now = app.snapshot().get(&owner.id).unwrap().heads.timestamp;
+        let now = app.snapshot().get(&id).unwrap().heads.timestamp;
         assert!(now > served, "{now} after {served}");
     });
 }
@@ -267,4 +261,131 @@ fn a_published_repository_is_there_after_a_restart() {
         });
         assert_eq!(after, before);
     });
+}
+
+mod approvals {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const SITE: &str = "site:north";
+
+    /// An approval as it is signed, with what a test wants changed.
+    fn approval(id: &str, serial: u64, change: impl Fn(&mut Value)) -> Vec<u8> {
+        let digest = "ab".repeat(32);
+        let key = SecretKey::from_seed(&[77; 32]).public();
+        let mut approval = json!({
+            "v": 1, "id": id, "site": "north", "serial": serial,
+            "issued": "2026-11-22T04:00:00Z", "valid_until": "2026-11-23T04:00:00Z",
+            "action": "install", "urgency": "routine", "state": "active",
+            "release": {
+                "family": "acme.pump", "version": "2.0", "seq": 2, "image_sha256": digest,
+                "path": "img/pump.tar", "image_length": 9, "dossier_sha256": digest,
+            },
+            "devices": [{
+                "id": "pump-01", "key": key, "wave": 0, "attended": false,
+                "slots": [["2026-11-22T06:00:00Z", "2026-11-22T08:00:00Z"]],
+            }],
+            "conditions": {
+                "clinical_state": "idle", "settle_s": 0, "mains": "advisory", "battery_min": 0,
+                "acceptance": "advisory", "time": "attested", "offline_ok": false,
+            },
+            "waves": [{
+                "n": 0, "not_before": "2026-11-22T04:00:00Z", "soak_s": 0, "min_updated": 0,
+                "min_clinical_use_h": 0,
+            }],
+            "gates": { "halt_permille": [0], "silent_after_s": 3600 },
+            "rollback": { "automatic": true, "to": [1] },
+            "tz": "Asia/Tokyo", "supersedes": null, "snapshot": null,
+        });
+        change(&mut approval);
+        patchward_protocol::canonical::write(&approval).unwrap()
+    }
+
+    async fn opened(app: &Arc<App>) -> Owner {
+        let owner = Owner::open(app, SITE, app.clock.now()).await;
+        owner.publish_first(app).await.unwrap();
+        owner
+    }
+
+    async fn publish(
+        app: &Arc<App>,
+        owner: &mut Owner,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<(), ApiError> {
+        let before = owner.targets.clone();
+        owner.add(app, path, bytes).await;
+        owner.targets.version += 1;
+        let published = owner.publish_targets(app).await;
+        if published.is_err() {
+            owner.targets = before;
+        }
+        published.map(drop)
+    }
+
+    /// The ids of the approvals in force for the one device.
+    fn in_force(app: &App) -> Vec<String> {
+        let snapshot = app.snapshot();
+        let current = snapshot.get(&SITE.parse().unwrap()).unwrap();
+        let key = SecretKey::from_seed(&[77; 32]).public();
+        let device = "pump-01".parse().unwrap();
+        let active = current.approvals.active(&device, &key, app.clock.now());
+        active.map(|(published, _)| published.approval.id.to_string()).collect()
+    }
+
+    #[test]
+    fn an_approval_is_in_force_from_publishing_until_it_ends_or_is_withdrawn() {
+        let place = Place::sqlite();
+        let clock = Arc::clone(&place.clock);
+        place.with_one(|app| async move {
+            let mut owner = opened(&app).await;
+            let one = approval("one", 1, |_| {});
+            publish(&app, &mut owner, "approval/one.json", &one).await.unwrap();
+            let two = approval("two", 2, |_| {});
+            publish(&app, &mut owner, "approval/two.json", &two).await.unwrap();
+            assert_eq!(in_force(&app), ["one", "two"]);
+            let withdrawn = approval("one", 3, |it| it["state"] = json!("withdrawn"));
+            publish(&app, &mut owner, "approval/one.json", &withdrawn).await.unwrap();
+            assert_eq!(in_force(&app), ["two"]);
+            clock.set("2026-11-23T04:00:00Z".parse().unwrap());
+            assert!(in_force(&app).is_empty());
+        });
+    }
+
+    #[test]
+    fn what_no_device_would_obey_is_not_published_as_an_approval() {
+        Place::sqlite().with_one(|app| async move {
+            let mut owner = opened(&app).await;
+            let first = approval("first", 5, |_| {});
+            publish(&app, &mut owner, "approval/first.json", &first).await.unwrap();
+            let other_site = approval("next", 6, |it| it["site"] = json!("south"));
+            let unknown_field = approval("next", 6, |it| it["force"] = json!(true));
+            let too_long =
+                approval("next", 6, |it| it["valid_until"] = json!("2027-11-23T04:00:00Z"));
+            let low_serial = approval("next", 5, |_| {});
+            let lower_serial = approval("next", 4, |_| {});
+            for bytes in [other_site, unknown_field, too_long, low_serial, lower_serial] {
+                let refused = publish(&app, &mut owner, "approval/next.json", &bytes).await;
+                assert_eq!(code(refused), ErrorCode::PublishRefused);
+            }
+            let misnamed = approval("next", 6, |_| {});
+            let refused = publish(&app, &mut owner, "approval/other.json", &misnamed).await;
+            assert_eq!(code(refused), ErrorCode::PublishRefused);
+            assert_eq!(in_force(&app), ["first"]);
+            owner.list("approval/next.json", &misnamed[1..]);
+            owner.targets.version += 1;
+            assert_eq!(code(owner.publish_targets(&app).await), ErrorCode::TargetMissing);
+        });
+    }
+
+    #[test]
+    fn approvals_are_in_force_again_after_a_restart() {
+        let place = Place::sqlite();
+        place.with_one(|app| async move {
+            let mut owner = opened(&app).await;
+            let one = approval("one", 1, |_| {});
+            publish(&app, &mut owner, "approval/one.json", &one).await.unwrap();
+        });
+        place.with_one(|app| async move { assert_eq!(in_force(&app), ["one"]) });
+    }
 }
