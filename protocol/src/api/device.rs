@@ -143,9 +143,9 @@ pub struct Poll {
 pub struct CheckInReply {
     /// What the server may say.
     pub directive: Directive,
-    /// The family's `timestamp.json`, when newer than the device's; base64.
+    /// The family's `timestamp.json`, when another than the device holds; base64.
     pub family_timestamp: Option<String>,
-    /// The site's `timestamp.json`, when newer than the device's; base64.
+    /// The site's `timestamp.json`, when another than the device holds; base64.
     pub site_timestamp: Option<String>,
     /// [`crate::receipt::TimeAnswer`] for the nonce.
     pub time: Envelope,

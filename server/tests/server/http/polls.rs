@@ -41,6 +41,11 @@ fn a_poll_gets_time_token_timestamps_and_its_next_moment() {
     let reply: patchward_protocol::api::device::CheckInReply =
         house.say("/v1/check-in", &device.sealed(&poll)).read();
     assert_eq!(reply.site_timestamp, None, "the device has it");
+    let mut ahead = device.poll(1, 3);
+    ahead.site_timestamp = head.version + 1_000;
+    let reply: patchward_protocol::api::device::CheckInReply =
+        house.say("/v1/check-in", &device.sealed(&ahead)).read();
+    assert!(reply.site_timestamp.is_some(), "one that is ahead is shown what stands here");
 }
 
 #[test]
