@@ -1,1 +1,5 @@
-//! benches
+//! Measurements of the real programs; `benches/RESULTS.md` holds the figures and their commands.
+//!
+//! Not for: what must hold (the tests).
+
+pub mod image_file;

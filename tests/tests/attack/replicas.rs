@@ -7,6 +7,7 @@ use patchward_tests::clock::until;
 use patchward_tests::device::PATIENCE;
 use patchward_tests::http::Client;
 use patchward_tests::owner::{Owner, next_version, version_of};
+use patchward_tests::plan::Plan;
 use patchward_tests::running::{Running, succeed};
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::server::QUICK;
@@ -89,7 +90,11 @@ fn attack_29_a_restored_database_does_not_take_a_device_back() -> Result<()> {
     succeed(Command::new("cp").arg("-a").arg(data.join(".")).arg(&backup))?;
     stage.server.start_on(&address)?;
     // After the backup: a newer approval, which the device sees and obeys.
-    scene.approve()?;
+    let device = (scene.device.name.clone(), scene.key);
+    let plan = Plan::open_now("first", 1);
+    let approval = plan.approval(&scene.site_id, &scene.next, &[device])?;
+    scene.site.add_approval(&approval)?;
+    scene.site.publish()?;
     scene.start()?;
     scene.device.updated_to(&scene.next)?;
     let newest: Value = scene.site.targets.clone();
@@ -101,6 +106,7 @@ fn attack_29_a_restored_database_does_not_take_a_device_back() -> Result<()> {
     scene.device.refused(Reason::MetadataRollback)?;
     scene.device.still_runs(scene.next.firmware.payload.image_sha256)?;
     // The hospital publishes its newest targets again; online versions still rise.
+    scene.site.upload(&approval.write()?)?;
     scene.site.targets = newest;
     let again = scene.site.targets_file()?;
     for version in 2..version_of(&scene.site.targets)? {
