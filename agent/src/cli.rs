@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     fn call(line: &str) -> Result<Call, CliError> {
-        read(std::iter::once("patchward-agent").chain(line.split_whitespace()).map(OsString::from))
+        read(line.split_whitespace().map(OsString::from))
     }
 
     #[test]

@@ -72,11 +72,8 @@ pub fn judge(sources: &Sources, floor: Timestamp, boot_ms: u64) -> Judged {
     }
 }
 
-const DISAGREE: Judged = Judged {
-    utc: None,
-    quality: TimeQuality::Unknown,
-    agreement: ClockAgreement::Disagree,
-};
+const DISAGREE: Judged =
+    Judged { utc: None, quality: TimeQuality::Unknown, agreement: ClockAgreement::Disagree };
 
 fn carried(heard: &Heard, boot_ms: u64) -> Option<Timestamp> {
     let passed = boot_ms.checked_sub(heard.boot_ms).filter(|passed| *passed <= CARRY_MS_MAX)?;
@@ -196,7 +193,10 @@ mod tests {
     fn two_sources_that_agree_attest_the_time_and_one_makes_it_plausible() {
         let (now, agree) = (at(NOW), ClockAgreement::Agree);
         let near = now.plus_seconds(120);
-        assert_eq!(quality(heard(now, 10_000), heard(near, 10_000)), (TimeQuality::Attested, agree));
+        assert_eq!(
+            quality(heard(now, 10_000), heard(near, 10_000)),
+            (TimeQuality::Attested, agree)
+        );
         assert_eq!(quality(heard(now, 10_000), None), (TimeQuality::Plausible, agree));
         assert_eq!(quality(None, heard(now, 10_000)), (TimeQuality::Plausible, agree));
         assert_eq!(quality(None, None), (TimeQuality::Unknown, agree));

@@ -7,11 +7,11 @@
 
 use crate::clock::MachineRng;
 use crate::config::Config;
-use crate::driver::start::{
-    self, ExampleKeys, StartError, client, ledger, names_example_keys,
-};
+use crate::driver::start::{self, ExampleKeys, StartError, client, ledger, names_example_keys};
 use crate::identity::{IdentityError, Keys, Membership};
-use crate::journal::{Boot, Journal, JournalError, PendingEntry, remove_durably, sync_dir, write_durably};
+use crate::journal::{
+    Boot, Journal, JournalError, PendingEntry, remove_durably, sync_dir, write_durably,
+};
 use crate::layout::Layout;
 use crate::ledger::{Ledger, LedgerError};
 use crate::link::http::PlainHttp;

@@ -67,7 +67,9 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// Others may read or write it.
-    #[error("{path} has mode {mode:04o}: others may read it, so it may be known; make a new device key, or set mode 0600 if you are sure")]
+    #[error(
+        "{path} has mode {mode:04o}: others may read it, so it may be known; make a new device key, or set mode 0600 if you are sure"
+    )]
     Mode {
         /// The file.
         path: PathBuf,
@@ -144,9 +146,10 @@ impl Membership {
             Err(source) => return Err(IdentityError::Read { path: path.to_owned(), source }),
         };
         private(path)?;
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| IdentityError::Spoilt { path: path.to_owned(), why: error.to_string() })
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| IdentityError::Spoilt {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
     }
 
     /// Writes it, durably.
@@ -176,7 +179,11 @@ fn private(path: &Path) -> Result<(), IdentityError> {
     let metadata = std::fs::metadata(path)
         .map_err(|source| IdentityError::Read { path: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(IdentityError::Mode { path: path.to_owned(), mode }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(IdentityError::Mode { path: path.to_owned(), mode })
+    }
 }
 
 #[cfg(test)]

@@ -193,8 +193,8 @@ impl Ledger {
             fact: what.fact.clone(),
         };
         let sealed = SealedEntry::seal(entry, self.key.as_ref())?;
-        let record = segment::record(&sealed.envelope)
-            .map_err(|source| damaged(&self.folder, source))?;
+        let record =
+            segment::record(&sealed.envelope).map_err(|source| damaged(&self.folder, source))?;
         self.make_room(&record, what.fact.kind)?;
         let chain = self.chain.accept(&sealed.entry, sealed.sha256)?;
         let path = self.write(seq, &record)?;
@@ -517,7 +517,7 @@ mod tests {
             crate::journal::write_durably(&path, &bytes[..length]).unwrap();
             let mut ledger = open(folder.path());
             assert_eq!(ledger.chain().seq, 1);
-            assert_eq!(ledger.cut_bytes(), length as u64 - whole);
+            assert_eq!(ledger.cut_bytes(), u64::try_from(length).unwrap() - whole);
             ledger.append(2, &entry(Kind::Staged)).unwrap();
             assert_eq!(check(folder.path()).unwrap().0.seq, 2);
         }
@@ -552,10 +552,7 @@ mod tests {
             seq += 1;
         }
         assert!(seq > 1);
-        assert!(matches!(
-            ledger.append(seq, &entry(Kind::Refused)),
-            Err(LedgerError::Full { .. })
-        ));
+        assert!(matches!(ledger.append(seq, &entry(Kind::Refused)), Err(LedgerError::Full { .. })));
         ledger.append(seq, &entry(Kind::RolledBack)).unwrap();
         assert_eq!(ledger.room(), Room::Full);
     }

@@ -19,7 +19,8 @@ fn main() -> ExitCode {
 }
 
 fn log(form: Log) {
-    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
+    let log =
+        tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
     match form {
         Log::Text => log.with_target(false).init(),
         Log::Json => log.json().init(),

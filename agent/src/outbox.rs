@@ -69,9 +69,8 @@ impl Outbox {
     #[must_use]
     pub fn new(site: SiteId, device: DeviceId, record_key: PublicKey, path: PathBuf) -> Self {
         let kept = std::fs::read(&path).ok().and_then(|bytes| Envelope::read(&bytes).ok());
-        let open = |envelope: Envelope| {
-            envelope.open::<Receipt>(PayloadType::Receipt, &record_key).ok()
-        };
+        let open =
+            |envelope: Envelope| envelope.open::<Receipt>(PayloadType::Receipt, &record_key).ok();
         let receipt = kept.and_then(open).map(|verified| verified.into_inner());
         let next_seq = receipt.as_ref().map_or(1, |receipt| receipt.upto_seq.saturating_add(1));
         Self { site, device, record_key, path, receipt, next_seq }
@@ -108,11 +107,8 @@ impl Outbox {
         }
         let entries = ledger.entries_from(self.next_seq, ENTRIES_MAX, BYTES_MAX)?;
         let last = entries.last().cloned();
-        let request = ReportRequest {
-            site: self.site.clone(),
-            device: self.device.clone(),
-            entries,
-        };
+        let request =
+            ReportRequest { site: self.site.clone(), device: self.device.clone(), entries };
         let json = serde_json::to_vec(&request).map_err(DeliverError::Write)?;
         let answer = client.post_json(Report::PATH, json, None, REPLY_BYTES_MAX).await?;
         if answer.status != 200 {

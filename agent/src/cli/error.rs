@@ -169,9 +169,7 @@ const fn of_start(error: &StartError) -> Told {
 
 const fn of_enrol(error: &EnrolError) -> Told {
     match error {
-        EnrolError::Pack(_) | EnrolError::Fingerprint { .. } => {
-            by_reason(Reason::PackUntrusted, 4)
-        }
+        EnrolError::Pack(_) | EnrolError::Fingerprint { .. } => by_reason(Reason::PackUntrusted, 4),
         EnrolError::ExampleKeys => by_reason(Reason::ExampleKeys, 4),
         EnrolError::OtherSite(_) => told(
             "site_taken",

@@ -29,12 +29,7 @@ pub(super) const fn sentence(reason: Reason, lang: Lang) -> &'static str {
 /// After joining.
 pub(super) fn joined(joined: &Joined, lang: Lang) {
     let member = &joined.membership;
-    println!(
-        "{}: {} / {}",
-        say(lang, "Joined site", "登録した施設"),
-        member.site,
-        member.device
-    );
+    println!("{}: {} / {}", say(lang, "Joined site", "登録した施設"), member.site, member.device);
     println!(
         "{}: {}",
         say(lang, "Fingerprint of this device", "この機器の照合コード"),
@@ -98,25 +93,26 @@ fn rows(status: &Status, agent: Agent, lang: Lang) -> Vec<(&'static str, String)
         (say(lang, "server", "サーバー"), status.server.url.clone()),
         (
             say(lang, "ledger", "機器記録"),
-            format!("{} ({} {})", status.ledger.seq, status.ledger.receipted_seq,
-                say(lang, "receipted", "受領済み")),
+            format!(
+                "{} ({} {})",
+                status.ledger.seq,
+                status.ledger.receipted_seq,
+                say(lang, "receipted", "受領済み")
+            ),
         ),
-        (
-            say(lang, "site targets", "施設の承認一覧"),
-            version(status.trusted.site_targets),
-        ),
-        (
-            say(lang, "family targets", "機種のリリース一覧"),
-            version(status.trusted.family_targets),
-        ),
+        (say(lang, "site targets", "施設の承認一覧"), version(status.trusted.site_targets)),
+        (say(lang, "family targets", "機種のリリース一覧"), version(status.trusted.family_targets)),
     ]
 }
 
 /// `why`: one sentence per block, then the table.
 pub(super) fn why(status: &Status, agent: Agent, lang: Lang) {
     if agent == Agent::Stopped {
-        let stopped = say(lang, "The agent does not run; this is what it last knew.",
-            "エージェントは停止中です。以下は最後に確認された内容です。");
+        let stopped = say(
+            lang,
+            "The agent does not run; this is what it last knew.",
+            "エージェントは停止中です。以下は最後に確認された内容です。",
+        );
         println!("{stopped}");
     }
     for reason in blocks(status) {
@@ -184,7 +180,9 @@ fn table(status: &Status, lang: Lang) -> Vec<(&'static str, String)> {
         (_, true) => say(lang, "sources disagree", "時刻源が不一致"),
         (TimeQuality::Unknown, false) => say(lang, "unknown", "不明"),
         (TimeQuality::Plausible, false) => say(lang, "plausible (one source)", "推定(時刻源一つ)"),
-        (TimeQuality::Attested, false) => say(lang, "attested (two sources)", "確認済み(時刻源二つ)"),
+        (TimeQuality::Attested, false) => {
+            say(lang, "attested (two sources)", "確認済み(時刻源二つ)")
+        }
     };
     let utc = status.time.utc.map_or_else(none, |utc| utc.to_string());
     let slots = approval.filter(|shown| !shown.slots.is_empty()).map_or_else(none, |shown| {
@@ -219,10 +217,7 @@ fn table(status: &Status, lang: Lang) -> Vec<(&'static str, String)> {
                 format!("{}  {}  {:?}", shown.id, shown.fingerprint, shown.weakest_method)
             }),
         ),
-        (
-            say(lang, "permit", "適用許可"),
-            if waits { permit(&status.reasons) } else { none() },
-        ),
+        (say(lang, "permit", "適用許可"), if waits { permit(&status.reasons) } else { none() }),
         (say(lang, "conditions", "条件"), conditions),
         (say(lang, "state", "状態"), status.state.clone()),
     ]

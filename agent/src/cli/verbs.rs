@@ -122,16 +122,12 @@ fn run(call: &Call, until: Until) -> Result<u8, CliError> {
     if until == Until::Quiet {
         config.timing.first_contact = std::time::Duration::ZERO;
     }
-    let mut driver =
-        start::driver(config, &layout, call.example_keys, call.plain_http, rng()?)?;
+    let mut driver = start::driver(config, &layout, call.example_keys, call.plain_http, rng()?)?;
     let ended = runtime()?.block_on(async {
         let stopped = Arc::new(AtomicBool::new(false));
         listen(&stopped).map_err(|error| CliError::Machine(error.to_string()))?;
         let told = Arc::clone(&stopped);
-        driver
-            .run(until, move || told.load(Ordering::Relaxed))
-            .await
-            .map_err(CliError::Installer)
+        driver.run(until, move || told.load(Ordering::Relaxed)).await.map_err(CliError::Installer)
     })?;
     Ok(match ended {
         Ended::Well => 0,
@@ -162,9 +158,8 @@ fn status(call: &Call, form: Form) -> Result<(), CliError> {
 fn picture(call: &Call) -> Result<(Status, Agent), CliError> {
     let (_config, layout) = layout(call)?;
     let read = Status::read(&layout.status());
-    let mut status = read
-        .map_err(|source| disk("reading the status", source))?
-        .ok_or(CliError::NeverRan)?;
+    let mut status =
+        read.map_err(|source| disk("reading the status", source))?.ok_or(CliError::NeverRan)?;
     let free = layout.lock().map_err(|source| disk("looking at the lock", source))?;
     let agent = if free.is_none() { Agent::Runs } else { Agent::Stopped };
     status.held_here = Local::new(layout.folder()).hold().is_some();

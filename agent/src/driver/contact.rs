@@ -188,7 +188,8 @@ impl Device {
         let printed = match self.config.time.command.clone() {
             Some(argv) => {
                 let limit = Duration::from_secs(TIME_COMMAND_S_MAX);
-                let ended = crate::child::run(&argv, limit, crate::child::After::KillChildren).await;
+                let ended =
+                    crate::child::run(&argv, limit, crate::child::After::KillChildren).await;
                 let ended = ended.ok().filter(|ended| ended.status.success());
                 ended.and_then(|ended| read_printed(&String::from_utf8_lossy(&ended.stdout)))
             }

@@ -8,9 +8,7 @@ use crate::edge::Clock as _;
 use crate::machine::state::Goal;
 use crate::permit::{NoPermit, Permit, Proofs, power};
 use crate::trust::offers::{Offered, over, signing};
-use patchward_protocol::decision::{
-    Heard, Held, LedgerRoom, Moment, Staging,
-};
+use patchward_protocol::decision::{Heard, Held, LedgerRoom, Moment, Staging};
 use patchward_protocol::directive::WaveOpen;
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
@@ -19,7 +17,7 @@ use patchward_protocol::reason::Reason;
 #[derive(Debug)]
 pub enum Gate {
     /// Go, with this permit.
-    Go(Permit),
+    Go(Box<Permit>),
     /// Not now: every reason, the first to be shown.
     Wait(Vec<Reason>, ClinicalState),
     /// Not any more.
@@ -77,7 +75,7 @@ impl Device {
             Ok(permit) if self.is_early(&permit, &moment) => {
                 Gate::Wait(vec![Reason::SlotNotOpen], clinical)
             }
-            Ok(permit) => Gate::Go(permit),
+            Ok(permit) => Gate::Go(Box::new(permit)),
             Err(NoPermit::Never(reason)) => Gate::Never(reason),
             Err(NoPermit::Installed) => Gate::Never(Reason::NotNewer),
             Err(NoPermit::NotNow(reasons)) => Gate::Wait(self.said_better(reasons), clinical),

@@ -71,7 +71,11 @@ impl Device {
         match self.fetch_and_stage(&offered.image).await {
             Ok(()) => Event::Staged,
             Err(failure) => {
-                tracing::warn!(failure = failure.chain(), code = failure.reason.code(), "not staged");
+                tracing::warn!(
+                    failure = failure.chain(),
+                    code = failure.reason.code(),
+                    "not staged"
+                );
                 if failure.reason.class() != Class::Hold {
                     self.refusals.push(Refusal {
                         reason: failure.reason,
@@ -106,12 +110,17 @@ impl Device {
         let limit = Duration::from_millis(due.clamp(FETCH_MS_MIN, FETCH_MS_MAX));
         let spool = self.config.spool_dir();
         let mut fetch = Fetch::begin(&spool, image, Pause::default()).await?;
+        let before = fetch.have_bytes();
         let fetched = tokio::time::timeout(limit, fetch.run(&mut self.client, &path, &headers));
         let download = match fetched.await {
             Ok(done) => done?,
             Err(_elapsed) => {
-                let during = format!("fetched {} bytes so far", fetch.have_bytes());
-                return Err(Failure::new(Reason::NotStagedYet, during));
+                let have = fetch.have_bytes();
+                let during = format!("fetched {have} of {} bytes so far", image.length);
+                let progress = have > before;
+                let reason =
+                    if progress { Reason::NotStagedYet } else { Reason::ServerUnreachable };
+                return Err(Failure::new(reason, during));
             }
         };
         self.installer.stage(image, &download).await
@@ -163,7 +172,7 @@ impl Device {
                     clinical_state: permit.clinical_state(),
                     terms: Box::new(terms),
                 };
-                (event, Some(permit))
+                (event, Some(*permit))
             }
             Gate::Wait(reasons, clinical_state) => {
                 let reason = reasons.first().copied().unwrap_or(Reason::NotStagedYet);
@@ -178,9 +187,10 @@ impl Device {
     }
 
     async fn terms(&self, image: &Verified<ImageTarget>, goal: &Goal) -> Terms {
-        let asked = self.offers.by(goal.approval.sha256).is_none_or(|offered| {
-            offered.admitted.conditions.acceptance == Need::Required
-        });
+        let asked = self
+            .offers
+            .by(goal.approval.sha256)
+            .is_none_or(|offered| offered.admitted.conditions.acceptance == Need::Required);
         let firmware = &image.firmware;
         let acceptance = match firmware.acceptance {
             custom::Acceptance::Human => Acceptance::ByPerson,
@@ -266,9 +276,10 @@ impl Device {
         // Floors first: a floor that is raised too early keeps an old image out, one that is raised
         // too late lets it in.
         let (floor, serial) = (attempt.terms.image_floor, attempt.goal.serial);
-        let raised = self.family.raise_image_seq(floor).and_then(|()| {
-            self.site.change_floors(|floors| floors.raise_approval_serial(serial))
-        });
+        let raised = self
+            .family
+            .raise_image_seq(floor)
+            .and_then(|()| self.site.change_floors(|floors| floors.raise_approval_serial(serial)));
         if let Err(error) = raised {
             tracing::error!(%error, "the floors could not be raised");
             return Event::KeepFailed { reason: Reason::StorageFailed };

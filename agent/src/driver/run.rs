@@ -242,8 +242,11 @@ impl Driver {
             if *after == before {
                 return Ok((Rest::Quiet, busy));
             }
-            tracing::info!(state = after.name(), reason = after.reason().map(Reason::code),
-                "the update goes on");
+            tracing::info!(
+                state = after.name(),
+                reason = after.reason().map(Reason::code),
+                "the update goes on"
+            );
             busy = true;
             self.record_refusals();
         }
@@ -264,9 +267,9 @@ impl Driver {
                 self.device.read_offers();
                 self.offer(None)
             }
-            State::Approved { goal, .. } => self.changed(goal).or_else(|| {
-                (now_ms >= self.device.fetch_due_ms).then_some(Event::FetchDue)
-            }),
+            State::Approved { goal, .. } => self
+                .changed(goal)
+                .or_else(|| (now_ms >= self.device.fetch_due_ms).then_some(Event::FetchDue)),
             State::Staged { goal } | State::Holding { goal, .. } => {
                 if let Some(event) = self.changed(goal) {
                     return Some(event);

@@ -173,8 +173,7 @@ pub fn driver(
     plain_http: PlainHttp,
     mut rng: MachineRng,
 ) -> Result<Driver, StartError> {
-    let membership =
-        Membership::read(&layout.membership())?.ok_or(StartError::NotEnrolled)?;
+    let membership = Membership::read(&layout.membership())?.ok_or(StartError::NotEnrolled)?;
     let keys = Keys::read(&layout.keys())?;
     let journal = journal(&config, layout)?;
     let ledger = ledger(&config, layout, &membership, &keys)?;

@@ -120,9 +120,8 @@ pub fn read(path: &Path) -> Result<Read, SegmentError> {
         match next(rest) {
             Next::End => break,
             Next::Record { json, after } => {
-                let envelope = Envelope::read(json).map_err(|source| {
-                    SegmentError::Envelope { offset: offset(rest), source }
-                })?;
+                let envelope = Envelope::read(json)
+                    .map_err(|source| SegmentError::Envelope { offset: offset(rest), source })?;
                 envelopes.push(envelope);
                 rest = after;
             }

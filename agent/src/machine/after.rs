@@ -21,13 +21,9 @@ pub(super) fn activating(attempt: &Attempt, event: Event) -> Result<Step, Illega
             effect: Some(Effect::Restart { attempt: attempt.clone() }),
         }),
         Event::ActivationFailed { reason } => Ok(go_back(attempt, reason, None)),
-        documents!()
-        | staging!()
-        | gate!()
-        | restart!()
-        | health!()
-        | persons!()
-        | endings!() => Err(illegal("activating", &event)),
+        documents!() | staging!() | gate!() | restart!() | health!() | persons!() | endings!() => {
+            Err(illegal("activating", &event))
+        }
     }
 }
 
@@ -125,7 +121,9 @@ pub(super) fn rolling_back(
             let state = State::RolledBack { attempt: attempt.clone(), reason };
             Ok(Step::to(state, fact).then(Effect::Discard { goal: attempt.goal.clone() }))
         }
-        Event::GoingBackFailed { reason, detail } => Ok(call_service(attempt, reason, Some(detail))),
+        Event::GoingBackFailed { reason, detail } => {
+            Ok(call_service(attempt, reason, Some(detail)))
+        }
         documents!()
         | staging!()
         | gate!()

@@ -23,7 +23,11 @@ pub(super) fn idle(event: Event) -> Result<Step, Illegal> {
     }
 }
 
-pub(super) fn approved(goal: &Goal, blocked: Option<Reason>, event: Event) -> Result<Step, Illegal> {
+pub(super) fn approved(
+    goal: &Goal,
+    blocked: Option<Reason>,
+    event: Event,
+) -> Result<Step, Illegal> {
     match event {
         Event::Offered { goal: better } => Ok(supersede(goal, better, StagedYet::No)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
@@ -35,16 +39,17 @@ pub(super) fn approved(goal: &Goal, blocked: Option<Reason>, event: Event) -> Re
         Event::Staged | Event::StageFailed { .. } | Event::StageLost { .. } => {
             Err(illegal("approved", &event))
         }
-        gate!()
-        | activation!()
-        | restart!()
-        | health!()
-        | persons!()
-        | endings!() => Err(illegal("approved", &event)),
+        gate!() | activation!() | restart!() | health!() | persons!() | endings!() => {
+            Err(illegal("approved", &event))
+        }
     }
 }
 
-pub(super) fn fetching(goal: &Goal, blocked: Option<Reason>, event: Event) -> Result<Step, Illegal> {
+pub(super) fn fetching(
+    goal: &Goal,
+    blocked: Option<Reason>,
+    event: Event,
+) -> Result<Step, Illegal> {
     match event {
         Event::Offered { goal: better } => Ok(supersede(goal, better, StagedYet::No)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
@@ -61,12 +66,9 @@ pub(super) fn fetching(goal: &Goal, blocked: Option<Reason>, event: Event) -> Re
             Ok(Step { state: State::Approved { goal: goal.clone(), blocked }, facts, effect: None })
         }
         Event::FetchDue | Event::StageLost { .. } => Err(illegal("fetching", &event)),
-        gate!()
-        | activation!()
-        | restart!()
-        | health!()
-        | persons!()
-        | endings!() => Err(illegal("fetching", &event)),
+        gate!() | activation!() | restart!() | health!() | persons!() | endings!() => {
+            Err(illegal("fetching", &event))
+        }
     }
 }
 
@@ -98,15 +100,18 @@ pub(super) fn waiting(
         Event::FetchDue | Event::Staged | Event::StageFailed { .. } => {
             Err(illegal(state.name(), &event))
         }
-        activation!()
-        | restart!()
-        | health!()
-        | persons!()
-        | endings!() => Err(illegal(state.name(), &event)),
+        activation!() | restart!() | health!() | persons!() | endings!() => {
+            Err(illegal(state.name(), &event))
+        }
     }
 }
 
-pub(super) fn preparing(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> Result<Step, Illegal> {
+pub(super) fn preparing(
+    goal: &Goal,
+    begun: Begun,
+    event: Event,
+    at: &Stamp,
+) -> Result<Step, Illegal> {
     match event {
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
         Event::StageLost { reason } => Ok(unstaged(goal, reason)),
@@ -223,7 +228,10 @@ fn abandon(goal: &Goal, reason: Reason) -> Step {
 }
 
 fn unstaged(goal: &Goal, reason: Reason) -> Step {
-    Step::to(State::Approved { goal: goal.clone(), blocked: Some(reason) }, held(goal, reason, None))
+    Step::to(
+        State::Approved { goal: goal.clone(), blocked: Some(reason) },
+        held(goal, reason, None),
+    )
 }
 
 fn hold(

@@ -38,14 +38,19 @@ pub fn recover(journal: &Journal, observed: Observed, boot_id: &str) -> Step {
         State::Restarting { attempt } => again(attempt, |next| restarting(next, &seen)),
         State::Trial { attempt } => again(attempt, |next| on_trial(next, &seen)),
         State::AwaitingAcceptance { attempt } => awaiting(attempt, &seen),
-        State::Committed { attempt, accepted_by } => again(attempt, |next| match seen.runs(&next) {
-            Runs::New => Step {
-                state: State::Committed { attempt: next.clone(), accepted_by: accepted_by.clone() },
-                facts: vec![],
-                effect: Some(Effect::Keep { attempt: next }),
-            },
-            Runs::Other | Runs::Unknown => go_back(&next, Reason::RestartFailed, None),
-        }),
+        State::Committed { attempt, accepted_by } => {
+            again(attempt, |next| match seen.runs(&next) {
+                Runs::New => Step {
+                    state: State::Committed {
+                        attempt: next.clone(),
+                        accepted_by: accepted_by.clone(),
+                    },
+                    facts: vec![],
+                    effect: Some(Effect::Keep { attempt: next }),
+                },
+                Runs::Other | Runs::Unknown => go_back(&next, Reason::RestartFailed, None),
+            })
+        }
         State::RollingBack { attempt, reason } => {
             let attempt = counted(attempt);
             if attempt.recoveries > RECOVERIES_MAX.saturating_mul(2) {
@@ -148,12 +153,19 @@ fn nothing_changed_yet(state: &State, goal: &Goal, seen: &Seen) -> Step {
     }
 }
 
-/// The write was intended. Made: go on, it was permitted. Not made: it is not made now, because
-/// slot and permit were for another moment.
+/// The write was intended. Not made: it is not made now, because slot and permit were for another
+/// moment. Made, in this boot: go on, it was permitted moments ago. Made, and the machine was booted
+/// since: that boot was the restart, and nobody is disturbed by a second one.
 fn activating(attempt: Attempt, seen: &Seen) -> Step {
-    match what(seen.observed.next, &attempt.goal) {
-        Runs::New => restart(attempt),
-        Runs::Other | Runs::Unknown => go_back(&attempt, Reason::PowerLost, None),
+    match (what(seen.observed.next, &attempt.goal), seen.boot, seen.runs(&attempt)) {
+        (Runs::New, BootSince::Same, Runs::New | Runs::Other | Runs::Unknown) => restart(attempt),
+        (Runs::New, BootSince::New, Runs::New) => super::after::try_out(attempt),
+        (Runs::New, BootSince::New, Runs::Other | Runs::Unknown) => {
+            go_back(&attempt, Reason::RestartFailed, None)
+        }
+        (Runs::Other | Runs::Unknown, BootSince::Same | BootSince::New, _) => {
+            go_back(&attempt, Reason::PowerLost, None)
+        }
     }
 }
 

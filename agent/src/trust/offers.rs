@@ -104,7 +104,10 @@ impl ApprovalFiles {
             let answer = client.get(&path, file.length, &headers).await;
             let answer = answer.map_err(|error| format!("fetching {}: {error}", file.path))?;
             if answer.status != 200 {
-                return Err(format!("fetching {}: the server answered {}", file.path, answer.status));
+                return Err(format!(
+                    "fetching {}: the server answered {}",
+                    file.path, answer.status
+                ));
             }
             match check_bytes(file, answer.body) {
                 Ok(bytes) => write_durably(&self.path(file.sha256), &bytes)

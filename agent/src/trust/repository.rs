@@ -96,10 +96,12 @@ impl RefreshError {
         };
         // A server that drips or answers with errors withholds news: said once a day. No connection
         // at all is the ordinary state of many devices, and a failing disk is told elsewhere.
-        let withholds =
-            matches!(self, Self::Status { .. } | Self::Link { source: LinkError::TooSlow { .. }, .. });
-        let refused = withholds
-            || (reason != Reason::ServerUnreachable && reason != Reason::StorageFailed);
+        let withholds = matches!(
+            self,
+            Self::Status { .. } | Self::Link { source: LinkError::TooSlow { .. }, .. }
+        );
+        let refused =
+            withholds || (reason != Reason::ServerUnreachable && reason != Reason::StorageFailed);
         refused.then(|| Refusal { reason, document_sha256, detail: chain(self) })
     }
 }
@@ -146,7 +148,7 @@ impl Repository {
                 (*generation, Some(damaged(why)))
             }
             Found::Damaged { generation: None, floors, why } => {
-                (fresh(floors), Some(damaged(why)))
+                (fresh(*floors), Some(damaged(why)))
             }
         };
         let mut repository = Self { id, store, generation, set: None };
@@ -279,7 +281,9 @@ impl Repository {
                     (Answer::Bytes(answer.body), Some(digest))
                 }
                 404 | 410 => (Answer::NotFound, None),
-                status => return Err(RefreshError::Status { repository: repository(), file, status }),
+                status => {
+                    return Err(RefreshError::Status { repository: repository(), file, status });
+                }
             };
             refresh.supply(answer).map_err(|error| self.untrusted(error, digest))?;
         }

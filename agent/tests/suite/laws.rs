@@ -1,0 +1,273 @@
+//! Laws of the update machine, tried on every state with every event, and on every state with every
+//! observation after a crash.
+
+use patchward_agent::edge::{Content, Observed};
+use patchward_agent::journal::{Boot, Journal};
+use patchward_agent::machine::effect::Effect;
+use patchward_agent::machine::event::Event;
+use patchward_agent::machine::recover::recover;
+use patchward_agent::machine::state::{
+    ATTEMPTS_MAX, Acceptance, Attempt, Goal, RECOVERIES_MAX, State, Terms,
+};
+use patchward_agent::machine::step::{Stamp, Step, step};
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{ApprovalId, FamilyId, PersonId, Seq, TargetPath, Version};
+use patchward_protocol::image::ImageRef;
+use patchward_protocol::ledger::{ApprovalRef, ClinicalState, Kind, SigningMethod};
+use patchward_protocol::reason::Reason;
+use patchward_protocol::slot::Slot;
+use patchward_protocol::time::{TimeQuality, Timestamp};
+
+const START_BY_MS: u64 = 5_000;
+
+fn image(version: &str, seq: u64) -> ImageRef {
+    ImageRef {
+        family: FamilyId::new("acme.pump").unwrap(),
+        version: Version::new(version).unwrap(),
+        seq: Seq(seq),
+        image_sha256: Sha256Digest::of(version.as_bytes()),
+    }
+}
+
+fn goal(version: &str, seq: u64) -> Goal {
+    Goal {
+        image: image(version, seq),
+        path: TargetPath::new(&format!("img/pump-{version}.img")).unwrap(),
+        approval: ApprovalRef {
+            sha256: Sha256Digest::of(b"approval"),
+            id: ApprovalId::new("a-1").unwrap(),
+            weakest_method: SigningMethod::Offline,
+        },
+        serial: 1,
+        attempts_before: 0,
+    }
+}
+
+fn slot() -> Slot {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    Slot::new(at("2026-12-05T04:00:00Z"), at("2026-12-05T06:00:00Z")).unwrap()
+}
+
+fn terms() -> Terms {
+    let (from, settings_before) = (Some(image("1.0", 1)), None);
+    Terms { from, acceptance: Acceptance::ByChecks, image_floor: Seq(2), settings_before }
+}
+
+fn attempt(recoveries: u32) -> Attempt {
+    let settings_after = None;
+    Attempt { goal: goal("2.0", 2), slot: slot(), terms: terms(), settings_after, recoveries }
+}
+
+fn states() -> Vec<State> {
+    let (goal, reason) = (goal("2.0", 2), Reason::InUse);
+    let start_by_boot_ms = START_BY_MS;
+    let slot = slot();
+    let mut states = vec![
+        State::Idle,
+        State::Approved { goal: goal.clone(), blocked: None },
+        State::Fetching { goal: goal.clone(), blocked: None },
+        State::Staged { goal: goal.clone() },
+        State::Holding { goal: goal.clone(), reason },
+        State::Preparing { goal: goal.clone(), slot, start_by_boot_ms },
+        State::Armed { goal: goal.clone(), slot, start_by_boot_ms },
+        State::Abandoned { goal: goal.clone(), reason },
+        State::NeedsService { reason, image: goal.image },
+    ];
+    for recoveries in [0, RECOVERIES_MAX, 2 * RECOVERIES_MAX] {
+        let attempt = || attempt(recoveries);
+        states.extend([
+            State::Activating { attempt: attempt() },
+            State::Restarting { attempt: attempt() },
+            State::Trial { attempt: attempt() },
+            State::AwaitingAcceptance { attempt: attempt() },
+            State::Committed { attempt: attempt(), accepted_by: None },
+            State::RollingBack { attempt: attempt(), reason },
+            State::RolledBack { attempt: attempt(), reason },
+        ]);
+    }
+    states
+}
+
+fn events() -> Vec<Event> {
+    let reason = Reason::SlotNotOpen;
+    let person = || PersonId::new("tanaka").unwrap();
+    vec![
+        Event::Offered { goal: goal("3.0", 3) },
+        Event::Withdrawn { reason },
+        Event::FetchDue,
+        Event::Staged,
+        Event::StageFailed { reason },
+        Event::StageLost { reason },
+        Event::Blocked { reason, clinical_state: ClinicalState::InUse },
+        go(),
+        Event::Activated,
+        Event::ActivationFailed { reason },
+        Event::Restarted,
+        Event::RestartFailed { reason },
+        Event::Healthy { settings_after: None },
+        Event::Unhealthy { reason, detail: "exit 1".into() },
+        Event::Accepted { person: person() },
+        Event::Rejected { person: person() },
+        Event::Kept,
+        Event::KeepFailed { reason },
+        Event::WentBack,
+        Event::GoingBackFailed { reason, detail: "link".into() },
+        Event::Discarded,
+        Event::Serviced { person: person() },
+    ]
+}
+
+fn go() -> Event {
+    Event::Go {
+        slot: slot(),
+        start_by_boot_ms: START_BY_MS,
+        clinical_state: ClinicalState::Idle,
+        terms: Box::new(terms()),
+    }
+}
+
+fn stamp(boot_ms: u64) -> Stamp {
+    let utc = Some(slot().start());
+    Stamp { boot_ms, utc, quality: TimeQuality::Attested, boot_count: 1 }
+}
+
+fn activates(step: &Step) -> bool {
+    matches!(step.effect, Some(Effect::Activate { .. }))
+}
+
+#[test]
+fn only_an_armed_device_that_is_told_go_in_time_activates() {
+    for state in states() {
+        for event in events() {
+            for boot_ms in [0, START_BY_MS, START_BY_MS + 1] {
+                let Ok(next) = step(&state, event.clone(), &stamp(boot_ms)) else { continue };
+                let right = matches!(state, State::Armed { .. })
+                    && matches!(event, Event::Go { .. })
+                    && boot_ms <= START_BY_MS;
+                assert_eq!(activates(&next), right, "{state:?} {event:?} {boot_ms}");
+                let recorded = next.facts.iter().any(|fact| fact.kind == Kind::Activating);
+                assert_eq!(recorded, right, "{state:?} {event:?} {boot_ms}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_waits_can_be_withdrawn_and_nothing_else_can() {
+    for state in states() {
+        let next = step(&state, Event::Withdrawn { reason: Reason::ApprovalWithdrawn }, &stamp(0));
+        let waits = state.goal().is_some()
+            && state.attempt().is_none()
+            && !matches!(state, State::Abandoned { .. });
+        match next {
+            Ok(step) => {
+                assert!(waits, "{state:?}");
+                assert!(matches!(step.state, State::Abandoned { .. }));
+            }
+            Err(_) => assert!(!waits, "{state:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_newer_release_takes_the_place_of_a_staged_one() {
+    let staged = State::Staged { goal: goal("2.0", 2) };
+    let newer = Event::Offered { goal: goal("3.0", 3) };
+    let Step { state, facts, .. } = step(&staged, newer, &stamp(0)).unwrap();
+    assert!(matches!(state, State::Abandoned { reason: Reason::Superseded, .. }));
+    assert_eq!(facts[0].reason, Some(Reason::Superseded));
+    let gone = step(&state, Event::Discarded, &stamp(0)).unwrap();
+    assert_eq!(gone.state, State::Idle);
+}
+
+#[test]
+fn the_latest_start_of_a_slot_is_never_moved_later() {
+    let preparing =
+        State::Preparing { goal: goal("2.0", 2), slot: slot(), start_by_boot_ms: START_BY_MS };
+    // The clock was set back inside the slot: the gate would now allow an hour more.
+    let Event::Go { slot, clinical_state, terms, .. } = go() else { unreachable!() };
+    let later =
+        Event::Go { slot, start_by_boot_ms: START_BY_MS + 3_600_000, clinical_state, terms };
+    let Step { state, .. } = step(&preparing, later.clone(), &stamp(0)).unwrap();
+    assert!(matches!(state, State::Armed { start_by_boot_ms: START_BY_MS, .. }), "{state:?}");
+    let Step { state, .. } = step(&preparing, later, &stamp(START_BY_MS + 1)).unwrap();
+    assert!(matches!(state, State::Holding { reason: Reason::SlotTooShort, .. }));
+}
+
+#[test]
+fn the_third_failed_attempt_calls_for_service_and_stays_so_until_a_person_has_looked() {
+    for attempts_before in 0..ATTEMPTS_MAX {
+        let mut attempt = attempt(0);
+        attempt.goal.attempts_before = attempts_before;
+        let state = State::RolledBack { attempt, reason: Reason::HealthFailed };
+        let next = step(&state, Event::Discarded, &stamp(0)).unwrap().state;
+        let last = attempts_before + 1 == ATTEMPTS_MAX;
+        assert_eq!(matches!(next, State::NeedsService { .. }), last, "{attempts_before}");
+        if last {
+            let taken = events().into_iter().filter(|e| step(&next, e.clone(), &stamp(0)).is_ok());
+            assert!(taken.into_iter().all(|event| matches!(event, Event::Serviced { .. })));
+        }
+    }
+}
+
+fn observations() -> Vec<Observed> {
+    let old = Content::Image(image("1.0", 1).image_sha256);
+    let new = Content::Image(image("2.0", 2).image_sha256);
+    let all = [old, new, Content::Unknown];
+    all.into_iter()
+        .flat_map(|running| all.into_iter().map(move |next| Observed { running, next }))
+        .collect()
+}
+
+fn journal(state: State) -> Journal {
+    let mut journal = Journal::begin(Some(image("1.0", 1)));
+    journal.state = state;
+    journal.boot = Boot { id: "this".into(), count: 7 };
+    journal
+}
+
+#[test]
+fn recovery_never_activates_and_never_leaves_a_started_attempt_without_an_end() {
+    for state in states() {
+        for observed in observations() {
+            for boot in ["this", "another"] {
+                let next = recover(&journal(state.clone()), observed, boot);
+                assert!(!activates(&next), "{state:?} {observed:?} {boot}");
+                let begun = state.attempt().is_some();
+                let goes_on = next.state.attempt().is_some()
+                    || matches!(next.state, State::NeedsService { .. });
+                assert!(!begun || goes_on, "{state:?} {observed:?} {boot}");
+                assert!(begun || next.state.attempt().is_none(), "{state:?} {observed:?} {boot}");
+            }
+        }
+    }
+}
+
+#[test]
+fn recovery_keeps_the_new_image_only_where_it_runs() {
+    let new = Content::Image(image("2.0", 2).image_sha256);
+    for state in states().into_iter().filter(|state| state.attempt().is_some()) {
+        for observed in observations().into_iter().filter(|seen| seen.running != new) {
+            let next = recover(&journal(state.clone()), observed, "another");
+            let keeps =
+                matches!(next.effect, Some(Effect::Keep { .. } | Effect::CheckHealth { .. }));
+            assert!(!keeps, "{state:?} {observed:?}");
+        }
+    }
+}
+
+#[test]
+fn restarting_for_ever_ends_in_going_back_and_then_in_service() {
+    let new = Content::Image(image("2.0", 2).image_sha256);
+    let observed = Observed { running: new, next: new };
+    let mut journal = journal(State::Trial { attempt: attempt(0) });
+    let (mut went_back, mut starts) = (false, 0);
+    while !matches!(journal.state, State::NeedsService { .. }) {
+        let next = recover(&journal, observed, "this");
+        went_back |= matches!(next.effect, Some(Effect::GoBack { .. }));
+        journal.state = next.state;
+        starts += 1;
+        assert!(starts < 100, "{:?}", journal.state);
+    }
+    assert!(went_back);
+}
