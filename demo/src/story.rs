@@ -233,10 +233,8 @@ fn wait_in_use(cast: &Cast) -> Result<((), String)> {
     let player = cast.player(IN_USE)?;
     player.device.held(Reason::InUse)?;
     player.device.is_unchanged()?;
-    let said = player.device.why()?.out;
-    let sentence = said.lines().find(|line| line.contains("in use") || line.contains("in_use"));
-    let sentence = sentence.with_context(|| format!("`why` does not say it:\n{said}"))?;
-    Ok(((), format!("{IN_USE} says why: {}", sentence.trim())))
+    let sentence = player.device.why(Reason::InUse.code())?;
+    Ok(((), format!("{IN_USE} says why: {sentence}")))
 }
 
 fn refuse_forgery(cast: &Cast) -> Result<((), String)> {

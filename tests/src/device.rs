@@ -138,12 +138,17 @@ impl Device {
         serde_json::from_str(&said.out).with_context(|| format!("status: {}", said.out))
     }
 
-    /// What the agent says of why it waits.
+    /// Waits until the agent says why it waits, in a line with this word; gives the line.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn why(&self) -> Result<Said> {
-        run(&mut self.command("why"))
+    /// When it does not in time.
+    pub fn why(&self, word: &str) -> Result<String> {
+        let what = format!("{} to say why, with {word}", self.name);
+        until(&what, PATIENCE, || {
+            let said = run(&mut self.command("why"))?.out;
+            Ok(said.lines().find(|line| line.contains(word)).map(|line| line.trim().to_owned()))
+        })
+        .with_context(|| self.story())
     }
 
     /// Digest of the image that runs, computed from the disk.

@@ -196,7 +196,5 @@ fn a_clock_in_the_future_starts_nothing_and_the_device_says_so() -> Result<()> {
     scene.start()?;
     scene.device.held(Reason::ClockDisagrees)?;
     scene.device.is_unchanged()?;
-    let told = scene.device.why()?;
-    assert!(told.out.contains("clock"), "{}{}", told.out, told.err);
-    Ok(())
+    scene.device.why(Reason::ClockDisagrees.code()).map(|_| ())
 }
