@@ -11,13 +11,12 @@ use crate::db::repository::Repository;
 use crate::db::{self, Db, DbError};
 use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
-use crate::keys::{KeyError, Keyring, OnlineRole};
+use crate::keys::Keyring;
 use crate::limits::REPORTS_WAITING_MAX;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::record::writer::{self, Recorder};
 use arc_swap::ArcSwap;
-use patchward_protocol::key::Signer as _;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
@@ -74,9 +73,6 @@ pub enum LoadError {
     /// The blob store.
     #[error(transparent)]
     Blob(#[from] BlobError),
-    /// An online key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
     /// A stored document does not read.
     #[error("a stored document of {repository} does not read")]
     Document {
@@ -186,7 +182,6 @@ impl App {
                 targets: Served::from(targets),
                 snapshot: Served::from(snapshot),
                 timestamp: Served::from(timestamp),
-                timestamp_key: self.keys.online(&id, OnlineRole::Timestamp)?.public(),
             });
         }
         Ok(Current { id, reading, title_en, title_ja, heads, documents, approvals })

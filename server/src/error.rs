@@ -109,10 +109,11 @@ impl fmt::Display for Chain<'_> {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        if matches!(error, DbError::Busy) {
-            Self::busy(BUSY_S)
-        } else if error.is_storage_full() {
+        if error.is_storage_full() {
             Self::of(ErrorCode::StorageFull)
+        } else if matches!(error, DbError::Busy | DbError::Begin(_)) {
+            // Not begun: the queue is full, or another writer took too long.
+            Self::busy(BUSY_S)
         } else {
             Self::failed(error)
         }

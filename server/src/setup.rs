@@ -28,6 +28,9 @@ pub enum SetupError {
     /// It holds something.
     #[error("{} is not empty: choose an empty or new folder, or use the one that is there", .0.display())]
     NotEmpty(PathBuf),
+    /// The PostgreSQL database is that of another data folder.
+    #[error("the database is in use by another data folder: name an empty one")]
+    DatabaseInUse,
     /// It was not made by `init`.
     #[error("{} is no data folder: run `patchward-server init --data {}` first", .0.display(), .0.display())]
     NotInitialised(PathBuf),
@@ -121,7 +124,9 @@ impl DataFolder {
         }
         let database = self.database(config)?;
         durable::make_private_folder(&self.0).map_err(unusable)?;
-        db::migrate(&database)?;
+        if db::migrate(&database)?.len() != db::MIGRATIONS.len() {
+            return Err(SetupError::DatabaseInUse);
+        }
         BlobDir::open(&self.blobs(), 0)?;
         let secret = TokenSecret::from_random(clock::random(rng)?);
         let ends = clock.now().plus_seconds(CLAIM_LIFE_S);
@@ -148,6 +153,10 @@ impl DataFolder {
         let keys = Keyring::open(&self.keys())?;
         let db = Db::open(&self.database(&config)?, config.db_readers)?;
         let blobs = BlobDir::open(&self.blobs(), config.quota.reserve_bytes)?;
+        let swept = blobs.sweep(clock.now())?;
+        if swept > 0 {
+            tracing::info!(uploads = swept, "Uploads that had been broken off were removed");
+        }
         Ok(Parts { config, mode, db, blobs, keys, clock, rng })
     }
 }

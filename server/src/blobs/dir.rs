@@ -6,9 +6,10 @@
 
 use crate::durable;
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
+use patchward_protocol::time::Timestamp;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,6 +87,8 @@ pub struct Upload {
     length: u64,
 }
 
+/// An upload without a byte for so long was broken off, in seconds.
+const ABANDONED_S: i64 = 24 * 3600;
 /// How often free space is looked at during an upload, in bytes.
 const SPACE_CHECK_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -168,6 +171,27 @@ impl BlobDir {
         self.check_space()?;
         let temporary = self.temporary();
         std::fs::metadata(&temporary).map(drop).map_err(BlobError::io(&temporary))
+    }
+
+    /// Removes what uploads left behind when the program was killed; returns how many. Another
+    /// server's uploads under way are younger than a day since their last byte.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn sweep(&self, at: Timestamp) -> Result<usize, BlobError> {
+        let temporary = self.temporary();
+        let entries = std::fs::read_dir(&temporary).map_err(BlobError::io(&temporary))?;
+        let oldest = at.plus_seconds(-ABANDONED_S).seconds();
+        let mut swept = 0_usize;
+        for entry in entries {
+            let path = entry.map_err(BlobError::io(&temporary))?.path();
+            // Gone meanwhile: its own upload, or another server's sweep, was quicker.
+            let Ok(found) = std::fs::metadata(&path) else { continue };
+            if found.mtime() < oldest && std::fs::remove_file(&path).is_ok() {
+                swept = swept.saturating_add(1);
+            }
+        }
+        Ok(swept)
     }
 
     fn check_space(&self) -> Result<(), BlobError> {
@@ -305,6 +329,17 @@ mod tests {
         drop(long);
         drop(blobs.begin(digest, 5, [3; 8]).unwrap());
         assert!(blobs.get(&digest).unwrap().is_none());
+        assert_eq!(temporaries(&blobs), 0);
+    }
+
+    #[test]
+    fn what_a_killed_server_left_behind_is_removed_after_a_day() {
+        let (_folder, blobs) = blobs(0);
+        std::fs::write(blobs.temporary().join("left"), b"half").unwrap();
+        let modified = std::fs::metadata(blobs.temporary().join("left")).unwrap().mtime();
+        let after = |seconds| Timestamp::from_millis(modified * 1000).plus_seconds(seconds);
+        assert_eq!(blobs.sweep(after(ABANDONED_S - 1)).unwrap(), 0);
+        assert_eq!(blobs.sweep(after(ABANDONED_S + 1)).unwrap(), 1);
         assert_eq!(temporaries(&blobs), 0);
     }
 

@@ -14,6 +14,7 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::schema::TopLevel;
+use std::collections::HashSet;
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,6 +286,12 @@ queries! {
         Ok(())
     }
 
+    /// Every target that a published document has ever listed: path and digest.
+    fn select_listed(conn, id: &str) -> Result<Vec<(String, String)>, DbError> {
+        let all = targets::table.filter(targets::repository.eq(id));
+        Ok(all.select((targets::path, targets::sha256)).load(conn)?)
+    }
+
     /// Remembers that a published document lists a target; nothing changes when one did before.
     pub fn list_target(conn, id: &RepositoryId, target: &ListedTarget, since_version: u64) -> Result<(), DbError> {
         let row = (
@@ -319,6 +326,22 @@ pub fn open(conn: &mut super::Connection, repository: &Repository) -> Result<boo
         insert_heads(conn, &HeadsRow::of(&repository.id, &Heads::default())?)?;
     }
     Ok(added)
+}
+
+/// Those of `targets` that no published document has listed before.
+///
+/// # Errors
+/// [`DbError`].
+pub fn not_yet_listed(
+    conn: &mut super::Connection,
+    repository: &RepositoryId,
+    targets: Vec<ListedTarget>,
+) -> Result<Vec<ListedTarget>, DbError> {
+    let listed = select_listed(conn, &repository.to_string())?;
+    let listed: HashSet<(String, String)> = listed.into_iter().collect();
+    let is_new =
+        |target: &ListedTarget| !listed.contains(&(target.path.clone(), target.sha256.to_string()));
+    Ok(targets.into_iter().filter(is_new).collect())
 }
 
 /// Moves a head from the revision in `from` to `to`; `false` when somebody else has moved it.

@@ -55,6 +55,7 @@ pub async fn publish(
     let (shared, of) = (Arc::clone(app), id.clone());
     app.db.write(move |conn| in_transaction(&shared, conn, &of, &sent, who)).await?;
     app.reload().await.map_err(ApiError::failed)?;
+    tracing::info!(repository.id = %id, "A repository was published in");
     open::show(app, &id)
 }
 
@@ -72,10 +73,11 @@ fn in_transaction(
     let (lives, mode, at) = (&app.config.refresh, app.mode, app.clock.now());
     let judge = Judge { repository: id, keys: &keys, lives, mode, at };
     let Some(accepted) = judge.judge(held.as_ref(), sent)? else { return Ok(()) };
-    let listed = targets_of(&accepted.listed);
-    check_uploaded(conn, id, &listed)?;
+    // What was listed before was found uploaded then; blobs are never removed.
+    let new = repository::not_yet_listed(conn, id, targets_of(&accepted.listed))?;
+    check_uploaded(conn, id, &new)?;
     let version = accepted.next.targets.version;
-    for target in &listed {
+    for target in &new {
         repository::list_target(conn, id, target, version)?;
     }
     store(conn, id, &heads, &accepted)?;

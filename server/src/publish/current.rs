@@ -11,7 +11,6 @@ use actix_web::web::Bytes;
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::RepositoryId;
-use patchward_protocol::key::PublicKey;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::schema::TopLevel;
 use std::collections::HashMap;
@@ -53,8 +52,6 @@ pub struct Documents {
     pub snapshot: Served,
     /// `timestamp.json`.
     pub timestamp: Served,
-    /// The key that signs the timestamp and time answers.
-    pub timestamp_key: PublicKey,
 }
 
 /// A document, ready to be sent.

@@ -59,6 +59,7 @@ pub async fn open(
         })
         .await?;
     app.reload().await.map_err(ApiError::failed)?;
+    tracing::info!(repository.id = %id, "A repository was opened");
     show(app, &id)
 }
 

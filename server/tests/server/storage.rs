@@ -226,3 +226,12 @@ fn every_migration_can_be_undone_and_done_again() {
         assert_eq!(columns(&place), before);
     });
 }
+
+#[test]
+fn init_refuses_a_database_that_another_data_folder_uses() {
+    let place = Place::postgres();
+    let other = patchward_server::setup::DataFolder::new(&place.folder.path().join("other"));
+    let rng = patchward_server::clock::SystemRng;
+    let refused = other.init(&place.config, &*place.clock, &rng);
+    assert!(matches!(refused, Err(patchward_server::setup::SetupError::DatabaseInUse)));
+}
