@@ -6,7 +6,7 @@
 //! Invariant: a transition is in the journal before its entries are in the ledger and before its
 //! effect begins.
 
-use crate::machine::state::{Goal, State};
+use crate::machine::state::{Goal, State, Written};
 use crate::machine::step::{Stamp, Step};
 use patchward_protocol::canonical;
 use patchward_protocol::digest::Sha256Digest;
@@ -183,10 +183,13 @@ impl Journal {
         let entries = missing.chain(new).collect();
         next.pending = Pending { first_seq: last_seq.saturating_add(1), entries };
         let holds = |kind| step.facts.iter().any(|fact| fact.kind == kind);
-        if holds(Kind::Activating)
-            && let Some(attempt) = step.state.attempt()
-        {
-            next.spend(&attempt.goal);
+        if let Some(attempt) = step.state.attempt() {
+            if holds(Kind::Activating) {
+                next.count_attempt(&attempt.goal);
+            }
+            if attempt.written == Written::Yes {
+                next.spend(&attempt.goal);
+            }
         }
         if holds(Kind::Committed)
             && let Some(attempt) = self.state.attempt()
@@ -214,14 +217,20 @@ impl Journal {
             .cloned()
     }
 
-    fn spend(&mut self, goal: &Goal) {
-        let image = goal.image.image_sha256;
+    fn count_attempt(&mut self, goal: &Goal) {
+        let image_sha256 = goal.image.image_sha256;
         let count = goal.attempts_before.saturating_add(1);
-        self.attempts.retain(|tries| tries.image_sha256 != image);
-        self.attempts.push(Tries { image_sha256: image, count });
+        self.attempts.retain(|tries| tries.image_sha256 != image_sha256);
+        self.attempts.push(Tries { image_sha256, count });
         forget_oldest(&mut self.attempts, ATTEMPTS_KEPT_MAX);
-        self.spent.push(goal.approval.sha256);
-        forget_oldest(&mut self.spent, SPENT_KEPT_MAX);
+    }
+
+    /// The approval led to a write of no return: it leads to no other.
+    fn spend(&mut self, goal: &Goal) {
+        if !self.spent.contains(&goal.approval.sha256) {
+            self.spent.push(goal.approval.sha256);
+            forget_oldest(&mut self.spent, SPENT_KEPT_MAX);
+        }
         self.serial_floor = self.serial_floor.max(goal.serial);
     }
 

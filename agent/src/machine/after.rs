@@ -6,7 +6,7 @@
 
 use super::effect::Effect;
 use super::event::Event;
-use super::state::{ATTEMPTS_MAX, Acceptance, Attempt, State};
+use super::state::{ATTEMPTS_MAX, Acceptance, Attempt, State, Written};
 use super::step::{Illegal, Step, because, illegal, of};
 use patchward_protocol::id::PersonId;
 use patchward_protocol::image::ImageRef;
@@ -15,11 +15,12 @@ use patchward_protocol::reason::Reason;
 
 pub(super) fn activating(attempt: &Attempt, event: Event) -> Result<Step, Illegal> {
     match event {
-        Event::Activated => Ok(Step {
-            state: State::Restarting { attempt: attempt.clone() },
-            facts: vec![of(Kind::Restarting, attempt)],
-            effect: Some(Effect::Restart { attempt: attempt.clone() }),
-        }),
+        Event::Activated => {
+            let attempt = Attempt { written: Written::Yes, ..attempt.clone() };
+            let fact = of(Kind::Restarting, &attempt);
+            Ok(Step::to(State::Restarting { attempt: attempt.clone() }, fact)
+                .then(Effect::Restart { attempt }))
+        }
         Event::ActivationFailed { reason } => Ok(go_back(attempt, reason, None)),
         documents!() | staging!() | gate!() | restart!() | health!() | persons!() | endings!() => {
             Err(illegal("activating", &event))

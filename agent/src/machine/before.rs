@@ -4,7 +4,7 @@
 
 use super::effect::Effect;
 use super::event::Event;
-use super::state::{Attempt, Goal, State};
+use super::state::{Attempt, Goal, State, Written};
 use super::step::{Begun, Illegal, Stamp, Step, about, because, illegal, of};
 use patchward_protocol::ledger::{ClinicalState, Fact, Kind};
 use patchward_protocol::reason::Reason;
@@ -158,9 +158,14 @@ pub(super) fn armed(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> Resu
             if slot != begun.slot || at.boot_ms > start_by_boot_ms {
                 return Ok(hold(goal, None, Reason::SlotTooShort, Some(clinical_state)));
             }
-            let (settings_after, recoveries) = (None, 0);
-            let attempt =
-                Attempt { goal: goal.clone(), slot, terms: *terms, settings_after, recoveries };
+            let attempt = Attempt {
+                goal: goal.clone(),
+                slot,
+                terms: *terms,
+                written: Written::NotSeen,
+                settings_after: None,
+                recoveries: 0,
+            };
             let mut fact = of(Kind::Activating, &attempt);
             fact.clinical_state = Some(clinical_state);
             Ok(Step {

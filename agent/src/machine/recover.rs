@@ -8,7 +8,7 @@
 
 use super::after::{call_service, go_back};
 use super::effect::Effect;
-use super::state::{Attempt, Goal, RECOVERIES_MAX, State};
+use super::state::{Attempt, Goal, RECOVERIES_MAX, State, Written};
 use super::step::{Step, about, because, of};
 use crate::edge::{Content, Observed};
 use crate::journal::Journal;
@@ -157,7 +157,13 @@ fn nothing_changed_yet(state: &State, goal: &Goal, seen: &Seen) -> Step {
 /// moment. Made, in this boot: go on, it was permitted moments ago. Made, and the machine was booted
 /// since: that boot was the restart, and nobody is disturbed by a second one.
 fn activating(attempt: Attempt, seen: &Seen) -> Step {
-    match (what(seen.observed.next, &attempt.goal), seen.boot, seen.runs(&attempt)) {
+    let next = what(seen.observed.next, &attempt.goal);
+    let written = match next {
+        Runs::New => Written::Yes,
+        Runs::Other | Runs::Unknown => attempt.written,
+    };
+    let attempt = Attempt { written, ..attempt };
+    match (next, seen.boot, seen.runs(&attempt)) {
         (Runs::New, BootSince::Same, Runs::New | Runs::Other | Runs::Unknown) => restart(attempt),
         (Runs::New, BootSince::New, Runs::New) => super::after::try_out(attempt),
         (Runs::New, BootSince::New, Runs::Other | Runs::Unknown) => {

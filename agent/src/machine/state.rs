@@ -2,7 +2,8 @@
 //!
 //! A state names documents and images by digest; it never holds a proof. After a restart everything
 //! is verified again from the stored bytes. Not here: how one state follows another ([`super::step`]).
-//! Invariant: from [`State::Activating`] on there is an [`Attempt`], and its approval is spent.
+//! Invariant: from [`State::Activating`] on there is an [`Attempt`]; once its write was seen, its
+//! approval is spent.
 
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{PersonId, Seq, TargetPath};
@@ -41,10 +42,22 @@ pub struct Attempt {
     pub slot: Slot,
     /// What was settled before the write of no return.
     pub terms: Terms,
+    /// Whether the write of no return was made.
+    pub written: Written,
     /// Fingerprint of the device's settings after it.
     pub settings_after: Option<Sha256Digest>,
     /// How often the agent was restarted within it.
     pub recoveries: u32,
+}
+
+/// Whether the write of no return was made. An approval is spent once it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Written {
+    /// It is intended, and was not seen.
+    NotSeen,
+    /// It was made.
+    Yes,
 }
 
 /// What is settled, from verified documents, before the write of no return.

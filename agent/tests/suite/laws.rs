@@ -7,7 +7,7 @@ use patchward_agent::machine::effect::Effect;
 use patchward_agent::machine::event::Event;
 use patchward_agent::machine::recover::recover;
 use patchward_agent::machine::state::{
-    ATTEMPTS_MAX, Acceptance, Attempt, Goal, RECOVERIES_MAX, State, Terms,
+    ATTEMPTS_MAX, Acceptance, Attempt, Goal, RECOVERIES_MAX, State, Terms, Written,
 };
 use patchward_agent::machine::step::{Stamp, Step, step};
 use patchward_protocol::digest::Sha256Digest;
@@ -54,8 +54,14 @@ fn terms() -> Terms {
 }
 
 fn attempt(recoveries: u32) -> Attempt {
-    let settings_after = None;
-    Attempt { goal: goal("2.0", 2), slot: slot(), terms: terms(), settings_after, recoveries }
+    Attempt {
+        goal: goal("2.0", 2),
+        slot: slot(),
+        terms: terms(),
+        written: Written::NotSeen,
+        settings_after: None,
+        recoveries,
+    }
 }
 
 fn states() -> Vec<State> {
@@ -270,4 +276,35 @@ fn restarting_for_ever_ends_in_going_back_and_then_in_service() {
         assert!(starts < 100, "{:?}", journal.state);
     }
     assert!(went_back);
+}
+
+#[test]
+fn an_approval_is_spent_once_the_write_was_made_and_not_by_its_intent_alone() {
+    let old = Content::Image(image("1.0", 1).image_sha256);
+    let new = Content::Image(image("2.0", 2).image_sha256);
+    let approval = goal("2.0", 2).approval.sha256;
+    let state = State::Activating { attempt: attempt(0) };
+    for (next, spent) in [(old, false), (Content::Unknown, false), (new, true)] {
+        for boot in ["this", "another"] {
+            let before = journal(state.clone());
+            let step = recover(&before, Observed { running: old, next }, boot);
+            let after = before.after(&step, 0, &stamp(0));
+            assert_eq!(after.spent.contains(&approval), spent, "{next:?} {boot}");
+        }
+    }
+    let before = journal(state.clone());
+    let done = step(&state, Event::Activated, &stamp(0)).unwrap();
+    assert!(before.after(&done, 0, &stamp(0)).spent.contains(&approval));
+    let failed = Event::ActivationFailed { reason: Reason::HeldHere };
+    let failed = step(&state, failed, &stamp(0)).unwrap();
+    assert!(!before.after(&failed, 0, &stamp(0)).spent.contains(&approval));
+}
+
+#[test]
+fn every_activation_counts_as_an_attempt_from_its_intent_on() {
+    let armed =
+        State::Armed { goal: goal("2.0", 2), slot: slot(), start_by_boot_ms: START_BY_MS };
+    let begun = step(&armed, go(), &stamp(0)).unwrap();
+    let after = journal(armed).after(&begun, 0, &stamp(0));
+    assert_eq!(after.attempts_of(image("2.0", 2).image_sha256), 1);
 }
