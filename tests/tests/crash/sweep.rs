@@ -10,6 +10,12 @@ use patchward_tests::plan::Plan;
 use patchward_tests::running::Running;
 use patchward_tests::scene::{Cast, Scene, Stage, device_key, pack_for};
 use patchward_tests::server::QUICK;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Devices that are tried at the same time.
+const AT_ONCE: usize = 4;
 
 /// One place of a sweep.
 struct Point {
@@ -26,11 +32,11 @@ fn points() -> Vec<Point> {
     let steps = |most: u32, by: u32| (1..=most).step_by(usize::try_from(by).unwrap_or(1)).collect();
     let coarse = rounds(1, 5);
     let by = |fine: u32| fine * u32::try_from(coarse).unwrap_or(1);
-    sweep(fault::DURABLE, Fault::Killed, steps(60, by(2)), When::Once);
-    sweep(fault::RENAMES, Fault::Killed, steps(24, by(1)), When::Once);
-    sweep(fault::WRITES, Fault::Killed, steps(120, by(6)), When::Once);
-    sweep(fault::ROOM, Fault::NoSpace, steps(120, by(12)), When::From);
-    sweep(fault::DURABLE, Fault::Broken, steps(40, by(8)), When::From);
+    sweep(fault::DURABLE, Fault::Killed, steps(60, by(3)), When::Once);
+    sweep(fault::RENAMES, Fault::Killed, steps(24, by(2)), When::Once);
+    sweep(fault::WRITES, Fault::Killed, steps(120, by(12)), When::Once);
+    sweep(fault::ROOM, Fault::NoSpace, steps(120, by(24)), When::From);
+    sweep(fault::DURABLE, Fault::Broken, steps(40, by(10)), When::From);
     points
 }
 
@@ -39,7 +45,7 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     let command = device.command("run");
     let mut traced = fault::under(&command, point.calls, point.fault, point.when)?;
     let mut agent = Running::start("a traced agent", &mut traced, &device.log_file())?;
-    let met = until("the agent to meet the fault", std::time::Duration::from_secs(12), || {
+    let met = until("the agent to meet the fault", Duration::from_secs(10), || {
         let done = device.ledger().is_ok_and(|entries| {
             let committed = patchward_protocol::ledger::Kind::Committed;
             entries.iter().any(|entry| entry.fact.kind == committed)
@@ -87,24 +93,28 @@ fn a_power_cut_or_a_bad_disk_at_any_call_leaves_old_or_new_and_the_update_still_
     let approval = Plan::open_now("all", 1).approval(&scene.site_id, &scene.next, &named)?;
     scene.site.add_approval(&approval)?;
     scene.site.publish()?;
-    let mut failures = Vec::new();
-    for pair in points.iter().zip(&devices).collect::<Vec<_>>().chunks(4) {
-        let each = std::thread::scope(|scope| {
-            let scene = &scene;
-            let runs: Vec<_> = pair
-                .iter()
-                .map(|(point, device)| scope.spawn(move || survive(device, point, scene)))
-                .collect();
-            runs.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        for ((point, device), outcome) in pair.iter().zip(each) {
-            if let Ok(Err(error)) = outcome {
-                let Point { calls, fault, when } = point;
-                let calls = calls.split(',').next().unwrap_or_default();
-                failures.push(format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name));
-            }
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    let (Some(point), Some(device)) = (points.get(at), devices.get(at)) else {
+                        return;
+                    };
+                    if let Err(error) = survive(device, point, &scene) {
+                        let Point { calls, fault, when } = point;
+                        let calls = calls.split(',').next().unwrap_or_default();
+                        let told = format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name);
+                        println!("{told}");
+                        failures.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+                    }
+                }
+            });
         }
-    }
+    });
+    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let count = points.len();
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
     assert!(count > 10, "{count} points");
