@@ -155,6 +155,9 @@ fn signers() -> Vec<SignedBy> {
     vec![by("tanaka", SigningMethod::Offline), by("suzuki", SigningMethod::Console)]
 }
 
+/// A change to one of the parts of a sound offer.
+type Change = fn(&mut Own, &mut Approval, &mut Firmware, &mut Vec<SignedBy>);
+
 /// Admits after a change to any of the parts.
 fn admitted_after(
     change: impl FnOnce(&mut Own, &mut Approval, &mut Firmware, &mut Vec<SignedBy>),
@@ -178,7 +181,7 @@ fn admitted_after(
 fn admitted() -> Admitted {
     match admitted_after(|_, _, _, _| ()) {
         Admission::Admitted(admitted) => *admitted,
-        other => panic!("{other:?}"),
+        other @ (Admission::Installed | Admission::Refused(_)) => panic!("{other:?}"),
     }
 }
 
@@ -291,13 +294,11 @@ fn later_waves_wait_for_a_proof_that_this_version_cannot_check() {
 
 #[test]
 fn an_offer_for_somebody_or_something_else_is_refused() {
-    let refused = |change: fn(&mut Own, &mut Approval, &mut Firmware, &mut Vec<SignedBy>)| {
-        match admitted_after(change) {
-            Admission::Refused(reason) => Some(reason),
-            Admission::Installed | Admission::Admitted(_) => None,
-        }
+    let refused = |change: Change| match admitted_after(change) {
+        Admission::Refused(reason) => Some(reason),
+        Admission::Installed | Admission::Admitted(_) => None,
     };
-    let cases: &[(fn(&mut Own, &mut Approval, &mut Firmware, &mut Vec<SignedBy>), Reason)] = &[
+    let cases: &[(Change, Reason)] = &[
         (|_, a, _, _| a.site = SiteId::new("other").unwrap(), Reason::ApprovalOtherSite),
         (|o, _, _, _| o.device = DeviceId::new("pump-08").unwrap(), Reason::NoApproval),
         (|o, _, _, _| o.key = SecretKey::from_seed(&[2; 32]).public(), Reason::ApprovalOtherDevice),

@@ -302,8 +302,7 @@ fn an_approval_is_spent_once_the_write_was_made_and_not_by_its_intent_alone() {
 
 #[test]
 fn every_activation_counts_as_an_attempt_from_its_intent_on() {
-    let armed =
-        State::Armed { goal: goal("2.0", 2), slot: slot(), start_by_boot_ms: START_BY_MS };
+    let armed = State::Armed { goal: goal("2.0", 2), slot: slot(), start_by_boot_ms: START_BY_MS };
     let begun = step(&armed, go(), &stamp(0)).unwrap();
     let after = journal(armed).after(&begun, 0, &stamp(0));
     assert_eq!(after.attempts_of(image("2.0", 2).image_sha256), 1);
