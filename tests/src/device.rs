@@ -269,6 +269,19 @@ impl Device {
         .with_context(|| self.story())
     }
 
+    /// Waits until an update has come to an end, and says which.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn ends(&self) -> Result<Transition> {
+        let ends = [Transition::Committed, Transition::RolledBack, Transition::NeedsService];
+        until(&format!("{} to come to an end", self.name), PATIENCE, || {
+            let last = self.ledger()?.into_iter().rev().map(|entry| entry.fact.kind);
+            Ok(last.into_iter().find(|kind| ends.contains(kind)))
+        })
+        .with_context(|| self.story())
+    }
+
     /// Waits until the device runs this release and its ledger says that it stays.
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 //! By `strace`, which is installed by `cargo xtask test`. Not here: what must hold afterwards.
 //! Invariant: only the traced program is touched; without `strace` this fails with a hint.
 
-use crate::running::run;
+use crate::running::{Running, run};
 use anyhow::{Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Command;
 
 /// What happens at the chosen system call.
@@ -34,7 +35,23 @@ pub const RENAMES: &str = "rename,renameat,renameat2,link,linkat,symlink,symlink
 /// System calls that write bytes to files (and sockets).
 pub const WRITES: &str = "write,pwrite64,writev,pwritev,pwritev2,copy_file_range";
 /// System calls that take room on the disk.
-pub const ROOM: &str = "pwrite64,pwritev,pwritev2,fallocate,ftruncate,copy_file_range,openat";
+pub const ROOM: &str = "write,pwrite64,writev,fallocate,ftruncate,mkdir,mkdirat,symlink,symlinkat";
+
+/// Ends a traced program and its tracer: a tracer that is killed would leave the program running.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end(tracer: &mut Running) -> Result<()> {
+    let id = tracer.id();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    for child in children.unwrap_or_default().split_whitespace() {
+        if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
+            // It may have ended since it was listed.
+            let _ = kill_process(child, Signal::KILL);
+        }
+    }
+    tracer.kill()
+}
 
 /// Wraps a command so that the fault happens at chosen calls.
 ///

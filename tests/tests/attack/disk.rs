@@ -3,9 +3,11 @@
 //! A few instants of each kind; the sweeps over all of them are in the crash tests.
 
 use anyhow::Result;
+use patchward_protocol::ledger::Kind as Transition;
 use patchward_tests::clock::until;
 use patchward_tests::device::PATIENCE;
 use patchward_tests::fault::{self, Fault, When};
+use patchward_tests::plan::Plan;
 use patchward_tests::running::Running;
 use patchward_tests::scene::Scene;
 
@@ -26,11 +28,16 @@ fn survives(name: &str, calls: &str, fault: Fault, instants: &[When]) -> Result<
             Ok((over || went_on).then_some(()))
         })
         .or_else(|error| if fault == Fault::Killed { Err(error) } else { Ok(()) })?;
-        agent.kill()?;
+        fault::end(&mut agent)?;
         let runs = scene.device.running_image()?;
         assert!(runs == old || runs == new, "{when:?}: {runs}");
     }
     scene.start()?;
+    if fault != Fault::Killed && scene.device.ends()? == Transition::RolledBack {
+        // A disk that fails during the trial is a reason to go back, and to ask the hospital again.
+        scene.device.still_runs(old)?;
+        scene.approve_as(&Plan::open_now("again", 2))?;
+    }
     scene.device.updated_to(&scene.next)
 }
 

@@ -2,6 +2,7 @@
 //! that is full or broken from the n-th call on.
 
 use anyhow::{Context as _, Result, bail};
+use patchward_protocol::ledger::Kind as Transition;
 use patchward_tests::bin::{Programs, rounds};
 use patchward_tests::clock::until;
 use patchward_tests::device::Device;
@@ -47,13 +48,12 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     let mut agent = Running::start("a traced agent", &mut traced, &device.log_file())?;
     let met = until("the agent to meet the fault", Duration::from_secs(10), || {
         let done = device.ledger().is_ok_and(|entries| {
-            let committed = patchward_protocol::ledger::Kind::Committed;
-            entries.iter().any(|entry| entry.fact.kind == committed)
+            entries.iter().any(|entry| entry.fact.kind == Transition::Committed)
         });
         Ok((agent.ended()?.is_some() || done).then_some(()))
     });
     // An agent that goes on in spite of a bad disk is stopped here; a killed one is gone already.
-    agent.kill()?;
+    fault::end(&mut agent)?;
     if point.fault == Fault::Killed {
         met?;
     }
@@ -63,9 +63,16 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
         bail!("neither old nor new: {runs}\n{}", device.story());
     }
     let agent = device.start()?;
-    device.updated_to(&scene.next)?;
+    let ended = device.ends()?;
     drop(agent);
-    Ok(())
+    // A disk that fails during the trial is a reason to go back, and to ask the hospital again.
+    if ended == Transition::RolledBack && point.fault != Fault::Killed {
+        return device.still_runs(old.image_sha256);
+    }
+    if ended != Transition::Committed {
+        bail!("{ended:?}\n{}", device.story());
+    }
+    device.still_runs(new.image_sha256)
 }
 
 #[test]
