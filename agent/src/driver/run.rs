@@ -27,6 +27,10 @@ use std::time::Duration;
 
 /// Longest time between two looks around.
 const TICK: Duration = Duration::from_millis(250);
+/// Time between two tries to recover while the disk refuses.
+const RECOVER_AGAIN: Duration = Duration::from_secs(1);
+/// Longest wait for the machine to go down, in milliseconds.
+const GOING_DOWN_MS: u64 = 120_000;
 /// Most events in a row before the loop looks around again.
 const EVENTS_MAX: u32 = 16;
 /// Shortest time between contacts that only ask whether the wave is open, in milliseconds.
@@ -116,7 +120,19 @@ impl Driver {
         let mut rest = self.recover().await?;
         loop {
             if rest == Rest::GoingDown {
+                self.wait_for_the_end(&mut stop).await;
                 return Ok(Ended::GoingDown);
+            }
+            if is_unfinished(&self.core.journal().state) {
+                // A step could not be made durable. Once the disk lets it, recovery finishes it.
+                tokio::time::sleep(RECOVER_AGAIN).await;
+                rest = self.recover().await?;
+                if stop() {
+                    return Ok(Ended::Well);
+                }
+                if rest == Rest::GoingDown {
+                    continue;
+                }
             }
             self.look_around();
             if self.device.clock.boot_ms() >= self.device.contact_due_ms {
@@ -128,12 +144,22 @@ impl Driver {
             self.record_refusals();
             self.deliver().await;
             self.show().await;
-            if stop() || (until == Until::Quiet && !busy && rest == Rest::Quiet) {
-                return Ok(if rest == Rest::GoingDown { Ended::GoingDown } else { Ended::Well });
+            let quiet = until == Until::Quiet && !busy;
+            if rest == Rest::Quiet && (quiet || stop()) {
+                return Ok(Ended::Well);
             }
             if !busy {
                 tokio::time::sleep(TICK).await;
             }
+        }
+    }
+
+    /// The machine goes down: an agent that ended now might be started again before it does, and
+    /// ask for a second restart.
+    async fn wait_for_the_end(&self, stop: &mut impl FnMut() -> bool) {
+        let until_ms = self.device.clock.boot_ms().saturating_add(GOING_DOWN_MS);
+        while !stop() && self.device.clock.boot_ms() < until_ms {
+            tokio::time::sleep(TICK).await;
         }
     }
 
@@ -452,6 +478,28 @@ impl Driver {
     #[must_use]
     pub const fn local(&self) -> &Local {
         &self.device.local
+    }
+}
+
+/// Whether the core never rests in this state: it was stopped by an error.
+const fn is_unfinished(state: &State) -> bool {
+    match state {
+        State::Idle
+        | State::Approved { .. }
+        | State::Staged { .. }
+        | State::Holding { .. }
+        | State::AwaitingAcceptance { .. }
+        | State::NeedsService { .. } => false,
+        State::Fetching { .. }
+        | State::Preparing { .. }
+        | State::Armed { .. }
+        | State::Activating { .. }
+        | State::Restarting { .. }
+        | State::Trial { .. }
+        | State::Committed { .. }
+        | State::Abandoned { .. }
+        | State::RollingBack { .. }
+        | State::RolledBack { .. } => true,
     }
 }
 
