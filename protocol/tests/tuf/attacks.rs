@@ -4,7 +4,7 @@ use crate::repository::*;
 use patchward_protocol::tuf::build::FileSpec;
 use patchward_protocol::tuf::floors::Floors;
 use patchward_protocol::tuf::profile::Profile;
-use patchward_protocol::tuf::refresh::{Answer, Refresh, Step};
+use patchward_protocol::tuf::refresh::{Answer, Held, Refresh, Step};
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::stage::Staged;
 use patchward_protocol::tuf::trusted_set::Expiry;
@@ -123,6 +123,40 @@ fn floors_refuse_a_rollback_when_the_held_files_are_lost() {
     wiped.floors = floors;
     assert_eq!(wiped.refused(&old), "tuf_rollback", "the timestamp is below");
     assert_eq!(targets_version(&wiped.refresh(&repository.files).unwrap()), 2);
+}
+
+/// Attack 4: held files and floors each refuse a rollback without the other.
+#[test]
+fn held_files_and_floors_each_refuse_an_older_timestamp_and_snapshot() {
+    let mut repository = Repository::new(FAMILY);
+    let old_timestamp = repository.files["timestamp.json"].clone();
+    let old_snapshot = repository.snapshot_file();
+    repository.publish_timestamp(repository.snapshot_file());
+    let mut device = Device::of(&repository);
+    device.refresh(&repository.files).unwrap();
+    let forget_floors = |device: &Device| Device {
+        held: device.held.clone(),
+        floors: Floors::default(),
+        profile: device.profile.clone(),
+        clock: device.clock,
+    };
+    let forget_held = |device: &Device| Device {
+        held: Held::pinned(device.held.root.clone()),
+        floors: device.floors.clone(),
+        profile: device.profile.clone(),
+        clock: device.clock,
+    };
+    let mut files = repository.files.clone();
+    files.insert("timestamp.json".into(), old_timestamp);
+    assert_eq!(forget_floors(&device).refused(&files), "tuf_rollback");
+    assert_eq!(forget_held(&device).refused(&files), "tuf_rollback");
+
+    repository.publish_snapshot(BTreeMap::from([("targets".into(), repository.targets_file())]));
+    device.refresh(&repository.files).unwrap();
+    let mut files = repository.files.clone();
+    files.insert("timestamp.json".into(), repository.timestamp(9, old_snapshot));
+    assert_eq!(forget_floors(&device).refused(&files), "tuf_rollback");
+    assert_eq!(forget_held(&device).refused(&files), "tuf_rollback");
 }
 
 /// Attack 5: a torn or empty state file is never "absent".
