@@ -1,6 +1,8 @@
 //! The whole story end to end: real programs, every signature by the command line, every byte compared.
 
 #[cfg(test)]
+mod at_the_device;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod big;
