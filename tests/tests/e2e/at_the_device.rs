@@ -8,8 +8,8 @@ use patchward_tests::running::succeed;
 use patchward_tests::scene::Scene;
 
 #[test]
-fn a_hold_at_the_device_needs_no_server_stops_everything_and_says_so_in_two_languages()
--> Result<()> {
+fn a_hold_at_the_device_needs_no_server_stops_everything_and_says_so_in_two_languages() -> Result<()>
+{
     let mut scene = Scene::begin("hold")?;
     // Before the agent ever ran.
     let mut hold = scene.device.command("hold");
