@@ -1,6 +1,7 @@
 //! `patchward-agent`: reads the command line, sets up the log, ends with a stable exit code.
 
 use patchward_agent::cli::{self, Lang, Log};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -22,7 +23,7 @@ fn log(form: Log) {
     let log =
         tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
     match form {
-        Log::Text => log.with_target(false).init(),
+        Log::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         Log::Json => log.json().init(),
     }
 }

@@ -19,6 +19,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Exit code when `once` did not reach the server.
+const UNREACHED: u8 = 6;
 /// Exit code when the machine goes down for a restart.
 const GOING_DOWN: u8 = 10;
 
@@ -131,6 +133,7 @@ fn run(call: &Call, until: Until) -> Result<u8, CliError> {
     })?;
     Ok(match ended {
         Ended::Well => 0,
+        Ended::Unreached => UNREACHED,
         Ended::GoingDown => GOING_DOWN,
     })
 }

@@ -52,6 +52,8 @@ pub enum Until {
 pub enum Ended {
     /// It was told to, or nothing is left to do now.
     Well,
+    /// Nothing is left to do now, and the server was not reached.
+    Unreached,
     /// The machine is going down for a restart.
     GoingDown,
 }
@@ -146,7 +148,8 @@ impl Driver {
             self.show().await;
             let quiet = until == Until::Quiet && !busy;
             if rest == Rest::Quiet && (quiet || stop()) {
-                return Ok(Ended::Well);
+                let unreached = quiet && self.device.contact_failed.is_some();
+                return Ok(if unreached { Ended::Unreached } else { Ended::Well });
             }
             if !busy {
                 tokio::time::sleep(TICK).await;
