@@ -33,11 +33,11 @@ fn points() -> Vec<Point> {
     let steps = |most: u32, by: u32| (1..=most).step_by(usize::try_from(by).unwrap_or(1)).collect();
     let coarse = rounds(1, 5);
     let by = |fine: u32| fine * u32::try_from(coarse).unwrap_or(1);
-    sweep(fault::DURABLE, Fault::Killed, steps(60, by(3)), When::Once);
-    sweep(fault::RENAMES, Fault::Killed, steps(24, by(2)), When::Once);
-    sweep(fault::WRITES, Fault::Killed, steps(120, by(12)), When::Once);
-    sweep(fault::ROOM, Fault::NoSpace, steps(120, by(24)), When::From);
-    sweep(fault::DURABLE, Fault::Broken, steps(40, by(10)), When::From);
+    sweep(fault::DURABLE, Fault::Killed, steps(60, by(1)), When::Once);
+    sweep(fault::RENAMES, Fault::Killed, steps(24, by(1)), When::Once);
+    sweep(fault::WRITES, Fault::Killed, steps(120, by(5)), When::Once);
+    sweep(fault::ROOM, Fault::NoSpace, steps(120, by(12)), When::From);
+    sweep(fault::DURABLE, Fault::Broken, steps(40, by(5)), When::From);
     points
 }
 
@@ -62,17 +62,16 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     if runs != old.image_sha256 && runs != new.image_sha256 {
         bail!("neither old nor new: {runs}\n{}", device.story());
     }
-    let agent = device.start()?;
-    let ended = device.ends()?;
-    drop(agent);
+    let _agent = device.start()?;
+    // A power cut never costs the update: a write that was not made is made again.
+    if point.fault == Fault::Killed {
+        return device.updated_to(&scene.next);
+    }
     // A disk that fails during the trial is a reason to go back, and to ask the hospital again.
-    if ended == Transition::RolledBack && point.fault != Fault::Killed {
-        return device.still_runs(old.image_sha256);
+    match device.ends()? == Transition::Committed {
+        true => device.still_runs(new.image_sha256),
+        false => device.still_runs(old.image_sha256),
     }
-    if ended != Transition::Committed {
-        bail!("{ended:?}\n{}", device.story());
-    }
-    device.still_runs(new.image_sha256)
 }
 
 #[test]
