@@ -35,7 +35,7 @@ const SYSTEM_CA_FILES: [&str; 4] = [
 /// How to reach a server.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Reach {
-    /// Address of the server, e.g. https://patchward.example:8443 (default: the one logged in to)
+    /// Address of the server, e.g. `https://patchward.example:8443` (default: the one logged in to)
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// PEM file of the certificate authority that signed the server's certificate

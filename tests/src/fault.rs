@@ -3,10 +3,12 @@
 //! By `strace`, which is installed by `cargo xtask test`. Not here: what must hold afterwards.
 //! Invariant: only the traced program is touched; without `strace` this fails with a hint.
 
+use crate::clock::until;
 use crate::running::{Running, run};
 use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Command;
+use std::time::Duration;
 
 /// What happens at the chosen system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +46,28 @@ pub const ROOM: &str = "write,pwrite64,writev,fallocate,ftruncate,mkdir,mkdirat,
 pub fn end(tracer: &mut Running) -> Result<()> {
     let id = tracer.id();
     let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-    for child in children.unwrap_or_default().split_whitespace() {
+    let children = children.unwrap_or_default();
+    for child in children.split_whitespace() {
         if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
             // It may have ended since it was listed.
             let _ = kill_process(child, Signal::KILL);
         }
     }
-    tracer.kill()
+    tracer.kill()?;
+    // A killed program holds its locks until it is gone; whoever starts it again must not meet them.
+    for child in children.split_whitespace() {
+        until("the traced program to be gone", Duration::from_secs(10), || {
+            Ok(is_gone(child).then_some(()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a process has ended; nobody may have asked how yet.
+fn is_gone(id: &str) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { return true };
+    // The state follows the name, which stands in parentheses.
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Wraps a command so that the fault happens at chosen calls.

@@ -84,7 +84,7 @@ pub struct Paths {
 }
 
 impl Driver {
-    /// A driver; [`Driver::begin`] comes next.
+    /// A driver that has done nothing yet.
     #[must_use]
     pub fn new(
         core: Core<FileDisk>,
