@@ -189,6 +189,33 @@ impl Scene {
         Ok(digest)
     }
 
+    /// So many more devices of the site, enrolled; one approval names them all, in a slot that is open.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn approved_fleet(&mut self, count: usize) -> Result<Vec<Device>> {
+        let server = &self.stage.server;
+        let (family, url) = (self.device.family.clone(), server.url()?);
+        let root = self.family.root_file()?;
+        let mut devices = Vec::new();
+        let mut named = Vec::new();
+        for n in 0..count {
+            let name = format!("pump-{n:03}");
+            let folder = self.stage.folder().join("devices").join(&name);
+            let programs = Programs::for_tests()?;
+            let mut device = Device::from_factory(programs, &folder, &name, &self.factory, &root)?;
+            device.enrol(&pack_for(server, &self.site_id, &family, &url)?)?;
+            let key = device_key(server, &self.site_id, &device.name)?;
+            device.key = Some(key);
+            named.push((device.name.clone(), key));
+            devices.push(device);
+        }
+        let approval = Plan::open_now("all", 1).approval(&self.site_id, &self.next, &named)?;
+        self.site.add_approval(&approval)?;
+        self.site.publish()?;
+        Ok(devices)
+    }
+
     /// Starts the agent.
     ///
     /// # Errors

@@ -2,12 +2,11 @@
 
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::ledger::Kind as Transition;
-use patchward_tests::bin::{Programs, rounds};
+use patchward_tests::bin::rounds;
 use patchward_tests::chance::Chance;
 use patchward_tests::clock::pause;
 use patchward_tests::device::Device;
-use patchward_tests::plan::Plan;
-use patchward_tests::scene::{Cast, Scene, Stage, device_key, pack_for};
+use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::server::QUICK;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -70,27 +69,7 @@ fn explains(device: &Device) -> Result<()> {
 fn an_agent_killed_at_any_instant_leaves_old_or_new_and_a_ledger_that_explains_it() -> Result<()> {
     let count = rounds(200, 20);
     let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("kill"))?;
-    let server = &scene.stage.server;
-    let (family, url) = (scene.device.family.clone(), server.url()?);
-    let root = scene.family.root_file()?;
-    let mut devices = Vec::new();
-    for n in 0..count {
-        let name = format!("pump-{n:03}");
-        let folder = scene.stage.folder().join("devices").join(&name);
-        let programs = Programs::for_tests()?;
-        let mut device = Device::from_factory(programs, &folder, &name, &scene.factory, &root)?;
-        device.enrol(&pack_for(server, &scene.site_id, &family, &url)?)?;
-        device.key = Some(device_key(server, &scene.site_id, &device.name)?);
-        devices.push(device);
-    }
-    // One approval names them all.
-    let named: Vec<_> = devices
-        .iter()
-        .filter_map(|device| device.key.map(|key| (device.name.clone(), key)))
-        .collect();
-    let approval = Plan::open_now("all", 1).approval(&scene.site_id, &scene.next, &named)?;
-    scene.site.add_approval(&approval)?;
-    scene.site.publish()?;
+    let devices = scene.approved_fleet(count)?;
 
     let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());

@@ -3,13 +3,12 @@
 
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::ledger::Kind as Transition;
-use patchward_tests::bin::{Programs, rounds};
+use patchward_tests::bin::rounds;
 use patchward_tests::clock::until;
 use patchward_tests::device::Device;
 use patchward_tests::fault::{self, Fault, When};
-use patchward_tests::plan::Plan;
 use patchward_tests::running::Running;
-use patchward_tests::scene::{Cast, Scene, Stage, device_key, pack_for};
+use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::server::QUICK;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -79,26 +78,7 @@ fn a_power_cut_or_a_bad_disk_at_any_call_leaves_old_or_new_and_the_update_still_
 {
     let points = points();
     let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("sweep"))?;
-    let server = &scene.stage.server;
-    let (family, url) = (scene.device.family.clone(), server.url()?);
-    let root = scene.family.root_file()?;
-    let mut devices = Vec::new();
-    for n in 0..points.len() {
-        let name = format!("pump-{n:03}");
-        let folder = scene.stage.folder().join("devices").join(&name);
-        let programs = Programs::for_tests()?;
-        let mut device = Device::from_factory(programs, &folder, &name, &scene.factory, &root)?;
-        device.enrol(&pack_for(server, &scene.site_id, &family, &url)?)?;
-        device.key = Some(device_key(server, &scene.site_id, &device.name)?);
-        devices.push(device);
-    }
-    let named: Vec<_> = devices
-        .iter()
-        .filter_map(|device| device.key.map(|key| (device.name.clone(), key)))
-        .collect();
-    let approval = Plan::open_now("all", 1).approval(&scene.site_id, &scene.next, &named)?;
-    scene.site.add_approval(&approval)?;
-    scene.site.publish()?;
+    let devices = scene.approved_fleet(points.len())?;
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
