@@ -69,6 +69,8 @@ impl Place {
         }
         let file = |place: &Self| place.path().join("patchward.db").to_str().unwrap().to_owned();
         let mut conn = diesel::SqliteConnection::establish(&file(self)).unwrap();
+        // A server that has just stopped may still be closing its connections.
+        diesel::sql_query("PRAGMA busy_timeout = 10000").execute(&mut conn).unwrap();
         let whole = format!("VACUUM INTO '{}'", file(&copy));
         diesel::sql_query(whole).execute(&mut conn).unwrap();
         copy
