@@ -425,6 +425,7 @@ const fn finishes_an_update(kind: Kind) -> bool {
         | Kind::Held
         | Kind::Preparing
         | Kind::Armed
+        | Kind::Used
         | Kind::Abandoned
         | Kind::Refused
         | Kind::HoldSet

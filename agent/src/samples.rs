@@ -221,7 +221,7 @@ fn plan(image: &ImageTarget) -> Approval {
         action: Action::Install,
         urgency: Urgency::Routine,
         state: ApprovalState::Active,
-        release: ApprovedRelease {
+        release: Some(ApprovedRelease {
             family: family(),
             version: firmware.version.clone(),
             seq: firmware.seq,
@@ -229,7 +229,8 @@ fn plan(image: &ImageTarget) -> Approval {
             path: image.path.clone(),
             image_length: firmware.payload.image_length,
             dossier_sha256: firmware.docs.dossier.sha256,
-        },
+        }),
+        standing: None,
         devices: vec![ApprovedDevice {
             id: DeviceId::new("pump-07").unwrap(),
             key: key(9).public(),

@@ -8,7 +8,7 @@ use crate::error::{Code, Failure, Outcome};
 use crate::here::Language;
 use jiff::tz::TimeZone;
 use patchward_protocol::approval::{
-    Action, Approval, ApprovalState, ApprovedDevice, Need, NeededTime, Urgency,
+    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, Need, NeededTime, Urgency,
 };
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::dossier::Dossier;
@@ -38,25 +38,18 @@ pub fn zone(name: &str) -> Outcome<TimeZone> {
 #[must_use]
 pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> Vec<String> {
     let word = |en, ja| language.pick(en, ja);
-    let release = &approval.release;
     let mut lines = vec![
         format!("{} {} — {}", word("Approval", "承認"), approval.id, state(language, approval)),
         format!("  {} {}", word("site", "医療機関"), approval.site),
-        format!(
-            "  {} {} {} (seq {})",
-            word("release", "リリース"),
-            release.family,
-            release.version,
-            release.seq
-        ),
-        format!("  {} {}", word("image SHA-256", "更新イメージ SHA-256"), release.image_sha256),
-        format!(
-            "  {} {}",
-            word("image fingerprint", "更新イメージ照合コード"),
-            release.image_sha256.fingerprint()
-        ),
-        format!("  {} {}", word("valid until", "有効期限"), both(approval, approval.valid_until)),
     ];
+    if let Some(release) = &approval.release {
+        lines.extend(named_release(language, release));
+    }
+    lines.push(format!(
+        "  {} {}",
+        word("valid until", "有効期限"),
+        both(approval, approval.valid_until)
+    ));
     lines.extend(conditions(language, approval));
     let count = approval.devices.len();
     lines.push(match language {
@@ -74,15 +67,33 @@ pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> V
     lines
 }
 
+fn named_release(language: Language, release: &ApprovedRelease) -> [String; 3] {
+    let word = |en, ja| language.pick(en, ja);
+    [
+        format!(
+            "  {} {} {} (seq {})",
+            word("release", "リリース"),
+            release.family,
+            release.version,
+            release.seq
+        ),
+        format!("  {} {}", word("image SHA-256", "更新イメージ SHA-256"), release.image_sha256),
+        format!(
+            "  {} {}",
+            word("image fingerprint", "更新イメージ照合コード"),
+            release.image_sha256.fingerprint()
+        ),
+    ]
+}
+
 /// What the manufacturer says of the approved release, as last verified on this machine.
 #[must_use]
 pub fn release_lines(
     language: Language,
-    approval: &Approval,
+    release: &ApprovedRelease,
     family: Option<&TrustedSet>,
 ) -> Vec<String> {
     let word = |en, ja| language.pick(en, ja);
-    let release = &approval.release;
     let image = family.and_then(|set| set.image(&release.path).ok().flatten());
     let same = image.filter(|image| image.firmware.payload.image_sha256 == release.image_sha256);
     let Some(image) = same else {

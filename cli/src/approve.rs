@@ -179,7 +179,9 @@ pub fn approve(here: &Here, approve: &Approve) -> Outcome<Said> {
     let dossier = dossier(&server, &family, &family_set, &image)?;
     let summary = |language| {
         let mut lines = approval_text::dossier_lines(language, &dossier);
-        lines.extend(approval_text::release_lines(language, &approval, Some(&family_set)));
+        if let Some(release) = &approval.release {
+            lines.extend(approval_text::release_lines(language, release, Some(&family_set)));
+        }
         lines.extend(short_slots(language, &approval, &image.firmware));
         lines
     };
@@ -276,7 +278,7 @@ fn draw_up(
         action: if terms.rollback { Action::Rollback } else { Action::Install },
         urgency: if terms.emergency { Urgency::Emergency } else { Urgency::Routine },
         state: ApprovalState::Active,
-        release: ApprovedRelease {
+        release: Some(ApprovedRelease {
             family: firmware.family.clone(),
             version: firmware.version.clone(),
             seq: firmware.seq,
@@ -284,7 +286,8 @@ fn draw_up(
             path: image.path.clone(),
             image_length: firmware.payload.image_length,
             dossier_sha256: firmware.docs.dossier.sha256,
-        },
+        }),
+        standing: None,
         devices,
         conditions: Conditions {
             clinical_state: ClinicalCondition::Idle,

@@ -90,10 +90,11 @@ pub fn approvals(here: &Here, draft: &Draft, base: &Base, folder: &Path) -> Outc
     let mut lines = Vec::new();
     for (approval, sha256) in &new {
         lines.extend(approval_text::lines(here.language, approval, *sha256));
-        let id = RepositoryId::Family(approval.release.family.clone());
+        let Some(release) = &approval.release else { continue };
+        let id = RepositoryId::Family(release.family.clone());
         let known = repository::root(here, &id)?.is_some();
         let family = if known { repository::stored(here, &id)? } else { None };
-        lines.extend(approval_text::release_lines(here.language, approval, family.as_ref()));
+        lines.extend(approval_text::release_lines(here.language, release, family.as_ref()));
     }
     Ok(lines)
 }

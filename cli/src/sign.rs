@@ -14,7 +14,7 @@ use crate::key::{self, OpenKey};
 use crate::memory::Memory;
 use crate::said::Said;
 use crate::{rules, show};
-use patchward_protocol::act::{Act, Meaning};
+use patchward_protocol::act::{Act, Meaning, Subject};
 use patchward_protocol::approval::{Action, Approval, ApprovalState, Urgency};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::{Envelope, PayloadType};
@@ -245,10 +245,12 @@ fn write_acts(
         let act = Act {
             v: 1,
             site: act.approval.site,
-            approval: act.approval.id,
-            approval_sha256: act.sha256,
-            targets_version: version,
-            targets_sha256: draft.staged.message_sha256(),
+            subject: Subject::Approval {
+                approval: act.approval.id,
+                approval_sha256: act.sha256,
+                targets_version: version,
+                targets_sha256: draft.staged.message_sha256(),
+            },
             person: key.public.person.clone(),
             name: act.name,
             role: act.role,
@@ -256,6 +258,7 @@ fn write_acts(
             reason: act.reason,
             at: here.at,
             tz: act.approval.tz,
+            compensating: None,
             log_size: None,
             log_root: None,
         };

@@ -12,10 +12,11 @@ use crate::image::ImageRef;
 use crate::key::PublicKey;
 use crate::limits::{
     APPROVAL_BYTES_MAX, APPROVAL_DEVICES_MAX, EMERGENCY_LIFE_S_MAX, ROUTINE_LIFE_S_MAX,
-    SLOTS_PER_DEVICE_MAX, STANDING_LIFE_S_MAX, WAVES_MAX,
+    SLOTS_PER_DEVICE_MAX, STANDING_LIFE_S_MAX, STANDING_SLOTS_PER_DEVICE_MAX, WAVES_MAX,
 };
 use crate::slot::Slot;
 use crate::time::{TimeQuality, Timestamp};
+use crate::tuf::custom::{Class, Firmware, Severity};
 use crate::verified::Verified;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +42,12 @@ pub struct Approval {
     pub urgency: Urgency,
     /// In force, or withdrawn and listed until `valid_until`.
     pub state: ApprovalState,
-    /// The image it permits, and the dossier that was read.
-    pub release: ApprovedRelease,
+    /// The image it permits, and the dossier that was read; none in a standing approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ApprovedRelease>,
+    /// Which releases it permits, in a standing approval; none in every other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingPolicy>,
     /// The devices, each with its own slots.
     pub devices: Vec<ApprovedDevice>,
     /// What must hold on the device.
@@ -62,7 +67,8 @@ pub struct Approval {
 }
 
 /// What an approval permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Install a newer image.
@@ -113,6 +119,42 @@ pub struct ApprovedRelease {
     pub dossier_sha256: Sha256Digest,
 }
 
+/// Which releases a standing approval permits. A device compares it with what the manufacturer
+/// signed of a release; what is not named is not permitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingPolicy {
+    /// Families, 1 to 64.
+    pub families: Vec<FamilyId>,
+    /// Kinds of change, at least one.
+    pub classes: Vec<Class>,
+    /// Least severity of what the release closes.
+    pub severity_min: Severity,
+    /// What counts when a hole is known to be exploited.
+    pub known_exploited: KnownExploited,
+}
+
+/// What counts when a release closes a hole that is known to be exploited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownExploited {
+    /// The severity, as for every other.
+    BySeverity,
+    /// It is permitted whatever its severity.
+    Always,
+}
+
+impl StandingPolicy {
+    /// Whether the policy permits what the manufacturer says of a release.
+    #[must_use]
+    pub fn permits(&self, firmware: &Firmware) -> bool {
+        let exploited = firmware.known_exploited && self.known_exploited == KnownExploited::Always;
+        self.families.contains(&firmware.family)
+            && self.classes.contains(&firmware.class)
+            && (exploited || firmware.severity >= self.severity_min)
+    }
+}
+
 impl ApprovedRelease {
     /// The image, as ledgers and reports name it.
     #[must_use]
@@ -136,7 +178,7 @@ pub struct ApprovedDevice {
     pub key: PublicKey,
     /// Its wave.
     pub wave: u32,
-    /// One to eight alternative slots, in order of time, not overlapping.
+    /// One to eight alternative slots (standing: 32), in order of time, not overlapping.
     pub slots: Vec<Slot>,
     /// A person must be at the device.
     pub attended: bool,
@@ -297,8 +339,39 @@ impl Approval {
         must(life_ms <= self.life_s_max() * 1000, "valid_until", self.life_rule())?;
         must(self.conditions.battery_min <= 100, "conditions.battery_min", "0 to 100 percent")?;
         must(!self.tz.is_empty() && self.tz.len() <= 64, "tz", "an IANA zone name")?;
+        self.check_subject()?;
         self.check_waves()?;
         self.check_devices()
+    }
+
+    /// The families whose devices it may concern.
+    #[must_use]
+    pub fn families(&self) -> Vec<&FamilyId> {
+        let named = self.release.iter().map(|release| &release.family);
+        named.chain(self.standing.iter().flat_map(|policy| &policy.families)).collect()
+    }
+
+    /// Most alternative slots of one device.
+    #[must_use]
+    pub const fn slots_max(&self) -> usize {
+        match self.action {
+            Action::Install | Action::Rollback => SLOTS_PER_DEVICE_MAX,
+            Action::Standing => STANDING_SLOTS_PER_DEVICE_MAX,
+        }
+    }
+
+    fn check_subject(&self) -> Result<(), BadApproval> {
+        let standing = self.action == Action::Standing;
+        must(
+            self.release.is_some() != standing,
+            "release",
+            "named, except in a standing approval",
+        )?;
+        must(self.standing.is_some() == standing, "standing", "in a standing approval only")?;
+        let Some(policy) = &self.standing else { return Ok(()) };
+        must((1..=64).contains(&policy.families.len()), "standing.families", "1 to 64 families")?;
+        must(!policy.classes.is_empty(), "standing.classes", "at least one")?;
+        must(self.urgency == Urgency::Routine, "urgency", "a standing approval is routine")
     }
 
     /// The entry for a device, by id and key together.
@@ -357,7 +430,8 @@ impl Approval {
         let wave = usize::try_from(device.wave).unwrap_or(usize::MAX);
         must(wave < self.waves.len(), "devices.wave", "one of the waves")?;
         let count = device.slots.len();
-        must((1..=SLOTS_PER_DEVICE_MAX).contains(&count), "devices.slots", "1 to 8 slots")?;
+        let rule = "1 to 8 slots (standing: 1 to 32)";
+        must((1..=self.slots_max()).contains(&count), "devices.slots", rule)?;
         let apart = device.slots.iter().zip(device.slots.iter().skip(1));
         must(
             apart.clone().all(|(a, b)| a.end() <= b.start()),

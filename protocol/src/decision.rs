@@ -125,7 +125,7 @@ pub fn admit(own: &Own, offer: &Offer<'_>) -> Admission {
         return Admission::Refused(reason);
     }
     let running = own.installed.as_ref().map(|image| image.image_sha256);
-    if running == Some(offer.approval.release.image_sha256) {
+    if running == Some(offer.firmware.payload.image_sha256) {
         return Admission::Installed;
     }
     let checked = withdrawn_or_spent(own, offer)
@@ -151,7 +151,8 @@ fn entry_for<'a>(own: &Own, offer: &Offer<'a>) -> Result<&'a ApprovedDevice, Rea
 }
 
 fn same_image(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
-    let (release, firmware) = (&offer.approval.release, offer.firmware);
+    let firmware = offer.firmware;
+    let Some(release) = &offer.approval.release else { return Err(Reason::ActionUnknown) };
     if release.family != own.family {
         return Err(Reason::OtherFamily);
     }
@@ -226,7 +227,7 @@ fn admitted(offer: &Offer<'_>, entry: &ApprovedDevice) -> Admitted {
     let approval = offer.approval;
     let wave = approval.waves.iter().find(|wave| wave.n == entry.wave);
     Admitted {
-        image: approval.release.image(),
+        image: offer.firmware.image(),
         approval_sha256: offer.approval_sha256,
         approval_id: approval.id.clone(),
         serial: approval.serial,

@@ -128,6 +128,31 @@ text_id!(
     |text| slug(text, 48)
 );
 text_id!(
+    /// A ward or department of a site, e.g. `5-east`.
+    WardId, "ward id", "1 to 48 characters of a-z, 0-9 and '-', no '-' at either end",
+    |text| slug(text, 48)
+);
+text_id!(
+    /// A kind of equipment as wards count it, e.g. `infusion-pump`.
+    KindId, "equipment kind", "1 to 48 characters of a-z, 0-9 and '-', no '-' at either end",
+    |text| slug(text, 48)
+);
+text_id!(
+    /// A usual window of a site, e.g. `weekday-nights`.
+    WindowId, "window id", "1 to 48 characters of a-z, 0-9 and '-', no '-' at either end",
+    |text| slug(text, 48)
+);
+text_id!(
+    /// A freeze of a site, e.g. `new-year-2027`.
+    FreezeId, "freeze id", "1 to 48 characters of a-z, 0-9 and '-', no '-' at either end",
+    |text| slug(text, 48)
+);
+text_id!(
+    /// A hold, e.g. `north-2026-11-22-3`. Given by the server, never used twice.
+    HoldId, "hold id", "1 to 64 characters of a-z, 0-9 and '-', no '-' at either end",
+    |text| slug(text, 64)
+);
+text_id!(
     /// A hardware model that an image fits, e.g. `infusion-a.rev2`.
     HardwareId, "hardware id", "1 to 64 characters of a-z, 0-9, '.', '_' and '-'",
     |text| file_name(text, 64)

@@ -5,6 +5,7 @@
 //! sending (the agent), storing (the server).
 //! Invariant: entry `seq` follows `seq - 1` and names its digest; the first names none.
 
+use crate::approval::Action;
 use crate::digest::Sha256Digest;
 use crate::envelope::{Envelope, Open, PayloadType, Seal};
 use crate::id::{ApprovalId, DeviceId, LedgerId, PersonId};
@@ -58,6 +59,13 @@ pub struct Fact {
     /// The approval that permitted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRef>,
+    /// What the approval permitted, where it was not an installation: a rollback, or a standing
+    /// approval that this release matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// Hours and minutes of clinical use of the image since it was committed, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clinical_use_s: Option<u64>,
     /// The slot it happened in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Slot>,
@@ -154,6 +162,8 @@ pub enum Kind {
     AwaitingAcceptance,
     /// The new image is good and stays.
     Committed,
+    /// The committed image has been in clinical use for longer; `clinical_use_s` says how long.
+    Used,
     /// Given up before anything changed.
     Abandoned,
     /// Going back.
@@ -263,6 +273,8 @@ impl Fact {
             release: None,
             from: None,
             approval: None,
+            action: None,
+            clinical_use_s: None,
             slot: None,
             clinical_state: None,
             settings_before: None,
@@ -325,6 +337,7 @@ impl Kind {
             | Self::Restarting
             | Self::Trial
             | Self::AwaitingAcceptance
+            | Self::Used
             | Self::Abandoned
             | Self::Refused
             | Self::HoldSet

@@ -50,6 +50,8 @@ pub const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 pub const APPROVAL_DEVICES_MAX: usize = 2_000;
 /// Most alternative slots of one device in one approval.
 pub const SLOTS_PER_DEVICE_MAX: usize = 8;
+/// Most slots of one device in a standing approval.
+pub const STANDING_SLOTS_PER_DEVICE_MAX: usize = 32;
 /// Most waves in one approval.
 pub const WAVES_MAX: usize = 32;
 /// Longest slot, in seconds.
@@ -87,3 +89,29 @@ pub const TREE_ENTRIES_MAX: u64 = 200_000;
 pub const TREE_PATH_BYTES_MAX: usize = 1024;
 /// Most bytes of one part of a path in a tree archive.
 pub const TREE_NAME_BYTES_MAX: usize = 255;
+
+/// Most bytes of a wave proof: two ledger entries of each of 2000 devices.
+pub const WAVE_PROOF_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most characters of the reason of a hold.
+pub const HOLD_REASON_CHARS_MAX: usize = 400;
+/// When somebody must look at a hold again, in seconds after it was set.
+pub const HOLD_REVIEW_S: i64 = 72 * 3600;
+/// Longest time that a poll may stand, in seconds.
+pub const POLL_WAIT_S_MAX: u32 = 60;
+/// Most bytes of a site's inventory: 10,000 devices.
+pub const INVENTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most bytes of an inventory as JSON.
+pub const INVENTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most devices of a site's inventory.
+pub const INVENTORY_DEVICES_MAX: usize = 20_000;
+/// Most wards, people, windows or freezes of a site.
+pub const INVENTORY_LIST_MAX: usize = 1_000;
+/// Most kinds, windows, dates or hours in one list of an inventory.
+pub const INVENTORY_PART_MAX: usize = 400;
+/// Most bytes of a name or a reason in an inventory.
+pub const INVENTORY_TEXT_BYTES_MAX: usize = 400;
+/// Longest window, in minutes.
+pub const WINDOW_MINUTES_MAX: u32 = 24 * 60;
+/// Longest soak of a wave, in seconds.
+pub const SOAK_S_MAX: u64 = 90 * 24 * 3600;

@@ -111,6 +111,9 @@ reasons! {
     ReceiptWrong, "receipt_wrong", Untrusted,
         "The server's receipt does not match this device's ledger. It is ignored; reports are kept and sent again.",
         "サーバーの受領証が機器記録と一致しないため無視しました。報告は保持し再送します。";
+    RecordSplit, "record_split", Untrusted,
+        "The server shows another history of the site's record than before. Keep this device's copy and tell IT security.",
+        "サーバーの監査記録が以前の内容と食い違っています。この機器の控えを保全し、情報セキュリティ担当へ連絡してください。";
     ExampleKeys, "example_keys", Untrusted,
         "These are the public example keys, whose secrets everybody knows. Make keys of your own.",
         "公開されている例示用の鍵です。必ず独自の鍵を作成してください。";
@@ -164,6 +167,12 @@ reasons! {
     MustPassThrough, "must_pass_through", Incompatible,
         "An intermediate release must be installed first.",
         "先に途中のリリースを適用する必要があります。";
+    RollbackNotPermitted, "rollback_not_permitted", Incompatible,
+        "The manufacturer does not permit going back from the installed version to this one.",
+        "現在の版からこの版へ戻すことを製造販売業者は認めていません。";
+    StandingNoMatch, "standing_no_match", Incompatible,
+        "The release is outside what the standing approval permits. Approve it by itself.",
+        "このリリースは事前承認の範囲外です。個別に承認してください。";
     ActionUnknown, "action_unknown", Incompatible,
         "The approval asks for an action that this software does not know yet. It waits.",
         "承認の動作をこのソフトウェアはまだ実行できません。待機します。";
@@ -202,6 +211,12 @@ reasons! {
     WaveUnproven, "wave_unproven", Untrusted,
         "The server says the wave is open but does not prove it. It is taken as not open.",
         "段階開始の証明がないため、開始されていないものとして扱います。";
+    PartnerUnproven, "partner_unproven", Hold,
+        "The partner device, which must work while this one does not, is not proven to work after its update.",
+        "この機器の停止中に代わりとなる機器が、更新後に正常であることを確認できていません。";
+    RolloutHalted, "rollout_halted", Hold,
+        "The rollout has halted because devices failed or stayed silent. A person must look and resume it by signature.",
+        "不具合または応答のない機器があり、展開を自動停止しました。確認のうえ署名により再開してください。";
     HeldHere, "held_here", Hold,
         "Somebody at this device said not now.",
         "この機器で保留が指示されています。";
@@ -255,6 +270,9 @@ reasons! {
     InstallFailed, "install_failed", Fault,
         "The image could not be staged or activated.",
         "更新イメージの書き込みまたは切り替えに失敗しました。";
+    SettingsChanged, "settings_changed", Fault,
+        "The device's settings are not the same after the update as before. A person must check and release it.",
+        "更新の前後で機器の設定が一致しません。確認のうえ使用の可否を判断してください。";
     RestartFailed, "restart_failed", Fault,
         "The restart did not lead to the new image.",
         "再起動後に新しい版へ切り替わりませんでした。";

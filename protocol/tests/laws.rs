@@ -84,7 +84,7 @@ fn approval() -> Approval {
         action: Action::Install,
         urgency: Urgency::Routine,
         state: ApprovalState::Active,
-        release: ApprovedRelease {
+        release: Some(ApprovedRelease {
             family: firmware.family.clone(),
             version: firmware.version.clone(),
             seq: firmware.seq,
@@ -92,7 +92,8 @@ fn approval() -> Approval {
             path: path(),
             image_length: firmware.payload.image_length,
             dossier_sha256: firmware.docs.dossier.sha256,
-        },
+        }),
+        standing: None,
         devices: vec![ApprovedDevice {
             id: DeviceId::new("pump-07").unwrap(),
             key: SecretKey::from_seed(&[1; 32]).public(),
@@ -305,7 +306,7 @@ fn an_offer_for_somebody_or_something_else_is_refused() {
         (|_, _, f, _| f.payload.image_sha256 = Sha256Digest::of(b"x"), Reason::ApprovalOtherImage),
         (|_, _, f, _| f.payload.image_length = 6, Reason::ApprovalOtherImage),
         (|_, _, f, _| f.docs.dossier.sha256 = Sha256Digest::of(b"x"), Reason::ApprovalOtherImage),
-        (|_, a, _, _| a.release.seq = Seq(8), Reason::ApprovalOtherImage),
+        (|_, a, _, _| a.release.as_mut().unwrap().seq = Seq(8), Reason::ApprovalOtherImage),
         (|o, _, _, _| o.family = FamilyId::new("acme.other").unwrap(), Reason::OtherFamily),
         (|o, _, _, _| o.hardware = HardwareId::new("rev1").unwrap(), Reason::OtherHardware),
         (|o, _, _, _| o.kind = Kind::Slots, Reason::OtherInstaller),
@@ -344,7 +345,7 @@ fn an_offer_for_somebody_or_something_else_is_refused() {
 #[test]
 fn the_installed_image_is_not_installed_again() {
     let same = |o: &mut Own, a: &mut Approval, _: &mut Firmware, _: &mut Vec<SignedBy>| {
-        o.installed.as_mut().unwrap().image_sha256 = a.release.image_sha256;
+        o.installed.as_mut().unwrap().image_sha256 = a.release.as_ref().unwrap().image_sha256;
     };
     assert_eq!(admitted_after(same), Admission::Installed);
 }

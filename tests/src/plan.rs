@@ -72,7 +72,7 @@ impl Plan {
             action: Action::Install,
             urgency: Urgency::Routine,
             state: ApprovalState::Active,
-            release: ApprovedRelease {
+            release: Some(ApprovedRelease {
                 family: firmware.family.clone(),
                 version: firmware.version.clone(),
                 seq: firmware.seq,
@@ -80,7 +80,8 @@ impl Plan {
                 path: release.path.clone(),
                 image_length: firmware.payload.image_length,
                 dossier_sha256: firmware.docs.dossier.sha256,
-            },
+            }),
+            standing: None,
             devices: devices.iter().map(device).collect(),
             conditions: Conditions {
                 clinical_state: ClinicalCondition::Idle,

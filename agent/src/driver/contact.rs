@@ -167,6 +167,9 @@ impl Device {
             agent_version: AGENT_VERSION.to_owned(),
             family_timestamp: self.family.timestamp_version(),
             site_timestamp: self.site.timestamp_version(),
+            slot: None,
+            wait_s: None,
+            directive_sha256: None,
         };
         let envelope = Envelope::seal(PayloadType::Poll, &poll, self.keys.link.as_ref())?;
         let json = serde_json::to_vec(&envelope).map_err(ContactError::Write)?;

@@ -220,10 +220,11 @@ fn one(
     let mut refuse = |reason, detail: &str| {
         offers.refused.push((approval.id.clone(), refusal(reason, sha256, detail)));
     };
-    if approval.release.family != own.family {
+    if !approval.families().contains(&&own.family) {
         return refuse(Reason::OtherFamily, "");
     }
-    let image = match family.image(&approval.release.path) {
+    let Some(release) = &approval.release else { return refuse(Reason::ActionUnknown, "") };
+    let image = match family.image(&release.path) {
         Ok(Some(image)) => image,
         Ok(None) => return refuse(Reason::ApprovalOtherImage, "no such release is signed"),
         Err(error) => return refuse(Reason::ReleaseMalformed, &error.source.to_string()),

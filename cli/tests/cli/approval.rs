@@ -3,7 +3,7 @@
 use crate::double::Double;
 use crate::place::{PREPARE, Place, dated};
 use base64::Engine as _;
-use patchward_protocol::act::{Act, Meaning};
+use patchward_protocol::act::{Act, Meaning, Subject};
 use patchward_protocol::approval::{Approval, ApprovalState};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::{Envelope, PayloadType};
@@ -119,10 +119,13 @@ fn the_signed_act_names_the_approval_the_targets_and_the_person() {
         Envelope::read(&compact(&place.read("a1/acts/infusion-a-12-v2.v2.ta.act.json"))).unwrap();
     let act: Act = sealed.open::<Act>(PayloadType::Act, &public).unwrap().into_inner();
     let approval = place.read("a1/targets/approval/infusion-a-12-v2.json");
-    assert_eq!(act.approval_sha256, Sha256Digest::of(&approval));
+    let Subject::Approval { approval_sha256, targets_sha256, .. } = act.subject else {
+        panic!("an act on an approval: {:?}", act.subject)
+    };
+    assert_eq!(approval_sha256, Sha256Digest::of(&approval));
     assert_eq!((act.meaning, act.name.as_str()), (Meaning::Approved, "田中花子"));
     let shown = place.json(&format!("stage show {staged}"));
-    assert_eq!(shown["signed_sha256"], json!(act.targets_sha256));
+    assert_eq!(shown["signed_sha256"], json!(targets_sha256));
 }
 
 #[test]

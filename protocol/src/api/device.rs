@@ -4,14 +4,17 @@
 //! rises per device, because a device may have no clock.
 
 use super::endpoint::{Description, Endpoint, Method, caller};
+use crate::digest::Sha256Digest;
 use crate::directive::Directive;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, FamilyId, HardwareId, LedgerId, SiteId};
 use crate::image::ImageRef;
 use crate::key::PublicKey;
 use crate::limits::REPORT_BYTES_MAX;
+use crate::proof::WaveProof;
 use crate::reason::Reason;
 use crate::receipt::Nonce;
+use crate::slot::Slot;
 use serde::{Deserialize, Serialize};
 
 /// A device joins a site.
@@ -135,6 +138,18 @@ pub struct Poll {
     pub family_timestamp: u64,
     /// Version of the site's timestamp that it holds; 0 for none.
     pub site_timestamp: u64,
+    /// The next or open slot of the update that waits, so that people read the same sentence here
+    /// and there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+    /// How long the server may leave this poll standing, in seconds, at most
+    /// [`crate::limits::POLL_WAIT_S_MAX`]. It answers at once when anything about `directive`
+    /// differs from what the device heard last (`directive_sha256`), or starts to differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_s: Option<u32>,
+    /// Digest of the canonical bytes of the last directive heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directive_sha256: Option<Sha256Digest>,
 }
 
 /// Reply of [`CheckIn`].
@@ -195,6 +210,20 @@ pub struct ReportReply {
     pub receipt: Envelope,
 }
 
+/// A device fetches the proof that a wave is open; bytes named by their digest, cacheable for ever.
+#[derive(Debug)]
+pub struct ReadWaveProof;
+
+impl Endpoint for ReadWaveProof {
+    type Caller = caller::Reader;
+    type Path = (String, String);
+    type Body = ();
+    type Reply = WaveProof;
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/v1/sites/{site}/wave-proofs/{sha256}";
+    const SUMMARY: &'static str = "What devices of the wave before signed, to prove a wave open";
+}
+
 /// The endpoints of this file.
 #[must_use]
 pub fn endpoints() -> Vec<Description> {
@@ -202,5 +231,6 @@ pub fn endpoints() -> Vec<Description> {
         Description::of::<Enrol>("Enrol"),
         Description::of::<CheckIn>("CheckIn"),
         Description::of::<Report>("Report"),
+        Description::of::<ReadWaveProof>("ReadWaveProof"),
     ]
 }

@@ -141,6 +141,24 @@ codes! {
     RequestInvalid, "request_invalid", 422, Never,
         "A value is outside what is allowed; the detail says which and what is.",
         "許可されない値があります。詳細を確認してください。";
+    InventoryConflict, "inventory_conflict", 409, Never,
+        "Somebody else changed the inventory meanwhile. Read it again, redo the change, send it again.",
+        "他の人が先に台帳を変更しました。読み直して変更をやり直し、再送してください。";
+    InventoryInvalid, "inventory_invalid", 422, Never,
+        "The inventory breaks a rule; the detail names each. Nothing was changed.",
+        "台帳に不備があります。詳細を確認してください。何も変更されていません。";
+    HoldUnknown, "hold_unknown", 404, Never,
+        "There is no such hold, or it is not yours to lift.",
+        "該当する保留がないか、解除の権限がありません。";
+    HoldLifted, "hold_lifted", 409, Never,
+        "This hold is lifted already.",
+        "この保留は解除済みです。";
+    ActRefused, "act_refused", 422, Never,
+        "The act is not one that counts here (signer, subject, meaning or state); the detail says why. Nothing was changed.",
+        "この行為は受け付けられません(署名者・対象・意味・状態)。詳細を確認してください。何も変更されていません。";
+    CampaignConflict, "campaign_conflict", 409, Never,
+        "Somebody else changed the campaign meanwhile. Read it again and send it again.",
+        "他の人が先に展開計画を変更しました。読み直して再送してください。";
     TooManyRequests, "too_many_requests", 429, Later,
         "Too many requests. Ask again after the time in Retry-After.",
         "要求が多すぎます。Retry-After の時間後に再試行してください。";

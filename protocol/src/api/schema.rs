@@ -6,7 +6,8 @@
 use super::error::ErrorCode;
 use crate::digest::Sha256Digest;
 use crate::id::{
-    ApprovalId, DeviceId, FamilyId, HardwareId, LedgerId, PersonId, RepositoryId, SiteId, Version,
+    ApprovalId, DeviceId, FamilyId, FreezeId, HardwareId, HoldId, KindId, LedgerId, PersonId,
+    RepositoryId, SiteId, Version, WardId, WindowId,
 };
 use crate::key::PublicKey;
 use crate::reason::Reason;
@@ -36,6 +37,11 @@ texts! {
     ApprovalId, "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", "An approval within its site";
     DeviceId, "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", "A device within its site";
     FamilyId, "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\\.[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", "A device family: manufacturer, dot, name";
+    FreezeId, "^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$", "A freeze of a site";
+    HoldId, "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", "A hold";
+    KindId, "^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$", "A kind of equipment";
+    WardId, "^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$", "A ward of a site";
+    WindowId, "^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$", "A usual window of a site";
     HardwareId, "^[a-z0-9_-][a-z0-9._-]{0,63}$", "A hardware model that an image fits";
     LedgerId, "^[0-9a-fA-F]{32}$", "A device's ledger: 16 random bytes";
     Nonce, "^[0-9a-fA-F]{32}$", "Sixteen random bytes";

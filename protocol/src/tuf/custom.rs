@@ -7,6 +7,7 @@
 
 use crate::digest::Sha256Digest;
 use crate::id::{FamilyId, HardwareId, Seq, TargetPath, Version};
+use crate::image::ImageRef;
 use crate::limits::IMAGE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +193,17 @@ impl Firmware {
         let firmware = Self::deserialize(fw).map_err(shape)?;
         firmware.check()?;
         Ok(firmware)
+    }
+
+    /// The image, as ledgers and reports name it.
+    #[must_use]
+    pub fn image(&self) -> ImageRef {
+        ImageRef {
+            family: self.family.clone(),
+            version: self.version.clone(),
+            seq: self.seq,
+            image_sha256: self.payload.image_sha256,
+        }
     }
 
     /// Checks what types cannot say.

@@ -119,9 +119,14 @@ fn directive(
     let named = site.approvals.active(&poll.device, device_key, at);
     let first = named.filter(|(_, device)| device.wave == FIRST_WAVE);
     let open = first
-        .map(|(published, _)| WaveOpen { approval_sha256: published.sha256, wave: FIRST_WAVE })
+        .map(|(published, _)| WaveOpen {
+            approval_sha256: published.sha256,
+            image_sha256: None,
+            wave: FIRST_WAVE,
+            proof: None,
+        })
         .collect();
-    Directive { open, holds: Vec::new() }
+    Directive { open, holds: Vec::new(), lifts: Vec::new() }
 }
 
 /// Another one than the device holds: also an older one, so that a device that was fast-forwarded by

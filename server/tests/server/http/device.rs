@@ -101,6 +101,9 @@ impl Device {
             agent_version: "0.1.0".to_owned(),
             family_timestamp: 0,
             site_timestamp: 0,
+            slot: None,
+            wait_s: None,
+            directive_sha256: None,
         }
     }
 

@@ -169,7 +169,7 @@ fn approval(serial: u64, id: &str, devices: &[(&Device, u32)]) -> Approval {
         action: Action::Install,
         urgency: Urgency::Routine,
         state: ApprovalState::Active,
-        release: ApprovedRelease {
+        release: Some(ApprovedRelease {
             family: "acme.a".parse().unwrap(),
             version: "2.0.0".parse().unwrap(),
             seq: Seq(2),
@@ -177,7 +177,8 @@ fn approval(serial: u64, id: &str, devices: &[(&Device, u32)]) -> Approval {
             image_sha256: Sha256Digest::of(b"image"),
             image_length: 5,
             dossier_sha256: Sha256Digest::of(b"dossier"),
-        },
+        }),
+        standing: None,
         devices: devices.iter().map(device).collect(),
         conditions: Conditions {
             clinical_state: ClinicalCondition::Idle,
