@@ -29,7 +29,7 @@ impl Weekday {
 
     /// The day of a date.
     #[must_use]
-    pub const fn of(date: CivilDate) -> Self {
+    pub fn of(date: CivilDate) -> Self {
         Self::from_jiff(date.0.weekday())
     }
 

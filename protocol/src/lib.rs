@@ -32,13 +32,17 @@ pub mod inventory;
 pub mod key;
 pub mod ledger;
 pub mod limits;
+pub mod merkle;
 pub mod pack;
 pub mod proof;
 pub mod reason;
 pub mod receipt;
+pub mod record;
 pub mod slot;
 pub mod time;
 pub mod tree;
 pub mod tuf;
 pub mod verified;
 pub mod why;
+#[cfg(feature = "zones")]
+pub mod window;

@@ -101,10 +101,8 @@ pub const POLL_WAIT_S_MAX: u32 = 60;
 /// Most bytes of a site's inventory: 10,000 devices.
 pub const INVENTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Most bytes of an inventory as JSON.
-pub const INVENTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most devices of a site's inventory.
-pub const INVENTORY_DEVICES_MAX: usize = 20_000;
+pub const INVENTORY_DEVICES_MAX: usize = 10_000;
 /// Most wards, people, windows or freezes of a site.
 pub const INVENTORY_LIST_MAX: usize = 1_000;
 /// Most kinds, windows, dates or hours in one list of an inventory.
@@ -115,3 +113,31 @@ pub const INVENTORY_TEXT_BYTES_MAX: usize = 400;
 pub const WINDOW_MINUTES_MAX: u32 = 24 * 60;
 /// Longest soak of a wave, in seconds.
 pub const SOAK_S_MAX: u64 = 90 * 24 * 3600;
+
+/// Most bytes of one entry of a site's record.
+pub const RECORD_ENTRY_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a checkpoint with its signatures.
+pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
+/// Most days for which windows are expanded at once.
+pub const WINDOW_SPAN_DAYS_MAX: i64 = 800;
+
+/// Most bytes of a message on the clinical socket.
+pub const CLINICAL_MESSAGE_BYTES_MAX: usize = 1024;
+/// Most characters of the words that explain why a device is in use.
+pub const CLINICAL_WHY_CHARS_MAX: usize = 200;
+/// Longest lease of an application that is idle, in seconds.
+pub const LEASE_S_MAX: u32 = 15;
+/// Longest deferral at the device, in minutes.
+pub const DEFER_MINUTES_MAX: u32 = 24 * 60;
+/// Longest time that a person counts as present at the device after saying so, in minutes.
+pub const PRESENT_MINUTES_MAX: u32 = 30;
+/// Most connections to the clinical socket.
+pub const CLINICAL_CONNECTIONS_MAX: usize = 16;
+/// Most connections of one application to the clinical socket.
+pub const CLINICAL_CONNECTIONS_PER_APP_MAX: usize = 4;
+/// How soon a connection to the clinical socket must say who it is, in milliseconds.
+pub const CLINICAL_HELLO_MS_MAX: u64 = 5_000;
+/// Most messages of one connection to the clinical socket at once.
+pub const CLINICAL_BURST_MAX: u64 = 20;
+/// Beyond a burst, least milliseconds between two messages of one connection.
+pub const CLINICAL_MESSAGE_MS_MIN: u64 = 50;
