@@ -4,6 +4,7 @@
 //! does not compile. The list in [`all`] feeds the OpenAPI document and the test that tries every
 //! endpoint with every wrong caller.
 
+pub mod consent;
 pub mod device;
 pub mod endpoint;
 pub mod error;
@@ -21,6 +22,7 @@ pub use endpoint::{Description, Endpoint, Method, Who};
 #[must_use]
 pub fn all() -> Vec<Description> {
     let mut all = Vec::new();
+    all.extend(consent::endpoints());
     all.extend(device::endpoints());
     all.extend(files::endpoints());
     all.extend(operator::endpoints());
