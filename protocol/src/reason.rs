@@ -114,6 +114,12 @@ reasons! {
     RecordSplit, "record_split", Untrusted,
         "The server shows another history of the site's record than before. Keep this device's copy and tell IT security.",
         "サーバーの監査記録が以前の内容と食い違っています。この機器の控えを保全し、情報セキュリティ担当へ連絡してください。";
+    CheckpointWrong, "checkpoint_wrong", Untrusted,
+        "The checkpoint of the site's record is not validly signed by the server's record key. It is ignored; ask who changed the server.",
+        "監査記録のチェックポイントの署名が正しくないため無視しました。サーバーの変更の有無を確認してください。";
+    RecordRewritten, "record_rewritten", Untrusted,
+        "The site's record does not continue the one that was seen before: entries were removed or changed, or others are shown another record. Keep both checkpoints and tell IT security.",
+        "監査記録が以前に確認したものの続きになっていません(削除・改変、または相手により異なる記録の提示)。両方のチェックポイントを保存し、情報セキュリティ担当へ連絡してください。";
     ExampleKeys, "example_keys", Untrusted,
         "These are the public example keys, whose secrets everybody knows. Make keys of your own.",
         "公開されている例示用の鍵です。必ず独自の鍵を作成してください。";
