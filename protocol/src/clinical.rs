@@ -8,16 +8,22 @@
 
 pub mod participants;
 
-use crate::canonical::{self, Charset, ReadJson};
+use crate::canonical::{self, Charset};
 use crate::id::{PersonId, Version};
 use crate::limits::{
     CLINICAL_MESSAGE_BYTES_MAX, CLINICAL_WHY_CHARS_MAX, DEFER_MINUTES_MAX, LEASE_S_MAX,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Version of the messages that this code speaks.
 pub const CLINICAL_V: u32 = 1;
+
+/// Bytes that are not exactly one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a message of the clinical socket")]
+pub struct NotAMessage;
 
 /// A value of a message that breaks its rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -186,11 +192,8 @@ impl LeaseS {
 
     /// In milliseconds.
     #[must_use]
-    pub const fn ms(self) -> u64 {
-        // `From` is not const; a u32 always fits.
-        #[expect(clippy::as_conversions, reason = "widening")]
-        let seconds = self.0 as u64;
-        seconds.saturating_mul(1000)
+    pub fn ms(self) -> u64 {
+        u64::from(self.0).saturating_mul(1000)
     }
 }
 
@@ -214,14 +217,13 @@ impl DeferMinutes {
 }
 
 macro_rules! through {
-    ($($whole:ident, $part:ident;)*) => {
+    ($($whole:ident, $part:ident, |$given:ident| $new:expr;)*) => {
         $(
             impl TryFrom<$part> for $whole {
                 type Error = Rule;
 
-                #[allow(clippy::needless_borrow, reason = "texts are borrowed, numbers are not")]
-                fn try_from(part: $part) -> Result<Self, Rule> {
-                    Self::take(part)
+                fn try_from($given: $part) -> Result<Self, Rule> {
+                    $new
                 }
             }
 
@@ -234,44 +236,20 @@ macro_rules! through {
     };
 }
 
-impl AppId {
-    fn take(text: String) -> Result<Self, Rule> {
-        Self::new(&text)
-    }
-}
-
-impl Why {
-    fn take(text: String) -> Result<Self, Rule> {
-        Self::new(&text)
-    }
-}
-
-impl LeaseS {
-    fn take(seconds: u32) -> Result<Self, Rule> {
-        Self::new(seconds)
-    }
-}
-
-impl DeferMinutes {
-    fn take(minutes: u32) -> Result<Self, Rule> {
-        Self::new(minutes)
-    }
-}
-
 through! {
-    AppId, String;
-    Why, String;
-    LeaseS, u32;
-    DeferMinutes, u32;
+    AppId, String, |text| Self::new(&text);
+    Why, String, |text| Self::new(&text);
+    LeaseS, u32, |seconds| Self::new(seconds);
+    DeferMinutes, u32, |minutes| Self::new(minutes);
 }
 
 impl FromApp {
     /// Reads one message.
     ///
     /// # Errors
-    /// [`ReadJson`] when it is not exactly one of these messages.
-    pub fn read(bytes: &[u8]) -> Result<Self, ReadJson> {
-        canonical::read(bytes, CLINICAL_MESSAGE_BYTES_MAX, Charset::Unicode)
+    /// [`NotAMessage`].
+    pub fn read(bytes: &[u8]) -> Result<Self, NotAMessage> {
+        read(bytes)
     }
 
     /// Writes the message.
@@ -285,9 +263,9 @@ impl ToApp {
     /// Reads one message.
     ///
     /// # Errors
-    /// [`ReadJson`] when it is not exactly one of these messages.
-    pub fn read(bytes: &[u8]) -> Result<Self, ReadJson> {
-        canonical::read(bytes, CLINICAL_MESSAGE_BYTES_MAX, Charset::Unicode)
+    /// [`NotAMessage`].
+    pub fn read(bytes: &[u8]) -> Result<Self, NotAMessage> {
+        read(bytes)
     }
 
     /// Writes the message.
@@ -295,6 +273,14 @@ impl ToApp {
     pub fn write(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// A message is an object: a list with the same values in order is none.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotAMessage> {
+    if bytes.first() != Some(&b'{') {
+        return Err(NotAMessage);
+    }
+    canonical::read(bytes, CLINICAL_MESSAGE_BYTES_MAX, Charset::Unicode).map_err(|_| NotAMessage)
 }
 
 #[cfg(test)]

@@ -339,6 +339,8 @@ pub enum Interlock {
     InUse,
     /// No valid answer.
     Silent,
+    /// Only a person at the device can say that it is free, and none has.
+    NobodyHere,
     /// None is configured.
     Missing,
     /// The device's owner states in its configuration that none is needed, and why.
@@ -440,6 +442,7 @@ fn interlock(admitted: &Admitted, moment: &Moment) -> Option<Reason> {
         Interlock::Free { .. } => Some(Reason::Settling),
         Interlock::InUse => Some(Reason::InUse),
         Interlock::Silent => Some(Reason::InterlockSilent),
+        Interlock::NobodyHere => Some(Reason::NeedsPerson),
         Interlock::Missing => Some(Reason::InterlockMissing),
         Interlock::NotNeeded => None,
     }

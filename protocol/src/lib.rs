@@ -19,6 +19,7 @@ pub mod act;
 pub mod api;
 pub mod approval;
 pub mod canonical;
+pub mod clinical;
 pub mod civil;
 pub mod decision;
 pub mod digest;

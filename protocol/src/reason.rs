@@ -238,6 +238,9 @@ reasons! {
     InterlockMissing, "interlock_missing", Hold,
         "No clinical interlock is configured. Configure one, or state in the configuration why none is needed.",
         "使用状態の確認方法が設定されていません。設定するか、不要な理由を設定に記載してください。";
+    InterlockNotReady, "interlock_not_ready", Hold,
+        "The clinical application did not lock the start of therapy. It is asked again; nothing is forced.",
+        "臨床アプリケーションが治療開始をロックしていません。再度確認し、強制的に開始することはありません。";
     Settling, "settling", Hold,
         "The device has not been free for long enough yet.",
         "使用終了からの待ち時間が経過していません。";
@@ -250,6 +253,18 @@ reasons! {
     BatteryLow, "battery_low", Hold,
         "The battery is too low, or its charge is not known.",
         "バッテリー残量が不足しているか、不明です。";
+    TemperatureUnfit, "temperature_unfit", Hold,
+        "The device is too hot or too cold for an update, or its temperature is not known.",
+        "機器の温度が更新に適した範囲にないか、不明です。";
+    FreeSpaceLow, "free_space_low", Hold,
+        "There is too little free space for an update, or it is not known.",
+        "更新に必要な空き容量が不足しているか、不明です。";
+    StorageWorn, "storage_worn", Hold,
+        "The storage is worn out or its health is not known. Have it checked before an update.",
+        "記憶装置が劣化しているか、状態が不明です。更新の前に点検してください。";
+    UnitNotActive, "unit_not_active", Hold,
+        "A service that the device needs does not run, or cannot be asked. Find out why before an update.",
+        "必要なサービスが動作していないか、確認できません。更新の前に原因を確認してください。";
     Superseded, "superseded", Hold,
         "A newer approved release takes its place.",
         "承認された新しいリリースに置き換えられました。";

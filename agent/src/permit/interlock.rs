@@ -94,7 +94,7 @@ impl Answer {
         match self.heard {
             Heard::Free { .. } => ClinicalState::Idle,
             Heard::InUse => ClinicalState::InUse,
-            Heard::Silent | Heard::Missing => ClinicalState::Unknown,
+            Heard::Silent | Heard::NobodyHere | Heard::Missing => ClinicalState::Unknown,
             Heard::NotNeeded => ClinicalState::NotNeeded,
         }
     }
