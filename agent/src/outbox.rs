@@ -107,8 +107,12 @@ impl Outbox {
         }
         let entries = ledger.entries_from(self.next_seq, ENTRIES_MAX, BYTES_MAX)?;
         let last = entries.last().cloned();
-        let request =
-            ReportRequest { site: self.site.clone(), device: self.device.clone(), entries };
+        let request = ReportRequest {
+            site: self.site.clone(),
+            device: self.device.clone(),
+            entries,
+            log_size_seen: None,
+        };
         let json = serde_json::to_vec(&request).map_err(DeliverError::Write)?;
         let answer = client.post_json(Report::PATH, json, None, REPLY_BYTES_MAX).await?;
         if answer.status != 200 {

@@ -15,6 +15,7 @@ use crate::keys::Keyring;
 use crate::limits::REPORTS_WAITING_MAX;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
+use crate::record::read::Checkpoints;
 use crate::record::writer::{self, Recorder};
 use arc_swap::ArcSwap;
 use patchward_protocol::tuf::build::TargetsSpec;
@@ -57,6 +58,8 @@ pub struct App {
     pub device_tokens: DeviceTokens,
     /// Stores reports.
     pub recorder: Recorder,
+    /// Signed checkpoints of sites' records.
+    pub checkpoints: Checkpoints,
     /// Where devices find this server; set when it listens.
     pub address: OnceLock<Address>,
     /// How many more targets may be sent at once.
@@ -114,6 +117,7 @@ impl App {
             address: OnceLock::new(),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             snapshot: ArcSwap::default(),
+            checkpoints: Checkpoints::default(),
             recorder,
             config,
             mode,

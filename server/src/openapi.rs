@@ -6,7 +6,7 @@
 
 use patchward_protocol::api::endpoint::{Description, Endpoint, Method, Who};
 use patchward_protocol::api::error::{ErrorCode, Problem};
-use patchward_protocol::api::{self, device, operator, repository, site, token};
+use patchward_protocol::api::{self, device, operator, record, repository, site, token};
 use patchward_protocol::{ledger, receipt};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -69,6 +69,7 @@ fn shapes(generator: &mut SchemaGenerator) -> BTreeMap<&'static str, Shapes> {
         ("CheckIn", shapes_of::<device::CheckIn>(generator)),
         ("Report", shapes_of::<device::Report>(generator)),
         ("ShowServer", shapes_of::<operator::ShowServer>(generator)),
+        ("ReadRecord", shapes_of::<record::ReadRecord>(generator)),
         ("OpenRepository", shapes_of::<repository::OpenRepository>(generator)),
         ("ShowRepository", shapes_of::<repository::ShowRepository>(generator)),
         ("Publish", shapes_of::<repository::Publish>(generator)),

@@ -4,6 +4,7 @@
 //! rises per device, because a device may have no clock.
 
 use super::endpoint::{Description, Endpoint, Method, caller};
+use super::record::RecordShown;
 use crate::digest::Sha256Digest;
 use crate::directive::Directive;
 use crate::envelope::Envelope;
@@ -200,6 +201,9 @@ pub struct ReportRequest {
     pub device: DeviceId,
     /// The entries, each signed by the device key.
     pub entries: Vec<Envelope>,
+    /// Size of the site's record in the last checkpoint that the device keeps; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_size_seen: Option<u64>,
 }
 
 /// Reply of [`Report`].
@@ -208,6 +212,9 @@ pub struct ReportRequest {
 pub struct ReportReply {
     /// [`crate::receipt::Receipt`], signed by the record key.
     pub receipt: Envelope,
+    /// The site's record with the delivered entries in it; for [`crate::record::witness::witness`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordShown>,
 }
 
 /// A device fetches the proof that a wave is open; bytes named by their digest, cacheable for ever.

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod error;
 pub mod files;
 pub mod operator;
+pub mod record;
 pub mod repository;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Description> {
     all.extend(device::endpoints());
     all.extend(files::endpoints());
     all.extend(operator::endpoints());
+    all.extend(record::endpoints());
     all.extend(repository::endpoints());
     all.extend(site::endpoints());
     all.extend(token::endpoints());

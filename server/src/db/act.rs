@@ -4,7 +4,10 @@
 
 use super::schema::acts;
 use super::{Connection, DbError, queries};
+use crate::record::log;
 use diesel::prelude::*;
+use patchward_protocol::id::RepositoryId;
+use patchward_protocol::record::entry::{Body, ServerAct};
 use patchward_protocol::time::Timestamp;
 
 /// One act.
@@ -50,11 +53,19 @@ queries! {
     }
 }
 
-/// Appends an act. Writers come one after the other, so the numbers have no gaps.
+/// Appends an act, and makes one about a site an entry of that site's record too. Writers come one
+/// after the other, so the numbers have no gaps.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn append(conn: &mut Connection, act: &Act) -> Result<(), DbError> {
     let next = last_n(conn)?.unwrap_or(0).saturating_add(1);
-    insert(conn, next, act, &act.detail.to_string())
+    insert(conn, next, act, &act.detail.to_string())?;
+    let Ok(RepositoryId::Site(site)) = act.scope.parse() else { return Ok(()) };
+    // The nightly signature that keeps metadata fresh is no act of anybody's.
+    if act.act != "refresh" {
+        let said = ServerAct::new(&act.who, act.act, act.detail.clone());
+        log::append(conn, &site, Body::Server(said), act.at)?;
+    }
+    Ok(())
 }

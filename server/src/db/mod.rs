@@ -12,6 +12,7 @@ pub mod device;
 mod error;
 pub mod ledger;
 mod migrate;
+pub mod record;
 pub mod repository;
 pub mod schema;
 mod thread;

@@ -157,6 +157,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    record_entries (site, n) {
+        site -> Text,
+        n -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        hashes -> Binary,
+        entry -> Binary,
+    }
+}
+
+diesel::table! {
+    record_heads (site) {
+        site -> Text,
+        size -> BigInt,
+        edge -> Binary,
+    }
+}
+
+diesel::table! {
     schema_migrations (name) {
         name -> Text,
         sha256 -> Text,

@@ -10,6 +10,7 @@ pub mod mount;
 pub mod operator;
 pub mod problem;
 pub mod range;
+pub mod record;
 pub mod repository;
 pub mod request_id;
 pub mod site;
@@ -26,6 +27,7 @@ pub fn configure(services: &mut ServiceConfig) {
     files::mount(services);
     health::mount(services);
     operator::mount_all(services);
+    record::mount_all(services);
     repository::mount_all(services);
     site::mount_all(services);
     token::mount_all(services);

@@ -4,13 +4,16 @@
 //! Not here: transactions (the caller's). Invariant: of one report either everything new is stored
 //! or nothing.
 
+use super::log::Batch;
 use super::report::{Outcome, Reporting};
 use crate::db::device::{self, StoredAgent};
 use crate::db::{Connection, DbError, ledger};
 use patchward_protocol::ledger::{Break, Chain, SealedEntry};
+use patchward_protocol::record::entry::{Body, ServerAct};
 use patchward_protocol::time::Timestamp;
+use serde_json::json;
 
-/// Stores what is new of a report.
+/// Stores what is new of a report, and puts it on its way into the site's record.
 ///
 /// # Errors
 /// [`DbError`].
@@ -18,8 +21,10 @@ pub fn append(
     conn: &mut Connection,
     reporting: &Reporting,
     at: Timestamp,
+    record: &mut Batch,
 ) -> Result<Outcome, DbError> {
-    let Reporting { site, device, entries } = reporting;
+    let Reporting { site, device, entries, .. } = reporting;
+    record.ask(site);
     let stored = device::find(conn, site, device)?;
     let Some(StoredAgent { chain, forked, .. }) = stored.and_then(|stored| stored.agent) else {
         return Ok(Outcome::Unknown);
@@ -38,6 +43,7 @@ pub fn append(
                 ledger::keep_fork(conn, site, sealed, at)?;
                 if !forked {
                     device::mark_forked(conn, site, device)?;
+                    record.add(site, Body::Note(forked_note(sealed)));
                 }
                 return Ok(Outcome::Forked);
             }
@@ -46,8 +52,21 @@ pub fn append(
     if !new.is_empty() {
         ledger::append(conn, site, &new, at)?;
         device::move_chain(conn, site, device, &end)?;
+        for sealed in new {
+            record.add(site, Body::Ledger(sealed.envelope.clone()));
+        }
     }
     Ok(Outcome::Stored(end))
+}
+
+/// The alarm in the record: the device's own entry is kept whole beside its ledger.
+fn forked_note(sealed: &SealedEntry) -> ServerAct {
+    let entry = &sealed.entry;
+    let detail = json!({
+        "device": entry.device, "ledger_id": entry.ledger_id, "seq": entry.seq,
+        "sha256": sealed.sha256,
+    });
+    ServerAct::new("server", "ledger-fork", detail)
 }
 
 /// Whether the stored chain has this very entry at its position.

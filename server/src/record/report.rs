@@ -3,6 +3,7 @@
 //! Not here: storing (`append`) and batching (`writer`). Invariant: an entry reaches the writer only
 //! after its signature was checked with the key of the device that it names.
 
+use super::read;
 use super::writer::Wait;
 use crate::app::App;
 use crate::error::ApiError;
@@ -25,6 +26,7 @@ pub struct Reporting {
     pub(super) site: SiteId,
     pub(super) device: DeviceId,
     pub(super) entries: Vec<SealedEntry>,
+    pub(super) log_size_seen: Option<u64>,
 }
 
 /// What came of a report.
@@ -68,7 +70,8 @@ pub fn verify(
         }
         entries.push(sealed);
     }
-    Ok(Reporting { site: site.clone(), device: device.clone(), entries })
+    let log_size_seen = request.log_size_seen;
+    Ok(Reporting { site: site.clone(), device: device.clone(), entries, log_size_seen })
 }
 
 fn broken_rule(
@@ -104,12 +107,13 @@ fn follows(sealed: &SealedEntry, before: &SealedEntry) -> bool {
 /// `ledger_gap`, `ledger_fork`, `busy` when the queue is full, or a failure of ours.
 pub async fn report(app: &App, reporting: Reporting) -> Result<ReportReply, ApiError> {
     let (site, device) = (reporting.site.clone(), reporting.device.clone());
+    let log_size_seen = reporting.log_size_seen;
     let stored = app.recorder.store(reporting).await;
-    let outcome = stored.map_err(|wait| match wait {
+    let written = stored.map_err(|wait| match wait {
         Wait::QueueFull => ApiError::busy(QUEUE_FULL_S),
         Wait::NotStored(error) => error.into_api(),
     })?;
-    let chain = match outcome {
+    let chain = match written.outcome {
         Outcome::Stored(chain) => chain,
         Outcome::Gap { have } => {
             let last = format!("the last stored entry is {have}");
@@ -121,6 +125,7 @@ pub async fn report(app: &App, reporting: Reporting) -> Result<ReportReply, ApiE
     let Some(chain_sha256) = chain.head_sha256 else {
         return Err(ApiError::failed("a stored ledger without a last entry"));
     };
+    let record = read::shown(app, &site, &written.record, log_size_seen).await?;
     let receipt = Receipt {
         v: 1,
         site,
@@ -131,5 +136,5 @@ pub async fn report(app: &App, reporting: Reporting) -> Result<ReportReply, ApiE
         at: app.clock.now(),
     };
     let receipt = Envelope::seal(PayloadType::Receipt, &receipt, app.keys.record());
-    Ok(ReportReply { receipt: receipt.map_err(ApiError::failed)? })
+    Ok(ReportReply { receipt: receipt.map_err(ApiError::failed)?, record: Some(record) })
 }

@@ -5,12 +5,14 @@
 //! that holds it is committed; when that fails, nothing of the batch is stored and each is told so.
 
 use super::append::append;
+use super::log::Batch;
 use super::report::{Outcome, Reporting};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::error::{ApiError, Chain};
 use crate::fleet::table::FleetTable;
 use crate::limits::BATCH_ENTRIES_MAX;
+use patchward_protocol::record::witness::Seen;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +26,15 @@ pub struct Recorder {
 #[derive(Debug)]
 pub struct Inbox {
     queue: mpsc::Receiver<Waiting>,
+}
+
+/// What came of a report that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// What came of its entries.
+    pub outcome: Outcome,
+    /// Where the site's record ended then.
+    pub record: Seen,
 }
 
 /// Why a report is not stored.
@@ -54,7 +65,7 @@ struct BatchFailed;
 #[derive(Debug)]
 struct Waiting {
     reporting: Reporting,
-    answer: oneshot::Sender<Result<Outcome, NotStored>>,
+    answer: oneshot::Sender<Result<Written, NotStored>>,
 }
 
 /// A queue for at most `reports_max` reports.
@@ -69,15 +80,15 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Wait`]; nothing of the report is stored then.
-    pub async fn store(&self, reporting: Reporting) -> Result<Outcome, Wait> {
+    pub async fn store(&self, reporting: Reporting) -> Result<Written, Wait> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { reporting, answer };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Wait::QueueFull,
             mpsc::error::TrySendError::Closed(_) => Wait::NotStored(NotStored::Failed),
         })?;
-        let outcome = answered.await.unwrap_or(Err(NotStored::Failed));
-        outcome.map_err(Wait::NotStored)
+        let written = answered.await.unwrap_or(Err(NotStored::Failed));
+        written.map_err(Wait::NotStored)
     }
 }
 
@@ -103,14 +114,19 @@ async fn write(batch: Vec<Waiting>, db: &Db, fleet: &FleetTable, clock: &dyn Clo
     let reports = Arc::new(reports);
     let stored = Arc::clone(&reports);
     let written = db.write(move |conn| {
-        stored.iter().map(|reporting| append(conn, reporting, at)).collect::<Result<Vec<_>, _>>()
+        let mut record = Batch::default();
+        let each = stored.iter().map(|reporting| append(conn, reporting, at, &mut record));
+        let outcomes = each.collect::<Result<Vec<_>, DbError>>()?;
+        Ok::<_, DbError>((outcomes, record.write(conn, at)?))
     });
     match written.await {
-        Ok(outcomes) => {
+        Ok((outcomes, ends)) => {
+            let none = Seen { size: 0, root: patchward_protocol::merkle::empty_root() };
             for ((reporting, outcome), answer) in reports.iter().zip(outcomes).zip(answers) {
                 remember(fleet, reporting, outcome);
+                let record = ends.get(&reporting.site).copied().unwrap_or(none);
                 // Who does not wait any more asks again; the report is stored.
-                let _ = answer.send(Ok(outcome));
+                let _ = answer.send(Ok(Written { outcome, record }));
             }
         }
         Err(error) => {
@@ -169,6 +185,7 @@ mod tests {
             site: SiteId::new("north").unwrap(),
             device: DeviceId::new("pump-1").unwrap(),
             entries: Vec::new(),
+            log_size_seen: None,
         }
     }
 

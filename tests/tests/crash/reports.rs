@@ -110,7 +110,12 @@ impl Reporter {
         if entries.is_empty() {
             return Ok(());
         }
-        let body = ReportRequest { site: site.parse()?, device: self.device.clone(), entries };
+        let body = ReportRequest {
+            site: site.parse()?,
+            device: self.device.clone(),
+            entries,
+            log_size_seen: None,
+        };
         // A connection that breaks is no answer: everything is sent again later.
         let Ok(answer) = client.call::<Report>(&[], &body) else { return Ok(()) };
         let reply = match answer {

@@ -1,0 +1,2 @@
+DROP TABLE record_heads;
+DROP TABLE record_entries;
