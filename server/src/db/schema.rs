@@ -157,6 +157,126 @@ diesel::table! {
 }
 
 diesel::table! {
+    changes (scope) {
+        scope -> Text,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    inventories (site) {
+        site -> Text,
+        revision -> BigInt,
+        document -> Text,
+        frozen -> Text,
+        changed -> BigInt,
+        changed_by -> Text,
+    }
+}
+
+diesel::table! {
+    holds (id) {
+        id -> Text,
+        owned_by -> Text,
+        site -> Nullable<Text>,
+        family -> Nullable<Text>,
+        target -> Text,
+        reason -> Text,
+        owner -> Text,
+        set_by -> Text,
+        set_at -> BigInt,
+        review_at -> BigInt,
+        overdue_told -> Nullable<BigInt>,
+        lifted_at -> Nullable<BigInt>,
+        lifted_by -> Nullable<Text>,
+        lift -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    person_acts (site, act_sha256) {
+        site -> Text,
+        act_sha256 -> Text,
+        person -> Text,
+        meaning -> Text,
+        subject -> Text,
+        envelope -> Text,
+        filed -> BigInt,
+        record_n -> BigInt,
+    }
+}
+
+diesel::table! {
+    campaigns (family, image_sha256) {
+        family -> Text,
+        image_sha256 -> Text,
+        revision -> BigInt,
+        document -> Text,
+        changed -> BigInt,
+    }
+}
+
+diesel::table! {
+    rollouts (site, approval_sha256, image_sha256) {
+        site -> Text,
+        approval_sha256 -> Text,
+        image_sha256 -> Text,
+        approval -> Text,
+        image -> Text,
+        terms -> Text,
+        planted -> BigInt,
+        valid_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    rollout_devices (site, approval_sha256, device) {
+        site -> Text,
+        approval_sha256 -> Text,
+        device -> Text,
+        device_key -> Text,
+        wave -> BigInt,
+    }
+}
+
+diesel::table! {
+    waves (site, approval_sha256, image_sha256, wave) {
+        site -> Text,
+        approval_sha256 -> Text,
+        image_sha256 -> Text,
+        wave -> BigInt,
+        revision -> BigInt,
+        state -> Text,
+        document -> Text,
+        proof_sha256 -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    marks (site, approval_sha256, image_sha256, device) {
+        site -> Text,
+        approval_sha256 -> Text,
+        image_sha256 -> Text,
+        device -> Text,
+        wave -> BigInt,
+        mark -> Text,
+        activated_at -> Nullable<BigInt>,
+        ledger_id -> Text,
+        committed_seq -> Nullable<BigInt>,
+        used_seq -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    wave_proofs (site, sha256) {
+        site -> Text,
+        sha256 -> Text,
+        document -> Binary,
+        made -> BigInt,
+    }
+}
+
+diesel::table! {
     record_entries (site, n) {
         site -> Text,
         n -> BigInt,

@@ -1,0 +1,10 @@
+DROP TABLE wave_proofs;
+DROP TABLE marks;
+DROP TABLE waves;
+DROP TABLE rollout_devices;
+DROP TABLE rollouts;
+DROP TABLE campaigns;
+DROP TABLE person_acts;
+DROP TABLE holds;
+DROP TABLE inventories;
+DROP TABLE changes;
