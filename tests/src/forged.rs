@@ -102,7 +102,18 @@ impl Forged {
         }
     }
 
-    /// Puts the timestamp into a reply to a check-in.
+    /// Puts this repository's chosen timestamp, where there is one, into a reply to a check-in.
+    ///
+    /// # Errors
+    /// When the reply is no JSON.
+    pub fn in_check_in_own(&self, reply: Reply) -> Result<Reply> {
+        match self.files.get("metadata/timestamp.json") {
+            Some(timestamp) => self.in_check_in(reply, &timestamp.body),
+            None => Ok(reply),
+        }
+    }
+
+    /// Puts a timestamp into a reply to a check-in.
     ///
     /// # Errors
     /// When the reply is no JSON.
@@ -113,6 +124,27 @@ impl Forged {
         let field = self.timestamp_field;
         reply.with_json(|value| forge::set(value, field, json!(STANDARD.encode(timestamp))))
     }
+}
+
+/// The repository as it is, under a timestamp of this life, signed by stolen online keys. Seconds from
+/// now; what was issued long ago and expires soon is what a recorded timestamp is.
+///
+/// # Errors
+/// When the repository was never published.
+pub fn short_lived(
+    owner: &Owner,
+    online: &Online,
+    issued_s: i64,
+    expires_s: i64,
+) -> Result<Forged> {
+    let version = head(&owner.view, "snapshot")?;
+    let snapshot = owner.published(&format!("{version}.snapshot.json"))?;
+    let newer = head(&owner.view, "timestamp")?.saturating_add(1);
+    let mut timestamp = forge::timestamp(&owner.id.to_string(), newer, (version, &snapshot));
+    forge::set(&mut timestamp, "x-issued", json!(forge::instant(issued_s)));
+    forge::set(&mut timestamp, "expires", json!(forge::instant(expires_s)));
+    let timestamp = forge::sign(&timestamp, &[&online.timestamp])?;
+    Ok(Forged::of(owner).with("metadata/timestamp.json", &timestamp))
 }
 
 /// A time answer to a check-in, signed with any key: it carries the nonce that was asked.

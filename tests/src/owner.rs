@@ -235,6 +235,15 @@ impl Owner {
         file.get_mut("signed").map(Value::take).context("targets have a signed part")
     }
 
+    /// A metadata file as the server shows it now.
+    ///
+    /// # Errors
+    /// When it shows none.
+    pub fn published(&self, file: &str) -> Result<Vec<u8>> {
+        let got = self.client.get(&self.metadata(file))?;
+        if got.status == 200 { Ok(got.body) } else { bail!("{file}: {}", got.status) }
+    }
+
     /// Path of a metadata file on the server.
     #[must_use]
     pub fn metadata(&self, file: &str) -> String {

@@ -4,31 +4,16 @@ use anyhow::Result;
 use patchward_protocol::reason::Reason;
 use patchward_tests::clock::now;
 use patchward_tests::forge::{self, DAY_S};
-use patchward_tests::forged::{Forged, head, time_answer};
+use patchward_tests::forged::{short_lived, time_answer};
 use patchward_tests::hostile::Answer;
 use patchward_tests::scene::Scene;
 use patchward_tests::turned_clock::TurnedClock;
-use serde_json::json;
-
-/// A timestamp as the server signed it, but with this life.
-fn short_lived(scene: &Scene, issued_s: i64, expires_s: i64) -> Result<Forged> {
-    let (_, site) = scene.steal_online()?;
-    let (id, view) = (scene.site.id.to_string(), &scene.site.view);
-    let snapshot = scene.stage.server.administrator()?;
-    let version = head(view, "snapshot")?;
-    let snapshot = snapshot.get(&scene.site.metadata(&format!("{version}.snapshot.json")))?.body;
-    let newer = head(view, "timestamp")?;
-    let mut timestamp = forge::timestamp(&id, newer, (version, &snapshot));
-    forge::set(&mut timestamp, "x-issued", json!(forge::instant(issued_s)));
-    forge::set(&mut timestamp, "expires", json!(forge::instant(expires_s)));
-    let timestamp = forge::sign(&timestamp, &[&site.timestamp])?;
-    Ok(Forged::of(&scene.site).with("metadata/timestamp.json", &timestamp))
-}
 
 #[test]
 fn attack_01_the_same_timestamp_for_ever_is_noticed_when_it_expires() -> Result<()> {
     let mut scene = Scene::begin("01")?;
-    let recorded = short_lived(&scene, -DAY_S, 4)?;
+    let (_, online) = scene.steal_online()?;
+    let recorded = short_lived(&scene.site, &online, -DAY_S, 4)?;
     scene.show(vec![recorded]);
     scene.start()?;
     scene.asks_again(1)?;
@@ -44,8 +29,8 @@ fn attack_01_the_same_timestamp_for_ever_is_noticed_when_it_expires() -> Result<
 fn attack_02_a_clock_set_back_does_not_bring_expired_metadata_to_life() -> Result<()> {
     let mut scene = Scene::begin("02")?;
     scene.approve()?;
-    let expired = short_lived(&scene, -40 * DAY_S, -33 * DAY_S)?;
     let (_, online) = scene.steal_online()?;
+    let expired = short_lived(&scene.site, &online, -40 * DAY_S, -33 * DAY_S)?;
     // By this clock the recorded timestamp is good for four more days, and the server says the same.
     let clock = TurnedClock::on(&scene.device)?;
     clock.turn(-37 * DAY_S)?;

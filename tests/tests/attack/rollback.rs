@@ -10,17 +10,10 @@ use patchward_tests::plan::Plan;
 use patchward_tests::scene::Scene;
 use std::fs;
 
-/// A file of the site's repository as the server shows it now.
-fn shown(scene: &Scene, file: &str) -> Result<Vec<u8>> {
-    let got = scene.stage.server.administrator()?.get(&scene.site.metadata(file))?;
-    anyhow::ensure!(got.status == 200, "{file}: {}", got.status);
-    Ok(got.body)
-}
-
 #[test]
 fn attack_04_an_older_timestamp_changes_no_device() -> Result<()> {
     let mut scene = Scene::begin("04a")?;
-    let old = shown(&scene, "timestamp.json")?;
+    let old = scene.site.published("timestamp.json")?;
     scene.start()?;
     scene.site.publish()?;
     scene.site.publish()?;
@@ -37,7 +30,7 @@ fn attack_04_an_older_timestamp_changes_no_device() -> Result<()> {
 fn attack_04_an_older_snapshot_under_a_newer_timestamp_changes_no_device() -> Result<()> {
     let mut scene = Scene::begin("04b")?;
     let version = head(&scene.site.view, "snapshot")?;
-    let old = shown(&scene, &format!("{version}.snapshot.json"))?;
+    let old = scene.site.published(&format!("{version}.snapshot.json"))?;
     scene.site.publish()?;
     scene.start()?;
     scene.asks_again(3)?;
@@ -86,7 +79,7 @@ fn attack_04_an_older_root_in_place_of_the_next_changes_no_device() -> Result<()
 #[test]
 fn attack_05_a_torn_or_empty_state_file_does_not_let_old_metadata_in() -> Result<()> {
     let mut scene = Scene::begin("05")?;
-    let old = shown(&scene, "timestamp.json")?;
+    let old = scene.site.published("timestamp.json")?;
     scene.site.publish()?;
     scene.site.publish()?;
     scene.start()?;

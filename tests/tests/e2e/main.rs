@@ -7,6 +7,10 @@ mod bad_input;
 #[cfg(test)]
 mod big;
 #[cfg(test)]
+mod golden_truth;
+#[cfg(test)]
+mod golden_windows;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod resume;
