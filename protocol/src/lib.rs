@@ -27,6 +27,7 @@ pub mod directive;
 pub mod dossier;
 pub mod envelope;
 pub mod example_keys;
+pub mod gate;
 pub mod id;
 pub mod image;
 pub mod inventory;
