@@ -6,6 +6,7 @@
 //! Invariant: a proof is made from, and checked against, nothing but digests and sizes.
 
 pub mod edge;
+pub mod memory;
 pub mod proof;
 pub mod tile;
 

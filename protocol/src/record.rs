@@ -8,4 +8,5 @@
 
 pub mod checkpoint;
 pub mod entry;
+pub mod placement;
 pub mod witness;

@@ -9,8 +9,10 @@ use crate::db::record::{self, NewEntry};
 use crate::db::{Connection, DbError};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::SiteId;
+use patchward_protocol::inventory::Inventory;
 use patchward_protocol::merkle::leaf_hash;
 use patchward_protocol::record::entry::{Body, RecordEntry, ServerAct, WriteEntry};
+use patchward_protocol::record::placement;
 use patchward_protocol::record::witness::Seen;
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
@@ -53,6 +55,22 @@ pub fn append_all(
         record::append(conn, site, &entries, &edge, at)?;
     }
     Ok(Seen { size: edge.size(), root: edge.root() })
+}
+
+/// Records where devices stand now, when an inventory takes the place of another: call it in the
+/// transaction that stores the new one.
+///
+/// # Errors
+/// [`DbError`]; the transaction must not be committed then.
+pub fn append_placements(
+    conn: &mut Connection,
+    who: &str,
+    before: Option<&Inventory>,
+    after: &Inventory,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    let acts = placement::changes(who, before, after);
+    append_all(conn, &after.site, acts.into_iter().map(Body::Server).collect(), at).map(drop)
 }
 
 /// Where a site's record ends.
