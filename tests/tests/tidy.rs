@@ -6,6 +6,8 @@
 //!
 //! Invariant: a check that finds nothing to look at fails.
 
+#[path = "tidy/cases.rs"]
+mod cases;
 #[path = "tidy/crates.rs"]
 mod crates;
 #[path = "tidy/files.rs"]
