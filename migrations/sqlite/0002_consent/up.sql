@@ -58,28 +58,30 @@ CREATE TABLE campaigns (
     PRIMARY KEY (family, image_sha256)
 );
 
--- An approval and an image on its way; `terms` is what the approval says of waves and gates.
+-- An approval and an image on its way. `terms` is the approval without its devices; `due` is when time alone may
+-- move a wave next.
 CREATE TABLE rollouts (
     site TEXT NOT NULL,
     approval_sha256 TEXT NOT NULL,
     image_sha256 TEXT NOT NULL,
-    approval TEXT NOT NULL,
     image TEXT NOT NULL,
     terms TEXT NOT NULL,
     planted BIGINT NOT NULL,
-    valid_until BIGINT NOT NULL,
+    due BIGINT,
     PRIMARY KEY (site, approval_sha256, image_sha256)
 );
 
--- The devices that an approval names.
+-- The devices that an approval names, each with its wave and partner.
 CREATE TABLE rollout_devices (
     site TEXT NOT NULL,
-    approval_sha256 TEXT NOT NULL,
     device TEXT NOT NULL,
+    approval_sha256 TEXT NOT NULL,
     device_key TEXT NOT NULL,
     wave BIGINT NOT NULL,
-    PRIMARY KEY (site, approval_sha256, device)
+    pair TEXT,
+    PRIMARY KEY (site, device, approval_sha256)
 );
+CREATE INDEX rollout_devices_of_wave ON rollout_devices (site, approval_sha256, wave);
 
 -- How each wave stands, with its counters; moved by compare-and-swap on `revision`.
 CREATE TABLE waves (
@@ -89,25 +91,27 @@ CREATE TABLE waves (
     wave BIGINT NOT NULL,
     revision BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('planned', 'open', 'soaking', 'passed', 'halted', 'cancelled')),
-    document TEXT NOT NULL,
+    counters TEXT NOT NULL,
     proof_sha256 TEXT,
     PRIMARY KEY (site, approval_sha256, image_sha256, wave)
 );
 
--- How far each device of a rollout has come, by its own signed entries.
+-- How far each device of a rollout has come, by its own signed entries; `silent_at` is when it counts as silent.
 CREATE TABLE marks (
     site TEXT NOT NULL,
     approval_sha256 TEXT NOT NULL,
     image_sha256 TEXT NOT NULL,
     device TEXT NOT NULL,
     wave BIGINT NOT NULL,
-    mark TEXT NOT NULL,
-    activated_at BIGINT,
+    stage TEXT NOT NULL,
     ledger_id TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    silent_at BIGINT,
     committed_seq BIGINT,
     used_seq BIGINT,
     PRIMARY KEY (site, approval_sha256, image_sha256, device)
 );
+CREATE INDEX marks_silent ON marks (silent_at) WHERE silent_at IS NOT NULL;
 
 -- Proofs that waves are open, by digest; never changed.
 CREATE TABLE wave_proofs (

@@ -221,21 +221,21 @@ diesel::table! {
         site -> Text,
         approval_sha256 -> Text,
         image_sha256 -> Text,
-        approval -> Text,
         image -> Text,
         terms -> Text,
         planted -> BigInt,
-        valid_until -> BigInt,
+        due -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    rollout_devices (site, approval_sha256, device) {
+    rollout_devices (site, device, approval_sha256) {
         site -> Text,
-        approval_sha256 -> Text,
         device -> Text,
+        approval_sha256 -> Text,
         device_key -> Text,
         wave -> BigInt,
+        pair -> Nullable<Text>,
     }
 }
 
@@ -247,7 +247,7 @@ diesel::table! {
         wave -> BigInt,
         revision -> BigInt,
         state -> Text,
-        document -> Text,
+        counters -> Text,
         proof_sha256 -> Nullable<Text>,
     }
 }
@@ -259,9 +259,10 @@ diesel::table! {
         image_sha256 -> Text,
         device -> Text,
         wave -> BigInt,
-        mark -> Text,
-        activated_at -> Nullable<BigInt>,
+        stage -> Text,
         ledger_id -> Text,
+        mark -> Text,
+        silent_at -> Nullable<BigInt>,
         committed_seq -> Nullable<BigInt>,
         used_seq -> Nullable<BigInt>,
     }
@@ -303,3 +304,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(documents, heads, repositories, blobs, targets);
+diesel::allow_tables_to_appear_in_same_query!(rollouts, rollout_devices);
