@@ -256,10 +256,16 @@ fn device(language: Language, approval: &Approval, device: &ApprovedDevice) -> V
 
 /// An instant in the approval's zone and in UTC.
 fn both(approval: &Approval, at: Timestamp) -> String {
-    match TimeZone::get(&approval.tz) {
+    in_zone(&approval.tz, at)
+}
+
+/// An instant in a zone and in UTC; in UTC alone where this machine does not know the zone.
+#[must_use]
+pub fn in_zone(tz: &str, at: Timestamp) -> String {
+    match TimeZone::get(tz) {
         Ok(zone) => {
             let local = at.to_jiff().to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S");
-            format!("{local} {} ({at})", approval.tz)
+            format!("{local} {tz} ({at})")
         }
         Err(_) => at.to_string(),
     }

@@ -229,11 +229,27 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
     put(here, &id, spec, &approval, &withdraw.out, &|_| Vec::new())
 }
 
+/// The offered release of this version.
 fn release(set: &TrustedSet, version: &Version) -> Outcome<Verified<ImageTarget>> {
+    named(set, version, |state| state == ReleaseState::Released)
+}
+
+/// The release of this version, offered or taken back.
+///
+/// # Errors
+/// [`Code::ReleaseUnknown`] with every release that there is.
+pub fn any_release(set: &TrustedSet, version: &Version) -> Outcome<Verified<ImageTarget>> {
+    named(set, version, |_| true)
+}
+
+fn named(
+    set: &TrustedSet,
+    version: &Version,
+    wanted: impl Fn(ReleaseState) -> bool,
+) -> Outcome<Verified<ImageTarget>> {
     let usable = || set.images().into_iter().filter_map(Result::ok);
-    let found = usable().find(|image| {
-        image.firmware.version == *version && image.firmware.state == ReleaseState::Released
-    });
+    let found =
+        usable().find(|image| image.firmware.version == *version && wanted(image.firmware.state));
     found.ok_or_else(|| {
         let name = |image: &ImageTarget| {
             let state = json!(image.firmware.state);

@@ -7,8 +7,12 @@ use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::said::Said;
 use crate::server::Reach;
-use crate::{approve, devices, key, login, pack, release, repo, rotate, sign, stage};
+use crate::{
+    act, approve, campaign, devices, hold, key, login, pack, release, repo, rollout, rotate, sign,
+    stage, why,
+};
 use clap::{Parser, Subcommand};
+use patchward_protocol::api::consent::CampaignState;
 use patchward_protocol::id::{RepositoryId, SiteId};
 use std::path::PathBuf;
 
@@ -88,6 +92,71 @@ pub enum Verb {
     Devices {
         /// The site
         site: SiteId,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Stop, and let go on: holds of the hospital, the manufacturer, the operator
+    #[command(subcommand)]
+    Hold(HoldVerb),
+    /// How far approvals have come; let a halted wave go on
+    #[command(subcommand)]
+    Rollout(RolloutVerb),
+    /// The manufacturer's outer limit: sites in order, percent, pause
+    #[command(subcommand)]
+    Campaign(CampaignVerb),
+    /// Why a device has not been updated yet
+    Why(why::Why),
+    /// Signed acts of people
+    #[command(subcommand)]
+    Act(ActVerb),
+}
+
+/// `hold …`
+#[derive(Debug, Subcommand)]
+pub enum HoldVerb {
+    /// STOP: hold a device, a ward, a release or the whole site; needs no key
+    Set(Box<hold::Set>),
+    /// List what is held, and by whom
+    List(hold::List),
+    /// Lift a hold of the hospital by a signature
+    Lift(Box<hold::Lift>),
+    /// End a hold of the manufacturer or of whoever runs the server
+    End(hold::End),
+}
+
+/// `rollout …`
+#[derive(Debug, Subcommand)]
+pub enum RolloutVerb {
+    /// One line for each approval in force
+    List(rollout::Show),
+    /// Waves, counters, gates, and who must be looked at
+    Show(rollout::Show),
+    /// Let a halted wave go on by a signature
+    Resume(Box<rollout::Resume>),
+}
+
+/// `campaign …`
+#[derive(Debug, Subcommand)]
+pub enum CampaignVerb {
+    /// Show the campaign of a release
+    Show(campaign::Of),
+    /// Change which sites go, how many, what share of devices
+    Set(Box<campaign::Set>),
+    /// Nothing new starts anywhere
+    Pause(campaign::Of),
+    /// Go on
+    Resume(campaign::Of),
+}
+
+/// `act …`
+#[derive(Debug, Subcommand)]
+pub enum ActVerb {
+    /// File acts in the record of their site; again is harmless
+    File {
+        /// The acts
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
         /// How to reach the server
         #[command(flatten)]
         reach: Reach,
@@ -271,6 +340,37 @@ pub fn run(here: &Here, args: Args) -> Outcome<Said> {
         Verb::Withdraw(withdraw) => approve::withdraw(here, &withdraw),
         Verb::Site(SiteVerb::Pack(pack)) => pack::make(here, &pack),
         Verb::Devices { site, reach } => devices::list(here, &reach, &site),
+        Verb::Hold(verb) => run_hold(here, &verb),
+        Verb::Rollout(verb) => run_rollout(here, &verb),
+        Verb::Campaign(verb) => run_campaign(here, &verb),
+        Verb::Why(why) => why::why(here, &why),
+        Verb::Act(ActVerb::File { files, reach }) => act::file(here, &files, &reach),
+    }
+}
+
+fn run_hold(here: &Here, verb: &HoldVerb) -> Outcome<Said> {
+    match verb {
+        HoldVerb::Set(set) => hold::set(here, set),
+        HoldVerb::List(list) => hold::list(here, list),
+        HoldVerb::Lift(lift) => hold::lift(here, lift),
+        HoldVerb::End(end) => hold::end(here, end),
+    }
+}
+
+fn run_rollout(here: &Here, verb: &RolloutVerb) -> Outcome<Said> {
+    match verb {
+        RolloutVerb::List(show) => rollout::list(here, show),
+        RolloutVerb::Show(show) => rollout::show(here, show),
+        RolloutVerb::Resume(resume) => rollout::resume(here, resume),
+    }
+}
+
+fn run_campaign(here: &Here, verb: &CampaignVerb) -> Outcome<Said> {
+    match verb {
+        CampaignVerb::Show(of) => campaign::show(here, of),
+        CampaignVerb::Set(set) => campaign::set(here, set),
+        CampaignVerb::Pause(of) => campaign::turn(here, of, CampaignState::Paused),
+        CampaignVerb::Resume(of) => campaign::turn(here, of, CampaignState::Running),
     }
 }
 

@@ -199,6 +199,36 @@ codes! {
     ApprovalUnknown, "approval_unknown", 3,
         "The site lists no such approval. The message lists what there is.",
         "該当する承認がありません。メッセージの一覧を確認してください。";
+    ActBad, "act_bad", 3,
+        "This file is no act of a person. Acts stand in the folder `acts` beside the staged file that was signed.",
+        "署名記録のファイルではありません。署名記録は、署名したファイルと同じ場所の acts フォルダーにあります。";
+    ActsNotFiled, "acts_not_filed", 7,
+        "It is published and holds; only its acts are not in the record yet. File them: patchward act file acts/*.act.json",
+        "公開は完了し、有効です。署名記録のみ未保存です。patchward act file acts/*.act.json で保存してください。";
+    HoldUnknown, "hold_unknown", 3,
+        "There is no such standing hold, or it is not yours to lift. `patchward hold list` shows whose each is.",
+        "該当する保留がないか、解除の権限がありません。patchward hold list で設定者を確認してください。";
+    RolloutUnknown, "rollout_unknown", 3,
+        "There is no such rollout or wave. `patchward rollout list` shows what there is.",
+        "該当する展開または段階がありません。patchward rollout list で一覧を確認してください。";
+    WaveNotHalted, "wave_not_halted", 6,
+        "This wave is not halted, so there is nothing to resume. `patchward rollout show` says what it waits for.",
+        "この段階は停止していないため、再開の必要はありません。待機の理由は patchward rollout show で確認できます。";
+    CampaignConflict, "campaign_conflict", 7,
+        "Somebody else changed the campaign meanwhile. Look at it with `patchward campaign show` and repeat the change.",
+        "他の人が先に展開計画を変更しました。patchward campaign show で確認し、変更をやり直してください。";
+    InventoryUnknown, "inventory_unknown", 3,
+        "This site has no inventory yet. Import wards and devices first: patchward inventory import",
+        "この医療機関の台帳がまだありません。先に patchward inventory import で病棟と機器を登録してください。";
+    InventoryBad, "inventory_bad", 3,
+        "Correct each place that is named and import again. Nothing was imported.",
+        "示された箇所をすべて修正し、もう一度取り込んでください。何も取り込んでいません。";
+    InventoryConflict, "inventory_conflict", 7,
+        "Somebody else changed the inventory since your file was exported. The message lists what differs now: export again, redo your change, import again.",
+        "書き出し後に他の人が台帳を変更しました。相違点はメッセージのとおりです。もう一度書き出し、変更をやり直して取り込んでください。";
+    CalendarBad, "calendar_bad", 3,
+        "Correct the calendar where it is named, or export it with IANA time zones. Nothing was imported.",
+        "示された箇所を修正するか、IANAタイムゾーンで書き出し直してください。何も取り込んでいません。";
 }
 
 /// A failure that ends the program.

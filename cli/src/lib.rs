@@ -6,16 +6,19 @@
 //! verified. Links neither the server's nor the database's crates.
 //! Not here: decisions about devices (the protocol), and running anything.
 
+pub mod act;
 pub mod approval_text;
 pub mod approve;
 pub mod args;
 pub mod base;
+pub mod campaign;
 pub mod devices;
 pub mod disk;
 pub mod draft;
 pub mod error;
 pub mod folder;
 pub mod here;
+pub mod hold;
 pub mod image;
 pub mod key;
 pub mod key_file;
@@ -28,6 +31,7 @@ pub mod public_file;
 pub mod release;
 pub mod repo;
 pub mod repository;
+pub mod rollout;
 pub mod rotate;
 pub mod rules;
 pub mod said;
@@ -36,3 +40,4 @@ pub mod server;
 pub mod show;
 pub mod sign;
 pub mod stage;
+pub mod why;

@@ -5,8 +5,8 @@
 //! beside the draft. Not here: what is shown ([`crate::show`]).
 //! Invariant: a key signs at most one content per version.
 
+use crate::act::{self, Given, Statement, Words};
 use crate::base::{Against, Base};
-use crate::disk::{self, Place, Readers};
 use crate::draft::{Draft, hash_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::{Here, Language};
@@ -14,17 +14,13 @@ use crate::key::{self, OpenKey};
 use crate::memory::Memory;
 use crate::said::Said;
 use crate::{rules, show};
-use patchward_protocol::act::{Act, Meaning, Subject};
+use patchward_protocol::act::{CompensatingControl, Meaning, Subject};
 use patchward_protocol::approval::{Action, Approval, ApprovalState, Urgency};
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::tuf::memory::Remarks;
 use patchward_protocol::tuf::stage::StageError;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-
-/// Longest printed name, role or reason, in characters.
-const WORDS_CHARS_MAX: usize = 400;
+use std::path::PathBuf;
 
 /// Arguments of `stage sign`.
 #[derive(Debug, clap::Args)]
@@ -49,26 +45,12 @@ pub struct Sign {
     /// Who signs and why, for approvals
     #[command(flatten)]
     pub words: Words,
-    /// What is published
-    #[command(flatten)]
-    pub against: Against,
-}
-
-/// What stands in the human act beside an approval's signature.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Words {
-    /// Printed name (approvals)
-    #[arg(long, value_name = "TEXT")]
-    pub name: Option<String>,
-    /// Role in the hospital, e.g. 臨床工学技士 (approvals)
-    #[arg(long, value_name = "TEXT")]
-    pub role: Option<String>,
     /// What the signature means (default: approved, withdrawn, … as the approval says)
     #[arg(long, value_enum)]
     pub meaning: Option<MeaningWord>,
-    /// Why, in own words (approvals)
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    /// What is published
+    #[command(flatten)]
+    pub against: Against,
 }
 
 /// Meanings of a signature on the command line.
@@ -110,7 +92,11 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     let new = show::new_files(&draft, &base);
     let hashed = hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
     let approvals = show::new_approvals(&draft, &base, &folder)?;
-    let acts = acts_to_come(&sign.words, &approvals)?;
+    let words = match approvals.is_empty() {
+        true => None,
+        false => Some(sign.words.given("an approval")?),
+    };
+    let acts = acts_to_come(sign, &approvals)?;
     let memory = Memory::beside(&sign.key)?;
     let published = base.version(&draft);
     let remarks = memory.check(&draft, published)?;
@@ -125,7 +111,7 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     let asked = base.asked(&draft)?;
     draft.staged.sign(&key.secret, &asked).map_err(|error| not_signed(&key, &error))?;
     memory.remember(&draft, published)?;
-    let acts = write_acts(here, &draft, &key, acts)?;
+    let acts = write_acts(here, &draft, &key, words.as_ref(), acts)?;
     draft.save()?;
     let statuses = draft.staged.status(&asked).map_err(|error| {
         Failure::new(Code::StageUnreadable, format!("{}: {}", sign.file.display(), chain(&error)))
@@ -186,35 +172,16 @@ fn not_signed(key: &OpenKey, error: &StageError) -> Failure {
 struct ActToCome {
     approval: Approval,
     sha256: Sha256Digest,
-    name: String,
-    role: String,
-    reason: String,
     meaning: Meaning,
+    compensating: Option<CompensatingControl>,
 }
 
-fn acts_to_come(words: &Words, approvals: &[(Approval, Sha256Digest)]) -> Outcome<Vec<ActToCome>> {
-    if approvals.is_empty() {
-        return Ok(Vec::new());
-    }
-    let given = [("--name", &words.name), ("--role", &words.role), ("--reason", &words.reason)];
-    let usable = |text: &str| (1..=WORDS_CHARS_MAX).contains(&text.trim().chars().count());
-    let missing = given
-        .iter()
-        .filter(|(_, text)| !text.as_deref().is_some_and(usable))
-        .map(|(flag, _)| format!("{flag}: 1 to {WORDS_CHARS_MAX} characters"))
-        .collect::<Vec<_>>();
-    if !missing.is_empty() {
-        let what = "an approval is signed with printed name, role and reason";
-        return Err(Failure::with_problems(Code::ValueBad, what, missing));
-    }
-    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_owned();
+fn acts_to_come(sign: &Sign, approvals: &[(Approval, Sha256Digest)]) -> Outcome<Vec<ActToCome>> {
     let act = |(approval, sha256): &(Approval, Sha256Digest)| ActToCome {
         approval: approval.clone(),
         sha256: *sha256,
-        name: text(&words.name),
-        role: text(&words.role),
-        reason: text(&words.reason),
-        meaning: words.meaning.map_or_else(|| meaning_of(approval), Into::into),
+        meaning: sign.meaning.map_or_else(|| meaning_of(approval), Into::into),
+        compensating: None,
     };
     Ok(approvals.iter().map(act).collect())
 }
@@ -235,40 +202,29 @@ fn write_acts(
     here: &Here,
     draft: &Draft,
     key: &OpenKey,
+    words: Option<&Given>,
     acts: Vec<ActToCome>,
 ) -> Outcome<Vec<PathBuf>> {
-    let folder = draft.path.parent().unwrap_or_else(|| Path::new(".")).join("acts");
+    let folder = act::folder_beside(&draft.path);
     let mut written = Vec::new();
-    for act in acts {
+    let Some(words) = words else { return Ok(written) };
+    for to_come in acts {
         let version = draft.staged.version();
-        let name = format!("{}.v{version}.{}.act.json", act.approval.id, key.public.person);
-        let act = Act {
-            v: 1,
-            site: act.approval.site,
+        let name = format!("{}.v{version}.{}.act.json", to_come.approval.id, key.public.person);
+        let statement = Statement {
+            site: to_come.approval.site,
             subject: Subject::Approval {
-                approval: act.approval.id,
-                approval_sha256: act.sha256,
+                approval: to_come.approval.id,
+                approval_sha256: to_come.sha256,
                 targets_version: version,
                 targets_sha256: draft.staged.message_sha256(),
             },
-            person: key.public.person.clone(),
-            name: act.name,
-            role: act.role,
-            meaning: act.meaning,
-            reason: act.reason,
-            at: here.at,
-            tz: act.approval.tz,
-            compensating: None,
-            log_size: None,
-            log_root: None,
+            meaning: to_come.meaning,
+            tz: to_come.approval.tz,
+            compensating: to_come.compensating,
         };
-        let sealed = Envelope::seal(PayloadType::Act, &act, &key.secret);
-        let sealed = sealed.map_err(|error| Failure::because(Code::ValueBad, "the act", &error))?;
-        let bytes = serde_json::to_vec_pretty(&sealed)
-            .map_err(|error| Failure::new(Code::WriteFailed, error))?;
-        disk::make_folder(&folder)?;
         let path = folder.join(name);
-        disk::write(&path, &bytes, Readers::Everybody, Place::Replace)?;
+        act::write(&path, &act::seal(here, key, words, statement)?)?;
         written.push(path);
     }
     Ok(written)

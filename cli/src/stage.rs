@@ -12,10 +12,12 @@ use crate::memory::Memory;
 use crate::repository;
 use crate::said::Said;
 use crate::server::Server;
-use crate::{login, rules, show};
+use crate::{act, login, rules, show};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use patchward_protocol::act::{Act, Subject};
 use patchward_protocol::api::repository::{Publish, PublishRequest};
+use patchward_protocol::id::RepositoryId;
 use patchward_protocol::tuf::schema::Root;
 use patchward_protocol::tuf::stage::{StageError, Status};
 use patchward_protocol::tuf::trusted_set::TrustedSet;
@@ -102,6 +104,7 @@ pub fn merge(here: &Here, into: &Path, from: &[PathBuf], against: &Against) -> O
                 Failure::because(Code::StageUnreadable, path.display(), &error)
             }
         })?;
+        merge_acts(&draft, path)?;
     }
     draft.save()?;
     let statuses = statuses(&draft, &base)?;
@@ -159,30 +162,66 @@ pub fn publish(
     }
     let set = repository::refresh(here, &server, id)?;
     served(&set, root, targets)?;
-    Ok(Said::new(json!({"repository": id, "uploaded": uploaded, "heads": view.heads}))
-        .line(format!(
-            "{} {id}: {uploaded} {}",
-            here.language.pick("published", "公開しました:"),
-            here.language.pick("new files", "件の新しいファイル")
-        ))
-        .lines(view.heads.iter().map(|head| {
-            format!(
-                "  {} v{} sha256 {} until {}",
-                head.role, head.version, head.sha256, head.expires
-            )
-        })))
+    let filed = targets.map_or(Ok(Vec::new()), |draft| file_acts(here, &server, draft))?;
+    Ok(Said::new(json!({
+        "repository": id, "uploaded": uploaded, "heads": view.heads, "acts": filed.len(),
+    }))
+    .line(format!(
+        "{} {id}: {uploaded} {}",
+        here.language.pick("published", "公開しました:"),
+        here.language.pick("new files", "件の新しいファイル")
+    ))
+    .lines(view.heads.iter().map(|head| {
+        format!("  {} v{} sha256 {} until {}", head.role, head.version, head.sha256, head.expires)
+    }))
+    .lines(filed))
+}
+
+/// Files the acts beside a site's draft that stand on this very content: who approved, and why.
+fn file_acts(here: &Here, server: &Server, draft: &Draft) -> Outcome<Vec<String>> {
+    let RepositoryId::Site(site) = &draft.repository else { return Ok(Vec::new()) };
+    let signed = draft.staged.message_sha256();
+    let on_this = |act: &Act| {
+        let Subject::Approval { targets_sha256, .. } = &act.subject else { return false };
+        act.site == *site && *targets_sha256 == signed
+    };
+    let (mut filed, mut problems) = (Vec::new(), Vec::new());
+    for (path, envelope, act) in act::in_folder(&act::folder_beside(&draft.path))? {
+        if !on_this(&act) {
+            continue;
+        }
+        match act::file_one(server, site, &envelope) {
+            Ok(entry) => filed.push(act::filed_line(here, &act, entry.record_index)),
+            Err(failure) => problems.push(format!("{}: {failure}", path.display())),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(filed);
+    }
+    let what = format!("{site}: published version {}", draft.staged.version());
+    Err(Failure::with_problems(Code::ActsNotFiled, what, problems))
+}
+
+/// Takes the acts of another copy along, so that they are filed together.
+fn merge_acts(into: &Draft, from: &Path) -> Outcome<()> {
+    let folder = act::folder_beside(&into.path);
+    if act::folder_beside(from) == folder {
+        return Ok(());
+    }
+    for (path, envelope, act) in act::in_folder(&act::folder_beside(from))? {
+        let Subject::Approval { targets_sha256, .. } = &act.subject else { continue };
+        let name = path.file_name().filter(|_| *targets_sha256 == into.staged.message_sha256());
+        let to = name.map(|name| folder.join(name)).filter(|to| !to.exists());
+        to.map_or(Ok(()), |to| act::write(&to, &envelope))?;
+    }
+    Ok(())
 }
 
 /// `repo fetch`: what is published, verified, as files that an offline machine can take along.
 ///
 /// # Errors
 /// As [`repository::refresh`], and failures of writing.
-pub fn take_along(
-    server: &Server,
-    here: &Here,
-    id: &patchward_protocol::id::RepositoryId,
-    out: &Path,
-) -> Outcome<Said> {
+pub fn take_along(server: &Server, here: &Here, id: &RepositoryId, out: &Path) -> Outcome<Said> {
     let set = repository::refresh(here, server, id)?;
     disk::make_folder(out)?;
     let mut names = Vec::new();

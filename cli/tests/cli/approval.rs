@@ -13,14 +13,14 @@ use serde_json::json;
 
 const FAMILY: &str = "family:acme.infusion-a";
 const SITE: &str = "site:city-hospital";
-const APPROVE: &str = "approve --site city-hospital --family acme.infusion-a --release 2.4.1 \
+pub(crate) const APPROVE: &str = "approve --site city-hospital --family acme.infusion-a --release 2.4.1 \
     --slot @13T04:30:00Z/@13T06:30:00Z --issued @0T06:00:00Z";
 
 fn device_key() -> PublicKey {
     SecretKey::from_seed(&[7; 32]).public()
 }
 
-fn hospital() -> (Place, Double) {
+pub(crate) fn hospital() -> (Place, Double) {
     let (place, server) = (Place::new(), Double::start());
     place.login(&server);
     place.publish_first(FAMILY);
@@ -47,7 +47,7 @@ fn hospital() -> (Place, Double) {
     (place, server)
 }
 
-fn signed(place: &Place, staged: &str, version: u64) {
+pub(crate) fn signed(place: &Place, staged: &str, version: u64) {
     for (person, name) in [("ta", "田中花子"), ("tb", "鈴木一郎")] {
         let version = version.to_string();
         let key = format!("{person}.key");

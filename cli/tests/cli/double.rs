@@ -2,6 +2,7 @@
 //!
 //! It checks nothing, so that what the command line lets through shows. Not here: devices' side.
 
+use crate::double_consent::Consent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::api::error::{ErrorCode, Problem};
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     pub(crate) devices: Value,
+    pub(crate) consent: Consent,
     versions: BTreeMap<String, (u64, u64)>,
     published: u64,
 }
@@ -146,7 +148,7 @@ fn route(request: &Request, state: &mut State) -> Result<Vec<u8>, ErrorCode> {
                 "families": body["families"], "device": body["device"],
             }))
         }
-        _ => Err(ErrorCode::NotFound),
+        (method, parts) => state.consent.answer(method, parts, &request.body),
     }
 }
 

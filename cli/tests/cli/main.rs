@@ -14,8 +14,11 @@
 mod approval;
 mod bad_input;
 mod double;
+mod double_consent;
 mod example;
+mod hold;
 mod key;
 mod place;
 mod release;
+mod rollout;
 mod stage;

@@ -257,7 +257,7 @@ fn without_targets(bytes: &[u8], version: u64) -> Vec<u8> {
     serde_json::to_vec(&value).unwrap()
 }
 
-fn copy_folder(place: &Place, from: &str, to: &str) {
+pub(crate) fn copy_folder(place: &Place, from: &str, to: &str) {
     std::fs::create_dir_all(place.path(to)).unwrap();
     for name in crate::place::names(&place.path(from)) {
         let (from, to) = (format!("{from}/{name}"), format!("{to}/{name}"));
