@@ -117,6 +117,7 @@ impl Proofs<'_> {
             weakest_allowed: self.weakest_allowed,
             path: &self.image.path,
             firmware: &self.image.firmware,
+            installed: None,
         };
         match admit(self.own, &offer) {
             Admission::Admitted(admitted) => Ok(*admitted),

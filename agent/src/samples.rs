@@ -11,7 +11,8 @@ use patchward_protocol::approval::{
     Conditions, Gates, Need, NeededTime, RollbackTerms, Urgency, Wave,
 };
 use patchward_protocol::decision::{
-    ClockAgreement, Heard, Held, Interlock as Said, LedgerRoom, Moment, Own, SignedBy, Staging,
+    ClockAgreement, Heard, Held, HeldByServer, Interlock as Said, LedgerRoom, Moment, Own,
+    SignedBy, Staging,
 };
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{
@@ -130,8 +131,9 @@ pub(crate) fn moment(approval_sha256: Sha256Digest) -> Moment {
         at: Some(now()),
         quality: TimeQuality::Attested,
         clock: ClockAgreement::Agree,
-        open: Some(Heard { approval_sha256, wave: 0, age_s: 1 }),
-        held_by_server: Held::No,
+        open: Some(Heard { approval_sha256, image_sha256: None, wave: 0, age_s: 1 }),
+        proof: None,
+        held_by_server: HeldByServer::No,
         held_here: Held::No,
         interlock: Said::Missing,
         own_worst_s: 0,

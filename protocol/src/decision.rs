@@ -4,18 +4,21 @@
 //! and command line call the same ones. Deliberately absent: anything that acts. A server's word
 //! stands here only where it can hold a device back.
 //! Invariant: [`Decision::Go`] needs a signed slot that contains the instant, a fresh word that the
-//! wave is open (unless the approval waives it), and an interlock that says free; anything unknown
-//! is a reason to wait.
+//! wave is open (unless the approval waives it for wave 0), for every later wave the proof that the
+//! device checked itself, and an interlock that says free; anything unknown is a reason to wait.
 
 use crate::approval::{
-    Action, Approval, ApprovalState, ApprovedDevice, ClinicalCondition, Need, Urgency,
+    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition, Need,
+    Urgency,
 };
 use crate::digest::Sha256Digest;
+use crate::directive::HoldBy;
 use crate::id::{ApprovalId, DeviceId, FamilyId, HardwareId, PersonId, Seq, SiteId, TargetPath};
 use crate::image::ImageRef;
 use crate::key::PublicKey;
 use crate::ledger::SigningMethod;
 use crate::limits::OPEN_VALID_S;
+use crate::proof::{Partner, Proven, partner_first};
 use crate::reason::Reason;
 use crate::slot::Slot;
 use crate::time::{TimeQuality, Timestamp};
@@ -44,7 +47,7 @@ pub struct Own {
     pub serial_floor: u64,
     /// Approvals known to be withdrawn.
     pub withdrawn: Vec<ApprovalId>,
-    /// Approvals, by digest, that led to an activation already.
+    /// What led to an activation already, by [`spent_key`].
     pub spent: Vec<Sha256Digest>,
 }
 
@@ -63,6 +66,9 @@ pub struct Offer<'a> {
     pub path: &'a TargetPath,
     /// What the manufacturer says of it.
     pub firmware: &'a Firmware,
+    /// What the manufacturer says of the installed image, when it is still listed among the family's
+    /// targets; only a rollback asks for it.
+    pub installed: Option<&'a Firmware>,
 }
 
 /// One counted signature.
@@ -85,10 +91,16 @@ pub struct Admitted {
     pub approval_id: ApprovalId,
     /// The approval's serial.
     pub serial: u64,
+    /// What it permits.
+    pub action: Action,
+    /// What is spent by the write of no return.
+    pub spent_key: Sha256Digest,
     /// Weakest method among the signatures that counted.
     pub weakest_method: SigningMethod,
     /// Wave of this device.
     pub wave: u32,
+    /// The partner that must be proven to work again before this device goes.
+    pub partner_first: Option<DeviceId>,
     /// Its slots.
     pub slots: Vec<Slot>,
     /// A person must be at the device.
@@ -128,12 +140,33 @@ pub fn admit(own: &Own, offer: &Offer<'_>) -> Admission {
     if running == Some(offer.firmware.payload.image_sha256) {
         return Admission::Installed;
     }
+    let direction = || match offer.approval.action {
+        Action::Install | Action::Standing => newer(own, offer.firmware),
+        Action::Rollback => older(own, offer),
+    };
     let checked = withdrawn_or_spent(own, offer)
         .and_then(|()| signed_well_enough(offer))
-        .and_then(|()| newer(own, offer.firmware));
+        .and_then(|()| direction());
     match checked {
         Ok(()) => Admission::Admitted(Box::new(admitted(offer, entry))),
         Err(reason) => Admission::Refused(reason),
+    }
+}
+
+/// What an activation under an approval spends: the approval itself; of a standing one, which permits
+/// each release once, the approval together with the image.
+#[must_use]
+pub fn spent_key(
+    approval: &Approval,
+    approval_sha256: Sha256Digest,
+    image_sha256: Sha256Digest,
+) -> Sha256Digest {
+    match approval.action {
+        Action::Install | Action::Rollback => approval_sha256,
+        Action::Standing => {
+            let both = [approval_sha256.as_bytes().as_slice(), image_sha256.as_bytes()].concat();
+            Sha256Digest::of(&both)
+        }
     }
 }
 
@@ -152,7 +185,26 @@ fn entry_for<'a>(own: &Own, offer: &Offer<'a>) -> Result<&'a ApprovedDevice, Rea
 
 fn same_image(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
     let firmware = offer.firmware;
-    let Some(release) = &offer.approval.release else { return Err(Reason::ActionUnknown) };
+    match (&offer.approval.release, &offer.approval.standing) {
+        (Some(release), _) => named(own, release, offer)?,
+        (None, Some(policy)) => {
+            if firmware.family != own.family {
+                return Err(Reason::OtherFamily);
+            }
+            if !policy.permits(firmware) {
+                return Err(Reason::StandingNoMatch);
+            }
+        }
+        (None, None) => return Err(Reason::ApprovalMalformed),
+    }
+    if !firmware.hw.contains(&own.hardware) {
+        return Err(Reason::OtherHardware);
+    }
+    if firmware.payload.kind == own.kind { Ok(()) } else { Err(Reason::OtherInstaller) }
+}
+
+fn named(own: &Own, release: &ApprovedRelease, offer: &Offer<'_>) -> Result<(), Reason> {
+    let firmware = offer.firmware;
     if release.family != own.family {
         return Err(Reason::OtherFamily);
     }
@@ -163,13 +215,7 @@ fn same_image(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
         && release.image_sha256 == firmware.payload.image_sha256
         && release.image_length == firmware.payload.image_length
         && release.dossier_sha256 == firmware.docs.dossier.sha256;
-    if !same {
-        return Err(Reason::ApprovalOtherImage);
-    }
-    if !firmware.hw.contains(&own.hardware) {
-        return Err(Reason::OtherHardware);
-    }
-    if firmware.payload.kind == own.kind { Ok(()) } else { Err(Reason::OtherInstaller) }
+    if same { Ok(()) } else { Err(Reason::ApprovalOtherImage) }
 }
 
 fn withdrawn_or_spent(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
@@ -177,16 +223,13 @@ fn withdrawn_or_spent(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
     if approval.state == ApprovalState::Withdrawn {
         return Err(Reason::ApprovalWithdrawn);
     }
+    let key = spent_key(approval, offer.approval_sha256, offer.firmware.payload.image_sha256);
     let replayed = own.withdrawn.contains(&approval.id)
-        || own.spent.contains(&offer.approval_sha256)
+        || own.spent.contains(&key)
         || approval.serial < own.serial_floor;
     if replayed {
         return Err(Reason::ApprovalReplayed);
     }
-    match approval.action {
-        Action::Install => Ok(()),
-        Action::Rollback | Action::Standing => Err(Reason::ActionUnknown),
-    }?;
     match offer.firmware.state {
         ReleaseState::Released => Ok(()),
         ReleaseState::Withdrawn => Err(Reason::ReleaseWithdrawn),
@@ -223,6 +266,22 @@ fn newer(own: &Own, firmware: &Firmware) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Going back: only from an image whose manufacturer names this older one as still permitted.
+fn older(own: &Own, offer: &Offer<'_>) -> Result<(), Reason> {
+    let (Some(installed), Some(running)) = (&own.installed, offer.installed) else {
+        return Err(Reason::RollbackNotPermitted);
+    };
+    let seq = offer.firmware.seq;
+    let permitted = running.payload.image_sha256 == installed.image_sha256
+        && running.family == own.family
+        && running.rollback_ok.contains(&seq)
+        && seq < installed.seq;
+    if !permitted {
+        return Err(Reason::RollbackNotPermitted);
+    }
+    if seq < own.image_floor { Err(Reason::BelowFloor) } else { Ok(()) }
+}
+
 fn admitted(offer: &Offer<'_>, entry: &ApprovedDevice) -> Admitted {
     let approval = offer.approval;
     let wave = approval.waves.iter().find(|wave| wave.n == entry.wave);
@@ -231,6 +290,8 @@ fn admitted(offer: &Offer<'_>, entry: &ApprovedDevice) -> Admitted {
         approval_sha256: offer.approval_sha256,
         approval_id: approval.id.clone(),
         serial: approval.serial,
+        action: approval.action,
+        spent_key: spent_key(approval, offer.approval_sha256, offer.firmware.payload.image_sha256),
         weakest_method: offer
             .signers
             .iter()
@@ -238,6 +299,7 @@ fn admitted(offer: &Offer<'_>, entry: &ApprovedDevice) -> Admitted {
             .min()
             .unwrap_or(SigningMethod::Custodial),
         wave: entry.wave,
+        partner_first: partner_first(approval, entry).map(|partner| partner.id.clone()),
         slots: entry.slots.clone(),
         attended: entry.attended || offer.firmware.therapy,
         valid_until: approval.valid_until,
@@ -258,8 +320,10 @@ pub struct Moment {
     pub clock: ClockAgreement,
     /// The freshest word of the server that a wave of this approval is open.
     pub open: Option<Heard>,
-    /// The server passed on a hold that stands for this device.
-    pub held_by_server: Held,
+    /// What the device checked of the wave's proof.
+    pub proof: Option<Proven>,
+    /// Holds that stand for this device, as the server told or as the device remembers.
+    pub held_by_server: HeldByServer,
     /// Somebody at the device said not now.
     pub held_here: Held,
     /// What the interlock says.
@@ -298,6 +362,36 @@ pub enum Held {
     Yes,
 }
 
+/// Whose holds stand for a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeldByServer {
+    /// Nobody's.
+    No,
+    /// Only the manufacturer's or the operator's: a hospital's rollback goes on.
+    ByOthers,
+    /// The hospital's own, or a freeze.
+    BySite,
+}
+
+impl HeldByServer {
+    /// What holds of these people amount to.
+    #[must_use]
+    pub fn of(holds: impl IntoIterator<Item = HoldBy>) -> Self {
+        let each = holds.into_iter().map(|by| match by {
+            HoldBy::Site | HoldBy::Freeze => Self::BySite,
+            HoldBy::Maker | HoldBy::Operator => Self::ByOthers,
+        });
+        each.max().unwrap_or(Self::No)
+    }
+
+    const fn blocks(self, action: Action) -> bool {
+        match (self, action) {
+            (Self::No, _) | (Self::ByOthers, Action::Rollback) => false,
+            (Self::ByOthers, Action::Install | Action::Standing) | (Self::BySite, _) => true,
+        }
+    }
+}
+
 /// Whether the image is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Staging {
@@ -321,6 +415,8 @@ pub enum LedgerRoom {
 pub struct Heard {
     /// For which approval.
     pub approval_sha256: Sha256Digest,
+    /// For which image; a word about a standing approval counts only when it says so.
+    pub image_sha256: Option<Sha256Digest>,
     /// Which wave.
     pub wave: u32,
     /// Seconds on the boot clock since the question was sent.
@@ -369,7 +465,7 @@ pub fn decide(admitted: &Admitted, moment: &Moment) -> Decision {
         }
     };
     hold(moment.held_here == Held::Yes, Reason::HeldHere);
-    hold(moment.held_by_server == Held::Yes, Reason::HeldByServer);
+    hold(moment.held_by_server.blocks(admitted.action), Reason::HeldByServer);
     hold(moment.staging == Staging::Underway, Reason::NotStagedYet);
     hold(moment.ledger == LedgerRoom::Full, Reason::LedgerFull);
     let slot = open_slot(admitted, moment);
@@ -420,19 +516,38 @@ fn wave_open(admitted: &Admitted, moment: &Moment) -> Result<(), Reason> {
     if moment.at.is_some_and(|at| at < admitted.not_before) {
         return Err(Reason::WaveNotOpen);
     }
-    if admitted.wave > 0 {
-        // Later waves need device-signed proof of the wave before, which this version cannot check.
-        return Err(Reason::WaveUnproven);
+    let waived = admitted.conditions.offline_ok && admitted.wave == 0;
+    if !waived && !moment.open.is_some_and(|heard| about(admitted, &heard)) {
+        return Err(Reason::WaveNotOpen);
     }
-    if admitted.conditions.offline_ok {
-        return Ok(());
-    }
-    let heard = moment.open.is_some_and(|heard| {
-        heard.approval_sha256 == admitted.approval_sha256
-            && heard.wave == admitted.wave
-            && heard.age_s <= u64::from(OPEN_VALID_S)
+    let proof = moment.proof.filter(|proof| {
+        proof.rollout().approval_sha256 == admitted.approval_sha256
+            && proof.rollout().image_sha256 == admitted.image.image_sha256
+            && proof.wave() == admitted.wave
     });
-    if heard { Ok(()) } else { Err(Reason::WaveNotOpen) }
+    if admitted.wave > 0 {
+        let proof = proof.ok_or(Reason::WaveUnproven)?;
+        if moment.at.is_none_or(|at| at < proof.soaked_from()) {
+            return Err(Reason::WaveNotOpen);
+        }
+    }
+    let partner = proof.map(|proof| proof.partner());
+    if admitted.partner_first.is_some() && partner != Some(Partner::Committed) {
+        return Err(Reason::PartnerUnproven);
+    }
+    Ok(())
+}
+
+fn about(admitted: &Admitted, heard: &Heard) -> bool {
+    let image = match (heard.image_sha256, admitted.action) {
+        (Some(image), _) => image == admitted.image.image_sha256,
+        (None, Action::Install | Action::Rollback) => true,
+        (None, Action::Standing) => false,
+    };
+    image
+        && heard.approval_sha256 == admitted.approval_sha256
+        && heard.wave == admitted.wave
+        && heard.age_s <= u64::from(OPEN_VALID_S)
 }
 
 fn interlock(admitted: &Admitted, moment: &Moment) -> Option<Reason> {

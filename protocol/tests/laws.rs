@@ -11,8 +11,8 @@ use patchward_protocol::approval::{
     Conditions, Gates, Need, NeededTime, RollbackTerms, Urgency, Wave,
 };
 use patchward_protocol::decision::{
-    Admission, Admitted, ClockAgreement, Decision, Heard, Held, Interlock, LedgerRoom, Moment,
-    Offer, Own, SignedBy, Staging, admit, decide,
+    Admission, Admitted, ClockAgreement, Decision, Heard, Held, HeldByServer, Interlock,
+    LedgerRoom, Moment, Offer, Own, SignedBy, Staging, admit, decide,
 };
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{
@@ -175,6 +175,7 @@ fn admitted_after(
             weakest_allowed: SigningMethod::Offline,
             path: &path(),
             firmware: &firmware,
+            installed: None,
         },
     )
 }
@@ -191,8 +192,14 @@ fn moment() -> Moment {
         at: Some(at("2026-12-05T04:30:00Z")),
         quality: TimeQuality::Attested,
         clock: ClockAgreement::Agree,
-        open: Some(Heard { approval_sha256: admitted().approval_sha256, wave: 0, age_s: 3 }),
-        held_by_server: Held::No,
+        open: Some(Heard {
+            approval_sha256: admitted().approval_sha256,
+            image_sha256: None,
+            wave: 0,
+            age_s: 3,
+        }),
+        proof: None,
+        held_by_server: HeldByServer::No,
         held_here: Held::No,
         interlock: Interlock::Free { for_s: 60 },
         own_worst_s: 0,
@@ -223,7 +230,10 @@ fn everything_right_starts() {
 fn each_missing_thing_holds_with_its_own_reason() {
     let end = at("2026-12-05T06:00:00Z");
     assert_eq!(first_reason(|m| m.held_here = Held::Yes), Some(Reason::HeldHere));
-    assert_eq!(first_reason(|m| m.held_by_server = Held::Yes), Some(Reason::HeldByServer));
+    assert_eq!(
+        first_reason(|m| m.held_by_server = HeldByServer::ByOthers),
+        Some(Reason::HeldByServer)
+    );
     assert_eq!(first_reason(|m| m.staging = Staging::Underway), Some(Reason::NotStagedYet));
     assert_eq!(first_reason(|m| m.ledger = LedgerRoom::Full), Some(Reason::LedgerFull));
     assert_eq!(first_reason(|m| m.at = None), Some(Reason::ClockUnknown));
@@ -284,7 +294,7 @@ fn attended_therapy_and_power_conditions_hold_when_unknown() {
 }
 
 #[test]
-fn later_waves_wait_for_a_proof_that_this_version_cannot_check() {
+fn later_waves_wait_for_a_proof_whatever_the_server_says() {
     let mut admitted = admitted();
     admitted.wave = 1;
     admitted.conditions.offline_ok = true;
@@ -318,7 +328,7 @@ fn an_offer_for_somebody_or_something_else_is_refused() {
         (|o, _, _, _| o.installed.as_mut().unwrap().seq = Seq(7), Reason::NotNewer),
         (|o, _, _, _| o.installed.as_mut().unwrap().seq = Seq(2), Reason::MustPassThrough),
         (|o, _, _, _| o.installed = None, Reason::MustPassThrough),
-        (|_, a, _, _| a.action = Action::Standing, Reason::ActionUnknown),
+        (|_, a, _, _| a.action = Action::Standing, Reason::ApprovalMalformed),
         (
             |_, a, _, _| a.valid_until = a.issued.plus_seconds(31 * 86_400),
             Reason::ApprovalMalformed,
@@ -398,10 +408,12 @@ prop_compose! {
             clock: if agree { ClockAgreement::Agree } else { ClockAgreement::Disagree },
             open: open.map(|(same, wave, age_s)| Heard {
                 approval_sha256: if same { admitted().approval_sha256 } else { Sha256Digest::of(b"other") },
+                image_sha256: None,
                 wave,
                 age_s,
             }),
-            held_by_server: held(holds.0),
+            proof: None,
+            held_by_server: if holds.0 { HeldByServer::BySite } else { HeldByServer::No },
             held_here: held(holds.1),
             interlock,
             own_worst_s,
@@ -434,7 +446,7 @@ proptest! {
                 prop_assert!(free);
                 let open = moment.open.unwrap();
                 prop_assert!(open.age_s <= 120 && open.approval_sha256 == admitted.approval_sha256);
-                prop_assert!(moment.held_here == Held::No && moment.held_by_server == Held::No);
+                prop_assert!(moment.held_here == Held::No && moment.held_by_server == HeldByServer::No);
             }
             Decision::Wait(reasons) => prop_assert!(!reasons.is_empty()),
         }

@@ -8,7 +8,7 @@ use crate::edge::Clock as _;
 use crate::machine::state::Goal;
 use crate::permit::{NoPermit, Permit, Proofs, power};
 use crate::trust::offers::{Offered, over, signing};
-use patchward_protocol::decision::{Heard, Held, LedgerRoom, Moment, Staging};
+use patchward_protocol::decision::{Heard, Held, HeldByServer, LedgerRoom, Moment, Staging};
 use patchward_protocol::directive::WaveOpen;
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
@@ -47,6 +47,7 @@ impl Device {
             quality: judged.quality,
             clock: judged.agreement,
             open: self.heard_open(&offered),
+            proof: None,
             held_by_server: self.held_by_server(),
             held_here: if self.local.hold().is_some() { Held::Yes } else { Held::No },
             interlock: answer.interlock(),
@@ -110,13 +111,17 @@ impl Device {
         };
         let open = word.directive.open.iter().find(named)?;
         let age_ms = self.clock.boot_ms().saturating_sub(word.asked_boot_ms);
-        let approval_sha256 = open.approval_sha256;
-        Some(Heard { approval_sha256, wave: open.wave, age_s: age_ms.div_ceil(1000) })
+        Some(Heard {
+            approval_sha256: open.approval_sha256,
+            image_sha256: open.image_sha256,
+            wave: open.wave,
+            age_s: age_ms.div_ceil(1000),
+        })
     }
 
-    fn held_by_server(&self) -> Held {
-        let holds = self.word.as_ref().is_some_and(|word| !word.directive.holds.is_empty());
-        if holds { Held::Yes } else { Held::No }
+    fn held_by_server(&self) -> HeldByServer {
+        let holds = self.word.iter().flat_map(|word| &word.directive.holds);
+        HeldByServer::of(holds.map(|hold| hold.by))
     }
 
     /// Why an approval that was good is not any more.
