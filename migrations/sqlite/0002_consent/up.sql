@@ -67,6 +67,7 @@ CREATE TABLE rollouts (
     image TEXT NOT NULL,
     terms TEXT NOT NULL,
     planted BIGINT NOT NULL,
+    ends BIGINT NOT NULL,
     due BIGINT,
     PRIMARY KEY (site, approval_sha256, image_sha256)
 );

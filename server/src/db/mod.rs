@@ -6,14 +6,21 @@
 //! Invariant: what `write` answered with `Ok` is on disk.
 
 pub mod act;
+pub mod campaign;
+pub mod change;
 pub mod column;
 mod connection;
 pub mod device;
 mod error;
+pub mod hold;
+pub mod inventory;
 pub mod ledger;
+pub mod mark;
 mod migrate;
+pub mod person_act;
 pub mod record;
 pub mod repository;
+pub mod rollout;
 pub mod schema;
 mod thread;
 pub mod token;

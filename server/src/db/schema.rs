@@ -224,6 +224,7 @@ diesel::table! {
         image -> Text,
         terms -> Text,
         planted -> BigInt,
+        ends -> BigInt,
         due -> Nullable<BigInt>,
     }
 }
