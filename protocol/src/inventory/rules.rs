@@ -2,7 +2,7 @@
 //!
 //! Not here: what follows from them ([`crate::window`], [`crate::plan`], [`crate::check`]).
 
-use crate::approval::Gates;
+use crate::approval::{Gates, Urgency};
 use crate::civil::{CivilDate, CivilTime, Weekday};
 use crate::id::{FamilyId, FreezeId, KindId, WardId, WindowId};
 use crate::time::Timestamp;
@@ -34,6 +34,8 @@ pub struct SiteRules {
     pub canary_per_ward: u32,
     /// How long each wave is watched after its last slot, in seconds; the last value holds for all later.
     pub soak_s: Vec<u64>,
+    /// The same in an emergency approval, for every wave, in seconds.
+    pub emergency_soak_s: u64,
     /// Share of the wave before that must have been updated before a wave opens, in thousandths.
     pub min_updated_permille: u32,
     /// Hours of clinical use that the wave before must have seen; the last value holds for all later
@@ -53,6 +55,7 @@ impl Default for SiteRules {
             max_parallel: None,
             canary_per_ward: 1,
             soak_s: vec![48 * 3600],
+            emergency_soak_s: 3600,
             min_updated_permille: 500,
             min_clinical_use_h: vec![0],
             halt_permille: vec![0, 0, 20],
@@ -64,8 +67,20 @@ impl Default for SiteRules {
 impl SiteRules {
     /// How long wave `n` is watched, in seconds.
     #[must_use]
-    pub fn soak_s_of(&self, n: u32) -> u64 {
-        nth_or_last(&self.soak_s, n).unwrap_or(0)
+    pub fn soak_s_of(&self, n: u32, urgency: Urgency) -> u64 {
+        match urgency {
+            Urgency::Routine => nth_or_last(&self.soak_s, n).unwrap_or(0),
+            Urgency::Emergency => self.emergency_soak_s,
+        }
+    }
+
+    /// How long after a device its partner may follow at the earliest, in seconds: the longest soak.
+    #[must_use]
+    pub fn pair_soak_s(&self, urgency: Urgency) -> u64 {
+        match urgency {
+            Urgency::Routine => self.soak_s.iter().copied().max().unwrap_or(0),
+            Urgency::Emergency => self.emergency_soak_s,
+        }
     }
 
     /// How many hours of clinical use wave `n` asks of the wave before.

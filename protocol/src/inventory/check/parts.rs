@@ -183,6 +183,8 @@ impl<'a> Found<'a> {
             let path = format!("rules.soak_s[{at}]");
             self.must(*soak_s <= SOAK_S_MAX, &path, soak_s, Rule::Soak);
         }
+        let soak_s = rules.emergency_soak_s;
+        self.must(soak_s <= SOAK_S_MAX, "rules.emergency_soak_s", soak_s, Rule::Soak);
         for (at, permille) in rules.halt_permille.iter().enumerate() {
             let path = format!("rules.halt_permille[{at}]");
             self.must(*permille <= 1000, &path, permille, Rule::Permille);
