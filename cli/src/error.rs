@@ -229,6 +229,21 @@ codes! {
     CalendarBad, "calendar_bad", 3,
         "Correct the calendar where it is named, or export it with IANA time zones. Nothing was imported.",
         "示された箇所を修正するか、IANAタイムゾーンで書き出し直してください。何も取り込んでいません。";
+    RecordFile, "record_file", 3,
+        "This is no file of `patchward record export`, or it was packed again. Get the file as it was exported.",
+        "patchward record export のファイルではないか、再圧縮されています。出力されたままのファイルを入手してください。";
+    RecordBad, "record_bad", 5,
+        "The record does not hold together from the entry or file that is named. Do not rely on it; keep the file and tell IT security.",
+        "示された箇所以降、監査記録が整合しません。根拠として用いず、ファイルを保存して情報セキュリティ担当へ連絡してください。";
+    RecordUntrusted, "record_untrusted", 5,
+        "The record is not signed by the record key that is known for this site. Compare the key with the enrolment pack, and ask who changed the server.",
+        "この医療機関の記録鍵による署名ではありません。登録パックの鍵と照合し、サーバーの変更の有無を確認してください。";
+    RecordRewritten, "record_rewritten", 5,
+        "The record does not continue what was seen before: entries were removed or changed, or others are shown another record. Keep both checkpoints and tell IT security.",
+        "監査記録が以前に確認したものの続きになっていません(削除・改変、または相手により異なる記録の提示)。両方のチェックポイントを保存し、情報セキュリティ担当へ連絡してください。";
+    RecordTooLong, "record_too_long", 3,
+        "The record is longer than this program exports in one file. Read it by its tiles.",
+        "監査記録が一つのファイルの上限を超えています。タイル形式で取得してください。";
 }
 
 /// A failure that ends the program.

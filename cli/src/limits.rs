@@ -24,3 +24,11 @@ pub const CONNECT_S_MAX: u64 = 15;
 pub const ANSWER_S_MAX: u64 = 120;
 /// Most bytes of a signer's memory.
 pub const MEMORY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of the entries of an exported record.
+pub const RECORD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most bytes of an exported record: entries, tiles and pages.
+pub const RECORD_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Most bytes of one tile: 256 entries, each at its limit.
+pub const RECORD_BUNDLE_BYTES_MAX: u64 = 256 * (32 * 1024 + 2);
+/// Most versions of a site's root in an exported record.
+pub const RECORD_ROOTS_MAX: u32 = 4096;

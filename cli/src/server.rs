@@ -216,6 +216,17 @@ impl Server {
         whole(self.send("GET", &format!("/tuf/{kind}/{name}/targets/{file}"), ())?, bytes_max)
     }
 
+    /// Fetches a file that needs a token, by its path, at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// As [`Server::call`].
+    pub fn file(&self, path: &str, bytes_max: u64) -> Outcome<Vec<u8>> {
+        if self.token.is_none() {
+            return Err(Failure::new(Code::NotLoggedIn, self.address.as_text()));
+        }
+        whole(self.send("GET", path, ())?, bytes_max)
+    }
+
     /// Sends a target's bytes, streaming; repeating it is harmless.
     ///
     /// # Errors

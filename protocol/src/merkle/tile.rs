@@ -6,6 +6,7 @@
 //! Invariant: a path that reads as a tile is the one spelling of that tile.
 
 use super::Node;
+use super::edge::Edge;
 use crate::digest::Sha256Digest;
 use std::fmt;
 use std::str::FromStr;
@@ -103,6 +104,30 @@ impl Tile {
         level.into_iter().flat_map(move |level| {
             (first..first.saturating_add(width)).map(move |index| Node { level, index })
         })
+    }
+
+    /// The hash tile from which a node of a tree of this size is read, as wide as it is there.
+    #[must_use]
+    pub fn having(node: Node, size: u64) -> Option<Self> {
+        let (level, above) = (node.level / HEIGHT, node.level % HEIGHT);
+        let index = node.index.checked_shl(above)? / FULL;
+        let count = size.checked_shr(level.checked_mul(HEIGHT)?)?;
+        let width = count.checked_sub(index.checked_mul(FULL)?)?.min(FULL);
+        Self::new(Holds::Hashes { level }, index, width)
+    }
+
+    /// The hash of a node, from the hashes of the tile that has it.
+    #[must_use]
+    pub fn hash_of(&self, node: Node, hashes: &[Sha256Digest]) -> Option<Sha256Digest> {
+        let above = node.level % HEIGHT;
+        let first = node.index.checked_shl(above)?.checked_sub(self.first())?;
+        let end = first.checked_add(1 << above)?;
+        let range = usize::try_from(first).ok()?..usize::try_from(end).ok()?;
+        let mut edge = Edge::empty();
+        for hash in hashes.get(range)? {
+            edge.append(*hash);
+        }
+        Some(edge.root())
     }
 
     /// Whether a tree of this size has all that the tile holds.

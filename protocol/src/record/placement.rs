@@ -4,11 +4,14 @@
 //! back. So each change is an entry of its own, with what is printed on the device. Not here: the
 //! inventory. Invariant: from the entries alone the last placement of every device can be told.
 
-use crate::id::{DeviceId, KindId, WardId};
+use crate::id::{DeviceId, KindId, LedgerId, WardId};
 use crate::inventory::Inventory;
+use crate::key::PublicKey;
 use crate::record::entry::ServerAct;
 use serde::{Deserialize, Serialize};
 
+/// The word of the act that carries a [`Joined`].
+pub const JOINED: &str = "enrol";
 /// The word of the act that carries a [`Placement`].
 pub const PLACED: &str = "place-device";
 /// The word of the act that says that a device is no more in the inventory; carries a [`Removed`].
@@ -36,6 +39,18 @@ pub struct Placement {
     /// The manufacturer's serial number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial_number: Option<String>,
+}
+
+/// A device joined the site: with which key its ledger is signed from now on. The entry says more; this is
+/// what it must say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Its id.
+    pub device: DeviceId,
+    /// Its device key.
+    pub device_key: PublicKey,
+    /// Its ledger.
+    pub ledger_id: LedgerId,
 }
 
 /// A device that is no more in the inventory.

@@ -20,6 +20,7 @@ use patchward_protocol::envelope::{Envelope, Open, PayloadType};
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::ledger::Chain;
+use patchward_protocol::record::placement::JOINED;
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
 
@@ -139,7 +140,7 @@ fn enrolled(device: &StoredDevice, joining: &Joining, at: Timestamp) -> Act {
         at,
         scope: RepositoryId::Site(device.site.clone()).to_string(),
         who: format!("device:{}", device.device),
-        act: "enrol",
+        act: JOINED,
         detail: json!({
             "device": device.device, "family": device.family, "device_key": device_key,
             "link_key": link.link_key, "link_n": link.n, "ledger_id": ledger_id,
