@@ -4,6 +4,7 @@
 //! Invariant: what a verb prints for machines (`--json`) keeps its shape.
 
 pub mod error;
+mod here;
 mod print;
 mod verbs;
 
@@ -14,11 +15,15 @@ use crate::local::Says;
 use error::CliError;
 use lexopt::prelude::{Long, Short, Value};
 use patchward_protocol::id::PersonId;
+use patchward_protocol::limits::{DEFER_MINUTES_MAX, PRESENT_MINUTES_MAX};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Where the configuration is when nothing else is said.
 pub const CONFIG_PATH: &str = "/etc/patchward/agent.toml";
+
+/// How long a person counts as present when they do not say, in minutes.
+const PRESENT_MINUTES: u32 = 15;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -35,6 +40,10 @@ patchward-agent: fetches, verifies and installs approved releases on this device
                     why it has not been updated yet
   hold [--by PERSON] [--why TEXT] | hold --lift
                     not now: stops everything before the point of no return
+  defer --minutes N --by PERSON
+                    not for so long (at most 1440); hold --lift ends it early
+  present --by PERSON [--minutes N]
+                    a person is at the device (15 minutes, at most 30)
   accept --by PERSON | reject --by PERSON
                     release the device after an update that waits for it, or do not
   serviced --by PERSON
@@ -131,6 +140,20 @@ pub enum Verb {
     },
     /// Lift it.
     LiftHold,
+    /// Set a hold with an end.
+    Defer {
+        /// Who.
+        by: PersonId,
+        /// For how long, in minutes.
+        minutes: u32,
+    },
+    /// A person is at the device.
+    Present {
+        /// Who.
+        by: PersonId,
+        /// For how long, in minutes.
+        minutes: u32,
+    },
     /// A person's word.
     Say {
         /// Who.
@@ -162,6 +185,7 @@ struct Options {
     lift: bool,
     by: Option<PersonId>,
     why: Option<String>,
+    minutes: Option<u32>,
     help: bool,
     version: bool,
 }
@@ -226,6 +250,11 @@ fn options(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::
                 options.by = Some(PersonId::new(&text).map_err(|error| error.to_string())?);
             }
             Long("why") => options.why = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("minutes") => {
+                let text = parser.value()?.to_string_lossy().into_owned();
+                let minutes = text.parse().map_err(|_| "--minutes is a whole number")?;
+                options.minutes = Some(minutes);
+            }
             other @ (Short(_) | Long(_)) => return Err(other.unexpected()),
         }
     }
@@ -255,6 +284,20 @@ fn verb(options: &Options) -> Result<Verb, CliError> {
         ["why"] => Verb::Why,
         ["hold"] if options.lift => Verb::LiftHold,
         ["hold"] => Verb::Hold { by: options.by.clone(), why: options.why.clone() },
+        ["defer"] => {
+            let minutes = options.minutes.unwrap_or(0);
+            if !(1..=DEFER_MINUTES_MAX).contains(&minutes) {
+                return usage("--minutes from 1 to 1440 is needed");
+            }
+            Verb::Defer { by: by()?, minutes }
+        }
+        ["present"] => {
+            let minutes = options.minutes.unwrap_or(PRESENT_MINUTES);
+            if !(1..=PRESENT_MINUTES_MAX).contains(&minutes) {
+                return usage("--minutes is from 1 to 30");
+            }
+            Verb::Present { by: by()?, minutes }
+        }
         ["accept"] => Verb::Say { by: by()?, says: Says::Accept },
         ["reject"] => Verb::Say { by: by()?, says: Says::Reject },
         ["serviced"] => Verb::Say { by: by()?, says: Says::Serviced },
@@ -296,6 +339,22 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
+        let by = PersonId::new("tanaka").unwrap();
+        let present = Verb::Present { by: by.clone(), minutes: 15 };
+        assert_eq!(call("present --by tanaka").unwrap().verb, present);
+        let defer = Verb::Defer { by, minutes: 1440 };
+        assert_eq!(call("defer --by tanaka --minutes 1440").unwrap().verb, defer);
+        for line in [
+            "present",
+            "present --by tanaka --minutes 31",
+            "defer --by tanaka",
+            "defer --minutes 5",
+            "defer --by tanaka --minutes 1441",
+            "defer --by tanaka --minutes -5",
+            "defer --by tanaka --minutes soon",
+        ] {
+            assert!(matches!(call(line), Err(CliError::Usage(_))), "{line}");
+        }
         for line in ["", "fly", "accept", "enrol", "run --force", "hold --by A!", "why --lang de"] {
             assert!(matches!(call(line), Err(CliError::Usage(_))), "{line}");
         }

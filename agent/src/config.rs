@@ -4,7 +4,12 @@
 //! must not pass as its default. The server's address is not here; it comes with the enrolment pack.
 //! Not here: doing anything with it. Invariant: a [`Config`] has passed every check of this file.
 
+mod clinical;
+mod conditions;
 mod raw;
+
+pub use clinical::{Clinical, IdleFile, InterlockSource, SocketSettings, Source};
+pub use conditions::{Check, Condition};
 
 use crate::child::Argv;
 use patchward_protocol::digest::Sha256Digest;
@@ -37,6 +42,8 @@ pub struct Config {
     pub time: TimeSources,
     /// How it is known whether the device is in use.
     pub clinical: Clinical,
+    /// What else must hold on this device before an update begins.
+    pub conditions: Vec<Condition>,
     /// How images are installed.
     pub install: Install,
     /// How a new image is checked.
@@ -78,32 +85,6 @@ pub enum SystemClock {
     Independent,
     /// It says nothing.
     Ignored,
-}
-
-/// How it is known whether the device is in use, and from what it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clinical {
-    /// The interlock.
-    pub interlock: InterlockSource,
-    /// Tells whether the device runs from the mains.
-    pub mains: Option<Argv>,
-    /// Prints the battery's charge in percent.
-    pub battery: Option<Argv>,
-    /// Time limit of each of these commands.
-    pub probe_limit: Duration,
-    /// Time between two questions while the device settles.
-    pub probe_every: Duration,
-}
-
-/// The clinical interlock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InterlockSource {
-    /// A program: exit 0 = free, 1 = in use, anything else counts as in use.
-    Probe(Argv),
-    /// None is needed, for this reason, which is recorded.
-    NoneBecause(String),
-    /// Nothing is configured: disruptive steps are refused.
-    Missing,
 }
 
 /// How images are installed.

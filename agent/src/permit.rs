@@ -45,10 +45,15 @@
 //! }
 //! ```
 
+pub mod conditions;
+mod idle_file;
 pub mod interlock;
 pub mod power;
+mod probe;
+mod socket;
+mod watch;
 
-pub use interlock::{Answer, Interlock, Lease};
+pub use interlock::{Answer, Interlock, Lease, Lock};
 
 use patchward_protocol::approval::Approval;
 use patchward_protocol::decision::{
@@ -101,6 +106,7 @@ pub struct Permit {
     slot: Slot,
     start_by_boot_ms: u64,
     lease_until_boot_ms: u64,
+    lock: Lock,
     clinical_state: ClinicalState,
 }
 
@@ -160,6 +166,7 @@ impl Permit {
             slot,
             start_by_boot_ms: boot_ms.saturating_add(spare_ms),
             lease_until_boot_ms: lease.until_boot_ms(),
+            lock: lease.lock(),
             clinical_state: answer.clinical_state(),
         })
     }
@@ -174,6 +181,12 @@ impl Permit {
     #[must_use]
     pub const fn start_by_boot_ms(&self) -> u64 {
         self.start_by_boot_ms
+    }
+
+    /// Whether the start of therapy is locked; without it the permit cannot be used.
+    #[must_use]
+    pub const fn lock(&self) -> Lock {
+        self.lock
     }
 
     /// What the interlock said.
@@ -205,7 +218,10 @@ impl Permit {
         if boot_ms >= self.lease_until_boot_ms {
             return Err(Reason::InterlockSilent);
         }
-        Ok(self.image)
+        match self.lock {
+            Lock::Held | Lock::NotNeeded => Ok(self.image),
+            Lock::Open => Err(Reason::InterlockNotReady),
+        }
     }
 }
 
@@ -220,7 +236,7 @@ fn spare_ms(slot: Slot, admitted: &Admitted, moment: &Moment) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, EXAMPLE, InterlockSource};
+    use crate::config::{Config, EXAMPLE, InterlockSource, Source};
     use crate::edge::Clock as _;
     use crate::permit::interlock::LEASE_MS;
     use crate::samples::{self, Hand};
@@ -231,7 +247,7 @@ mod tests {
     async fn answer(source: InterlockSource, settle: Duration, clock: &Hand) -> Answer {
         let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
         clinical.interlock = source;
-        Interlock::new(&clinical, settle, clock.clone()).ask().await
+        Interlock::new(&clinical, settle, clock.clone()).ask(None).await
     }
 
     fn not_needed() -> InterlockSource {
@@ -299,12 +315,12 @@ mod tests {
         let clock = Hand::default();
         let argv = crate::child::Argv::new(vec!["/bin/true".into()]).unwrap();
         let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
-        clinical.interlock = InterlockSource::Probe(argv);
+        clinical.interlock = InterlockSource::Asked(vec![Source::Probe(argv)]);
         clinical.probe_every = Duration::from_secs(60);
         let mut lock = Interlock::new(&clinical, Duration::from_secs(120), clock.clone());
         for (forward_ms, free) in [(0, false), (60_000, false), (59_000, false), (1000, true)] {
             clock.forward(forward_ms);
-            let answer = lock.ask().await;
+            let answer = lock.ask(None).await;
             assert_eq!(ask(&answer, &clock, |_| {}).is_ok(), free, "after {}", clock.boot_ms());
         }
     }

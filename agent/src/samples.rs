@@ -157,7 +157,7 @@ pub(crate) async fn permit(kind: Kind, image: &Verified<ImageTarget>, clock: &Ha
     let (approval, approval_sha256) = approval(image);
     let mut clinical = Config::parse(EXAMPLE).unwrap().clinical;
     clinical.interlock = InterlockSource::NoneBecause("bench device".into());
-    let answer = Interlock::new(&clinical, Duration::ZERO, clock.clone()).ask().await;
+    let answer = Interlock::new(&clinical, Duration::ZERO, clock.clone()).ask(None).await;
     let proofs = Proofs {
         own: &own(kind),
         approval: &approval,

@@ -6,13 +6,18 @@ use crate::driver::device::Device;
 use crate::edge::Clock as _;
 use crate::journal::write_durably;
 use crate::ledger::Room;
-use patchward_protocol::approval::Conditions;
-use patchward_protocol::decision::ClockAgreement;
+use crate::permit::conditions::{Found, Met};
+use crate::permit::interlock::clinical_state;
+use patchward_protocol::approval::{Conditions, Need};
+use patchward_protocol::clinical::{AppId, Why};
+use patchward_protocol::decision::{ClockAgreement, Held};
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::{ApprovalId, DeviceId, FamilyId, LedgerId, SiteId};
+use patchward_protocol::id::{
+    ApprovalId, DeviceId, FamilyId, LedgerId, PersonId, SiteId, Version,
+};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::Signer as _;
-use patchward_protocol::ledger::SigningMethod;
+use patchward_protocol::ledger::{ClinicalState, SigningMethod};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
@@ -54,6 +59,18 @@ pub struct Status {
     pub time: ShownTime,
     /// A hold at the device.
     pub held_here: bool,
+    /// A deferral at the device.
+    #[serde(default)]
+    pub deferred: Option<ShownUntil>,
+    /// The person who is at the device.
+    #[serde(default)]
+    pub present: Option<ShownUntil>,
+    /// The clinical interlock.
+    #[serde(default)]
+    pub interlock: ShownInterlock,
+    /// What else must hold on this device.
+    #[serde(default)]
+    pub conditions: Vec<ShownCondition>,
     /// A hold that the server passed on.
     pub held_by_server: bool,
     /// The server.
@@ -70,6 +87,52 @@ pub struct Status {
     pub boot_ms: u64,
     /// Network code and installer share one process.
     pub one_process: bool,
+}
+
+/// A word of a person, with its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownUntil {
+    /// Who; none when it cannot be read.
+    pub by: Option<PersonId>,
+    /// Its end on the boot clock, in milliseconds.
+    pub until_boot_ms: u64,
+}
+
+/// The clinical interlock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShownInterlock {
+    /// What it last said to an update that waits.
+    pub said: Option<ClinicalState>,
+    /// In more words, in English.
+    pub detail: String,
+    /// What each application on the clinical socket says.
+    pub apps: Vec<ShownApp>,
+}
+
+/// An application on the clinical socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownApp {
+    /// Its name.
+    pub app: AppId,
+    /// Its version, while it is connected.
+    pub version: Option<Version>,
+    /// `idle`, `ready`, `busy`, `refused`, `silent` or `absent`.
+    pub said: String,
+    /// Its own words.
+    pub why: Option<Why>,
+}
+
+/// A condition of this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownCondition {
+    /// What is told when it is not met.
+    pub reason: Reason,
+    /// Whether an update waits for it.
+    pub need: Need,
+    /// Whether it is met.
+    pub met: Met,
+    /// What was found.
+    pub value: String,
 }
 
 /// The approval at hand.
@@ -150,7 +213,7 @@ impl Status {
     /// The picture now.
     #[must_use]
     pub fn of(device: &mut Device, boot_id: &str, receipted_seq: u64) -> Self {
-        let judged = device.judged();
+        let (judged, boot_ms) = (device.judged(), device.clock.boot_ms());
         let state = device.known.journal.state.clone();
         let goal = state.goal();
         let waits = matches!(state.name(), "staged" | "holding");
@@ -173,7 +236,17 @@ impl Status {
                 quality: judged.quality,
                 disagrees: judged.agreement == ClockAgreement::Disagree,
             },
-            held_here: device.local.hold().is_some(),
+            held_here: device.held_here() == Held::Yes,
+            deferred: device.local.deferral(boot_ms).map(|deferral| ShownUntil {
+                by: deferral.by,
+                until_boot_ms: deferral.until_boot_ms,
+            }),
+            present: device.local.present(boot_ms).map(|present| ShownUntil {
+                by: Some(present.by),
+                until_boot_ms: present.until_boot_ms,
+            }),
+            interlock: interlock(device),
+            conditions: device.conditions.iter().map(condition).collect(),
             held_by_server: device
                 .word
                 .as_ref()
@@ -197,7 +270,7 @@ impl Status {
                 .map(|(id, refusal)| ShownRefusal { approval: id.clone(), reason: refusal.reason })
                 .collect(),
             boot_id: boot_id.to_owned(),
-            boot_ms: device.clock.boot_ms(),
+            boot_ms,
             one_process: true,
         }
     }
@@ -209,6 +282,9 @@ impl Status {
             let mut status = status.clone();
             status.boot_ms = 0;
             status.time.utc = None;
+            for condition in &mut status.conditions {
+                condition.value.clear();
+            }
             status
         };
         still(self) == still(other)
@@ -246,6 +322,23 @@ fn shown(device: &Device, goal: &crate::machine::state::Goal) -> ShownApproval {
         slots: admitted.map(|admitted| admitted.slots.clone()).unwrap_or_default(),
         conditions: admitted.map(|admitted| admitted.conditions.clone()),
     }
+}
+
+fn interlock(device: &Device) -> ShownInterlock {
+    let last = device.interlock.last_said();
+    let apps = last.apps.into_iter().map(|shown| ShownApp {
+        app: shown.app,
+        version: shown.version,
+        said: shown.said.to_owned(),
+        why: shown.why,
+    });
+    let said = last.heard.map(clinical_state);
+    ShownInterlock { said, detail: last.detail, apps: apps.collect() }
+}
+
+fn condition(found: &Found) -> ShownCondition {
+    let Found { reason, need, met, value } = found.clone();
+    ShownCondition { reason, need, met, value }
 }
 
 fn trusted(device: &Device) -> ShownTrust {

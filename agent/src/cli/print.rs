@@ -4,6 +4,7 @@
 use super::{Form, Lang};
 use crate::enrol::Joined;
 use crate::status::Status;
+use patchward_protocol::id::PersonId;
 use patchward_protocol::ledger::Chain;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::time::TimeQuality;
@@ -14,7 +15,7 @@ pub(super) fn line(text: &str) {
 }
 
 /// A word in the language asked for.
-const fn say(lang: Lang, en: &'static str, ja: &'static str) -> &'static str {
+pub(super) const fn say(lang: Lang, en: &'static str, ja: &'static str) -> &'static str {
     match lang {
         Lang::En => en,
         Lang::Ja => ja,
@@ -47,8 +48,16 @@ pub(super) fn joined(joined: &Joined, lang: Lang) {
     );
 }
 
+/// `present`.
+pub(super) fn present(by: &PersonId, minutes: u32, lang: Lang) {
+    match lang {
+        Lang::En => println!("{by} is at the device for {minutes} minutes."),
+        Lang::Ja => println!("{by} が機器の前にいます({minutes}分間)。"),
+    }
+}
+
 /// `status`.
-pub(super) fn status(status: &Status, agent: Agent, form: Form, lang: Lang) {
+pub(super) fn status(status: &Status, agent: Agent, form: Form, lang: Lang, boot_ms: u64) {
     if form == Form::Json {
         let mut value = serde_json::to_value(status).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
@@ -57,7 +66,8 @@ pub(super) fn status(status: &Status, agent: Agent, form: Form, lang: Lang) {
         println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
         return;
     }
-    for (name, value) in rows(status, agent, lang) {
+    let here = super::here::rows(status, boot_ms, lang);
+    for (name, value) in rows(status, agent, lang).into_iter().chain(here) {
         println!("{name:<28} {value}");
     }
 }
@@ -106,7 +116,7 @@ fn rows(status: &Status, agent: Agent, lang: Lang) -> Vec<(&'static str, String)
 }
 
 /// `why`: one sentence per block, then the table.
-pub(super) fn why(status: &Status, agent: Agent, lang: Lang) {
+pub(super) fn why(status: &Status, agent: Agent, lang: Lang, boot_ms: u64) {
     if agent == Agent::Stopped {
         let stopped = say(
             lang,
@@ -130,7 +140,8 @@ pub(super) fn why(status: &Status, agent: Agent, lang: Lang) {
         );
     }
     println!();
-    for (name, value) in table(status, lang) {
+    let here = super::here::rows(status, boot_ms, lang);
+    for (name, value) in table(status, lang).into_iter().chain(here) {
         println!("{name:<14} {value}");
     }
 }
@@ -201,6 +212,7 @@ fn table(status: &Status, lang: Lang) -> Vec<(&'static str, String)> {
                 Reason::InUse
                     | Reason::InterlockSilent
                     | Reason::InterlockMissing
+                    | Reason::InterlockNotReady
                     | Reason::Settling
                     | Reason::NeedsPerson
             )

@@ -3,17 +3,18 @@
 use super::error::CliError;
 use super::print::{self, Agent};
 use super::{Call, Form, HELP, Verb};
-use crate::clock::MachineRng;
+use crate::clock::{MachineClock, MachineRng};
 use crate::config::Config;
 use crate::driver::run::{Ended, Until};
 use crate::driver::start::{self, ExampleKeys};
+use crate::edge::Clock as _;
 use crate::enrol::{self, Wish};
 use crate::identity::{Keys, Membership};
 use crate::journal::Journal;
 use crate::layout::{Layout, Lock};
 use crate::ledger;
 use crate::local::{Hold, Local, Word};
-use crate::status::Status;
+use crate::status::{ShownUntil, Status};
 use patchward_protocol::key::Signer as _;
 use std::io;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(super) fn perform(call: &Call) -> Result<u8, CliError> {
         Verb::Status(form) => status(call, *form)?,
         Verb::Why => {
             let (status, agent) = picture(call)?;
-            print::why(&status, agent, call.lang);
+            print::why(&status, agent, call.lang, MachineClock.boot_ms());
         }
         Verb::Hold { by, why } => {
             let hold = Hold { by: by.clone(), why: why.clone() };
@@ -48,6 +49,16 @@ pub(super) fn perform(call: &Call) -> Result<u8, CliError> {
         }
         Verb::LiftHold => {
             local(call)?.lift_hold().map_err(|source| disk("lifting the hold", source))?;
+        }
+        Verb::Defer { by, minutes } => {
+            let done = local(call)?.defer(by, *minutes, MachineClock.boot_ms());
+            done.map_err(|source| disk("deferring", source))?;
+            print::line(print::sentence(patchward_protocol::reason::Reason::HeldHere, call.lang));
+        }
+        Verb::Present { by, minutes } => {
+            let done = local(call)?.set_present(by, *minutes, MachineClock.boot_ms());
+            done.map_err(|source| disk("leaving word for the agent", source))?;
+            print::present(by, *minutes, call.lang);
         }
         Verb::Say { by, says } => {
             let word = Word { by: by.clone(), says: *says };
@@ -75,9 +86,9 @@ fn layout(call: &Call) -> Result<(Config, Layout), CliError> {
 
 /// Where people at the device speak; the folder is made, so that a hold works before anything else.
 fn local(call: &Call) -> Result<Local, CliError> {
-    let (_config, layout) = layout(call)?;
+    let (config, layout) = layout(call)?;
     layout.make().map_err(|source| disk("making the state folder", source))?;
-    Ok(Local::new(layout.folder()))
+    Ok(Local::new(layout.folder(), &start::boot_id(&config)?))
 }
 
 fn locked(layout: &Layout) -> Result<Lock, CliError> {
@@ -153,19 +164,27 @@ fn listen(stopped: &Arc<AtomicBool>) -> io::Result<()> {
 
 fn status(call: &Call, form: Form) -> Result<(), CliError> {
     let (status, agent) = picture(call)?;
-    print::status(&status, agent, form, call.lang);
+    print::status(&status, agent, form, call.lang, MachineClock.boot_ms());
     Ok(())
 }
 
 /// The last picture, with what can be said without the agent.
 fn picture(call: &Call) -> Result<(Status, Agent), CliError> {
-    let (_config, layout) = layout(call)?;
+    let (config, layout) = layout(call)?;
     let read = Status::read(&layout.status());
     let mut status =
         read.map_err(|source| disk("reading the status", source))?.ok_or(CliError::NeverRan)?;
     let free = layout.lock().map_err(|source| disk("looking at the lock", source))?;
     let agent = if free.is_none() { Agent::Runs } else { Agent::Stopped };
-    status.held_here = Local::new(layout.folder()).hold().is_some();
+    let here = Local::new(layout.folder(), &start::boot_id(&config)?);
+    let boot_ms = MachineClock.boot_ms();
+    status.held_here = here.stopped(boot_ms).is_some();
+    status.deferred = here
+        .deferral(boot_ms)
+        .map(|said| ShownUntil { by: said.by, until_boot_ms: said.until_boot_ms });
+    status.present = here
+        .present(boot_ms)
+        .map(|said| ShownUntil { by: Some(said.by), until_boot_ms: said.until_boot_ms });
     if agent == Agent::Stopped
         && let Ok(Some(journal)) = Journal::read(&layout.journal())
     {

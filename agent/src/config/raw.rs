@@ -2,9 +2,11 @@
 //!
 //! Here are the names of the keys and their defaults. Invariant: every section denies unknown keys.
 
+use super::clinical::RawClinical;
+use super::conditions::RawConditions;
 use super::{
-    Clinical, Config, ConfigError, Health, Identity, Install, InterlockSource, SETTING_S_MAX,
-    Settings, SlotSettings, SystemClock, TimeSources, Timing, TreeSettings, factory_image,
+    Config, ConfigError, Health, Identity, Install, SETTING_S_MAX, Settings, SlotSettings,
+    SystemClock, TimeSources, Timing, TreeSettings, factory_image,
 };
 use crate::child::Argv;
 use patchward_protocol::digest::Sha256Digest;
@@ -24,6 +26,8 @@ struct RawConfig {
     time: RawTime,
     #[serde(default)]
     clinical: RawClinical,
+    #[serde(default)]
+    conditions: RawConditions,
     install: RawInstall,
     health: RawHealth,
     #[serde(default)]
@@ -71,17 +75,6 @@ enum RawSystemClock {
     Independent,
     #[default]
     Ignored,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawClinical {
-    probe: Option<Vec<String>>,
-    none_because: Option<String>,
-    mains: Option<Vec<String>>,
-    battery: Option<Vec<String>>,
-    probe_limit_s: Option<u64>,
-    probe_every_s: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +130,7 @@ const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Finds the lines of keys, for messages.
 #[derive(Clone, Copy)]
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(&'a str);
 
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let raw: RawConfig = toml::from_str(text).map_err(|error| shape(text, &error))?;
@@ -156,6 +149,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         factory,
         time: text.time(system_clock, raw.time.command, raw.time.boot_id_file)?,
         clinical: text.clinical(raw.clinical)?,
+        conditions: text.conditions(raw.conditions)?,
         install: text.install(raw.install)?,
         health: text.health(raw.health)?,
         settings: text.settings(raw.settings)?,
@@ -191,28 +185,6 @@ impl Text<'_> {
             return self.rule("ledger.mib_max", "must be from 2 to 1024");
         }
         Ok(mib * 1024 * 1024)
-    }
-
-    fn clinical(self, raw: RawClinical) -> Result<Clinical, ConfigError> {
-        let interlock = match (raw.probe, raw.none_because) {
-            (Some(_), Some(_)) => {
-                return self.rule("clinical.none_because", "cannot stand beside clinical.probe");
-            }
-            (Some(probe), None) => InterlockSource::Probe(self.argv("clinical.probe", probe)?),
-            (None, Some(reason)) if reason.trim().len() < 8 => {
-                return self.rule("clinical.none_because", "must give the reason in words");
-            }
-            (None, Some(reason)) => InterlockSource::NoneBecause(reason),
-            (None, None) => InterlockSource::Missing,
-        };
-        let argv = |key, argv: Option<_>| argv.map(|argv| self.argv(key, argv)).transpose();
-        Ok(Clinical {
-            interlock,
-            mains: argv("clinical.mains", raw.mains)?,
-            battery: argv("clinical.battery", raw.battery)?,
-            probe_limit: self.at_least_1("clinical.probe_limit_s", raw.probe_limit_s, 5)?,
-            probe_every: self.at_least_1("clinical.probe_every_s", raw.probe_every_s, 5)?,
-        })
     }
 
     fn install(self, raw: RawInstall) -> Result<Install, ConfigError> {
@@ -284,7 +256,7 @@ impl Text<'_> {
         })
     }
 
-    fn seconds(
+    pub(super) fn seconds(
         self,
         key: &'static str,
         given: Option<u64>,
@@ -296,7 +268,7 @@ impl Text<'_> {
         }
     }
 
-    fn at_least_1(
+    pub(super) fn at_least_1(
         self,
         key: &'static str,
         given: Option<u64>,
@@ -308,15 +280,15 @@ impl Text<'_> {
         self.seconds(key, given, default_s)
     }
 
-    fn argv(self, key: &'static str, argv: Vec<String>) -> Result<Argv, ConfigError> {
+    pub(super) fn argv(self, key: &'static str, argv: Vec<String>) -> Result<Argv, ConfigError> {
         Argv::new(argv).or_else(|rule| self.rule(key, rule))
     }
 
-    fn absolute(self, key: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    pub(super) fn absolute(self, key: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
         if path.is_absolute() { Ok(path) } else { self.rule(key, "must be an absolute path") }
     }
 
-    fn needed<T>(self, key: &'static str, given: Option<T>) -> Result<T, ConfigError> {
+    pub(super) fn needed<T>(self, key: &'static str, given: Option<T>) -> Result<T, ConfigError> {
         given.map_or_else(|| self.rule(key, "is missing"), Ok)
     }
 
@@ -341,13 +313,13 @@ impl Text<'_> {
         Ok(())
     }
 
-    fn rule<T>(self, key: &'static str, rule: &str) -> Result<T, ConfigError> {
+    pub(super) fn rule<T>(self, key: &'static str, rule: &str) -> Result<T, ConfigError> {
         Err(ConfigError::Rule { line: self.line_of(key), key, rule: rule.to_owned() })
     }
 
     /// The line of a key, or of its section when it is not there.
     fn line_of(self, key: &str) -> usize {
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
         let (mut here, mut found) = ("", 1);
         for (line, number) in self.0.lines().zip(1..) {
             let line = line.trim();
@@ -368,7 +340,7 @@ impl Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::EXAMPLE;
+    use super::super::{EXAMPLE, InterlockSource};
     use super::*;
 
     fn refused(from: &str, to: &str) -> String {

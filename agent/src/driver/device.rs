@@ -13,6 +13,7 @@ use crate::ledger::Room;
 use crate::ledger::refusals::Refusal;
 use crate::link::http::Client;
 use crate::local::Local;
+use crate::permit::conditions::Found;
 use crate::permit::{Interlock, Permit};
 use crate::trust::offers::{ApprovalFiles, Offers, read};
 use crate::trust::repository::Repository;
@@ -62,6 +63,10 @@ pub struct Device {
     pub installer: Configured<MachineClock>,
     /// What people at the device say.
     pub local: Local,
+    /// What else must hold on this device, as it was last found.
+    pub conditions: Vec<Found>,
+    /// End, on the boot clock, of a deferral that could not be written down.
+    pub deferred_until_boot_ms: u64,
     /// The permit between arming and activation.
     pub permit: Option<Permit>,
     /// Why an update waits: every reason of the gate's last word, the first to be shown.

@@ -6,7 +6,7 @@
 use super::device::Device;
 use crate::edge::Clock as _;
 use crate::machine::state::Goal;
-use crate::permit::{NoPermit, Permit, Proofs, power};
+use crate::permit::{NoPermit, Permit, Proofs, conditions, power};
 use crate::trust::offers::{Offered, over, signing};
 use patchward_protocol::decision::{Heard, Held, HeldByServer, LedgerRoom, Moment, Staging};
 use patchward_protocol::directive::WaveOpen;
@@ -29,7 +29,11 @@ impl Device {
     pub async fn gate(&mut self, goal: &Goal) -> Gate {
         self.ask_own_clock().await;
         let power = power::ask(&self.config.clinical).await;
-        let answer = self.interlock.ask().await;
+        let limit = self.config.clinical.probe_limit;
+        self.conditions = conditions::look(&self.config.conditions, power, limit).await;
+        self.take_deferrals();
+        let present = self.local.present(self.clock.boot_ms());
+        let answer = self.interlock.ask(present.as_ref()).await;
         let clinical = answer.clinical_state();
         let judged = self.judged();
         if self.site.set().is_none() || self.family.set().is_none() {
@@ -49,7 +53,7 @@ impl Device {
             open: self.heard_open(&offered),
             proof: None,
             held_by_server: self.held_by_server(),
-            held_here: if self.local.hold().is_some() { Held::Yes } else { Held::No },
+            held_here: self.held_here(),
             interlock: answer.interlock(),
             own_worst_s: self.known.journal.longest_ms.saturating_mul(3).div_ceil(2000),
             reserve_s: self.config.timing.reserve.as_secs(),
@@ -60,7 +64,7 @@ impl Device {
                 crate::ledger::Room::Enough => LedgerRoom::Enough,
                 crate::ledger::Room::Full => LedgerRoom::Full,
             },
-            person: None,
+            person: present.map(|present| present.by),
         };
         let Some(site) = self.site.set() else { return Gate::Never(Reason::NoApproval) };
         let (own, signing) = (self.own(), signing(site));
@@ -76,10 +80,42 @@ impl Device {
             Ok(permit) if self.is_early(&permit, &moment) => {
                 Gate::Wait(vec![Reason::SlotNotOpen], clinical)
             }
-            Ok(permit) => Gate::Go(Box::new(permit)),
+            Ok(permit) => self.with_conditions(permit, clinical),
             Err(NoPermit::Never(reason)) => Gate::Never(reason),
             Err(NoPermit::Installed) => Gate::Never(Reason::NotNewer),
-            Err(NoPermit::NotNow(reasons)) => Gate::Wait(self.said_better(reasons), clinical),
+            Err(NoPermit::NotNow(reasons)) => {
+                let mut reasons = self.said_better(reasons);
+                reasons.extend(self.unmet());
+                Gate::Wait(reasons, clinical)
+            }
+        }
+    }
+
+    /// What the hospital asks for holds; what this device asks for must hold as well.
+    fn with_conditions(&self, permit: Permit, clinical: ClinicalState) -> Gate {
+        let unmet: Vec<Reason> = self.unmet().collect();
+        if unmet.is_empty() { Gate::Go(Box::new(permit)) } else { Gate::Wait(unmet, clinical) }
+    }
+
+    fn unmet(&self) -> impl Iterator<Item = Reason> {
+        self.conditions.iter().filter_map(conditions::Found::blocks)
+    }
+
+    /// Whether somebody at the device said not now.
+    pub fn held_here(&self) -> Held {
+        let boot_ms = self.clock.boot_ms();
+        let unkept = boot_ms < self.deferred_until_boot_ms;
+        if unkept || self.local.stopped(boot_ms).is_some() { Held::Yes } else { Held::No }
+    }
+
+    /// A deferral that was said on the clinical socket stands in the same file as any other.
+    pub fn take_deferrals(&mut self) {
+        let Some((minutes, by)) = self.interlock.take_deferred().pop() else { return };
+        let boot_ms = self.clock.boot_ms();
+        if let Err(error) = self.local.defer(&by, minutes.get(), boot_ms) {
+            tracing::error!(%error, "a deferral could not be kept; it counts until the agent ends");
+            let ms = u64::from(minutes.get()).saturating_mul(60_000);
+            self.deferred_until_boot_ms = boot_ms.saturating_add(ms);
         }
     }
 

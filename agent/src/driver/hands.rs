@@ -20,6 +20,8 @@ use crate::permit::Permit;
 use crate::stage::{Fetch, Pause};
 use hyper::header::{self, HeaderName};
 use patchward_protocol::approval::Need;
+use patchward_protocol::decision::Held;
+use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::{Class, Reason};
 use patchward_protocol::tuf::custom;
 use patchward_protocol::tuf::lookup::ImageTarget;
@@ -143,9 +145,29 @@ impl Device {
         if let Err(failure) = self.installer.arm().await {
             return self.stage_lost(&failure);
         }
-        let (event, permit) = self.ask_gate(goal).await;
+        let (event, permit) = match self.interlock.lock(self.worst_s(goal)).await {
+            Ok(()) => self.ask_gate(goal).await,
+            Err(reason) => {
+                self.reasons = vec![reason];
+                let clinical_state = match reason {
+                    Reason::InUse => ClinicalState::InUse,
+                    _no_answer => ClinicalState::Unknown,
+                };
+                (Event::Blocked { reason, clinical_state }, None)
+            }
+        };
+        if permit.is_none() {
+            self.interlock.release();
+        }
         self.permit = permit;
         event
+    }
+
+    /// How long the device may be out of use, in seconds.
+    fn worst_s(&self, goal: &Goal) -> u64 {
+        let own_s = self.known.journal.longest_ms.saturating_mul(3).div_ceil(2000);
+        let signed = self.offers.by(goal.approval.sha256);
+        signed.map_or(own_s, |offered| offered.admitted.worst_s.max(own_s))
     }
 
     fn stage_lost(&mut self, failure: &Failure) -> Event {
@@ -204,6 +226,7 @@ impl Device {
             acceptance,
             image_floor: firmware.rollback_ok.iter().copied().min().unwrap_or(firmware.seq),
             settings_before: self.fingerprint().await,
+            attended_by: self.local.present(self.clock.boot_ms()).map(|present| present.by),
         }
     }
 
@@ -223,20 +246,32 @@ impl Device {
                 && permit.image().firmware.payload.image_sha256 == *wanted
         };
         let Some(permit) = permit.filter(fits) else { return failed(Reason::PowerLost) };
-        if self.local.hold().is_some() {
+        self.take_deferrals();
+        if self.held_here() == Held::Yes {
+            self.interlock.release();
             return failed(Reason::HeldHere);
+        }
+        if let Err(reason) = self.interlock.go() {
+            tracing::warn!(reason = reason.code(), "the lock did not hold until the write");
+            return failed(reason);
         }
         self.activated_boot_ms = Some(self.clock.boot_ms());
         match self.installer.activate(permit).await {
             Ok(()) => Event::Activated,
             Err(failure) => {
                 tracing::error!(failure = failure.chain(), "not activated");
+                self.interlock.release();
                 failed(failure.reason)
             }
         }
     }
 
     async fn restart(&mut self, attempt: &Attempt) -> Outcome {
+        if self.activated_boot_ms.is_none()
+            && let Err(reason) = self.wait_until_free(attempt).await
+        {
+            return Outcome::Event(Event::RestartFailed { reason });
+        }
         match self.installer.restart().await {
             Ok(Restart::GoingDown) => Outcome::GoingDown,
             Ok(Restart::Done) => {
@@ -251,6 +286,24 @@ impl Device {
                 tracing::error!(failure = failure.chain(), "not restarted");
                 Outcome::Event(Event::RestartFailed { reason: failure.reason })
             }
+        }
+    }
+
+    /// The agent was restarted after the write, and no lock outlives it: who has come to depend on
+    /// the device since is not disturbed. It waits for the interlock as long as the slot allows.
+    async fn wait_until_free(&mut self, attempt: &Attempt) -> Result<(), Reason> {
+        let est_s = self.worst_s(&attempt.goal);
+        loop {
+            let present = self.local.present(self.clock.boot_ms());
+            let free = self.interlock.ask(present.as_ref()).await.lease().is_some();
+            if free && self.interlock.lock(est_s).await.is_ok() && self.interlock.go().is_ok() {
+                return Ok(());
+            }
+            if self.clock.boot_ms() > attempt.start_by_boot_ms {
+                return Err(Reason::SlotTooShort);
+            }
+            tracing::warn!("the restart that completes the update waits for the interlock");
+            tokio::time::sleep(self.config.clinical.probe_every).await;
         }
     }
 
