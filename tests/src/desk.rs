@@ -181,6 +181,21 @@ impl Desk {
         command
     }
 
+    /// Adds a key and its passphrase to a command.
+    pub fn with_key<'a>(&self, command: &'a mut Command, key: &KeyFile) -> &'a mut Command {
+        command.arg("--key").arg(&key.key).arg("--passphrase-file").arg(&key.passphrase)
+    }
+
+    /// STOP: holds a site, or what `scope` says of it; gives the hold's id. Needs no key.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn hold(&self, site: &str, scope: &[&str]) -> Result<String> {
+        let mut command = self.command(["hold", "set", "--site", site]);
+        command.args(["--reason", "Alarm in theatre 3", "--owner", "ME center"]).args(scope);
+        Ok(text(&self.say(&mut command)?, "id")?.to_owned())
+    }
+
     /// Publishes signed drafts.
     ///
     /// # Errors

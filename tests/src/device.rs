@@ -11,6 +11,7 @@ use crate::installed;
 use crate::running::{Running, Said, run, succeed};
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::envelope::Envelope;
 use patchward_protocol::id::{DeviceId, FamilyId};
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::ledger::{Entry, Kind as Transition};
@@ -167,6 +168,16 @@ impl Device {
         crate::ledger::read(&self.folder.join("state"), self.key.as_ref())
     }
 
+    /// The signed entries of a kind, as whoever stored them has them.
+    ///
+    /// # Errors
+    /// When the ledger does not verify.
+    pub fn signed(&self, kind: Transition) -> Result<Vec<Envelope>> {
+        let entries = crate::ledger::read_signed(&self.folder.join("state"), self.key.as_ref())?;
+        let of_kind = entries.into_iter().filter(|(entry, _)| entry.fact.kind == kind);
+        Ok(of_kind.map(|(_, envelope)| envelope).collect())
+    }
+
     /// Whether the last step of the ledger is this one.
     ///
     /// # Errors
@@ -292,6 +303,26 @@ impl Device {
         self.still_runs(image)
     }
 
+    /// How often the interlock was asked.
+    #[must_use]
+    pub fn times_asked(&self) -> usize {
+        fs::read_to_string(self.folder.join("asked")).unwrap_or_default().lines().count()
+    }
+
+    /// Waits until the gate has looked `times` more times from now on, without starting anything; for
+    /// agents that ask the server rarely.
+    ///
+    /// # Errors
+    /// When it does not, or anything changed.
+    pub fn looks_again(&self, times: usize) -> Result<()> {
+        let wanted = self.times_asked().saturating_add(times);
+        until(&format!("{} to look again", self.name), PATIENCE, || {
+            Ok((self.times_asked() >= wanted).then_some(()))
+        })
+        .with_context(|| self.story())?;
+        self.is_unchanged()
+    }
+
     /// The device is in use from now on, or free.
     ///
     /// # Errors
@@ -403,7 +434,11 @@ pub fn script(path: &Path, text: &str) -> Result<()> {
 }
 
 fn in_use_script(folder: &Path) -> String {
-    format!("#!/bin/sh\nif [ -e '{}/in-use' ]; then exit 1; fi\nexit 0\n", folder.display())
+    let folder = folder.display();
+    format!(
+        "#!/bin/sh\necho asked >> '{folder}/asked'\n\
+         if [ -e '{folder}/in-use' ]; then exit 1; fi\nexit 0\n"
+    )
 }
 
 /// Fails while the marker is there and something else than the image from the factory runs.

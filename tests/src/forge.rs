@@ -56,6 +56,12 @@ impl Key {
         self
     }
 
+    /// The person beside the key, where one was given.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        self.extra.get("x-person").and_then(Value::as_str)
+    }
+
     /// The secret half.
     #[must_use]
     pub const fn secret(&self) -> &SecretKey {

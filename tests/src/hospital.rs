@@ -133,6 +133,59 @@ impl Hospital {
         }
         self.desk.publish(&[&staged]).map(|_| ())
     }
+
+    /// STOP: holds the whole site, or what `scope` says of it (`["--ward", "icu"]`); gives the hold's id.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn hold(&self, scope: &[&str]) -> Result<String> {
+        self.desk.hold(self.site.as_str(), scope)
+    }
+
+    /// Lifts a hold of the hospital by a signature.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn lift(&self, id: &str) -> Result<Value> {
+        let key = self.keys.targets.first().context("a targets key")?;
+        let mut command = self.desk.command(["hold", "lift", id, "--site", self.site.as_str()]);
+        self.desk.with_key(&mut command, key).args(words(&key.person, "臨床工学技士"));
+        self.desk.say(&mut command)
+    }
+
+    /// How the rollout of an approval stands, as the server says it.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn rollout(&self, approval: &str) -> Result<Value> {
+        let site = self.site.as_str();
+        let mut command = self.desk.command(["rollout", "show", "--site", site, "--approval"]);
+        let said = self.desk.say(command.arg(approval))?;
+        said.get(0).cloned().with_context(|| format!("no rollout of {approval}: {said}"))
+    }
+
+    /// State of a wave, e.g. `halted`.
+    ///
+    /// # Errors
+    /// When there is no such wave.
+    pub fn wave_state(&self, approval: &str, wave: usize) -> Result<String> {
+        let rollout = self.rollout(approval)?;
+        let wave = rollout.get("waves").and_then(|waves| waves.get(wave));
+        Ok(text(wave.with_context(|| format!("no such wave: {rollout}"))?, "state")?.to_owned())
+    }
+
+    /// Lets a halted wave go on by a signature.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn resume(&self, approval: &str, wave: u32) -> Result<Value> {
+        let key = self.keys.targets.first().context("a targets key")?;
+        let (site, wave) = (self.site.as_str(), wave.to_string());
+        let mut command = self.desk.command(["rollout", "resume", "--site", site, "--approval"]);
+        command.args([approval, "--wave", &wave, "--yes-wave", &wave]);
+        self.desk.with_key(&mut command, key).args(words(&key.person, "医療安全管理責任者"));
+        self.desk.say(&mut command)
+    }
 }
 
 /// Name, role and reason of a signature.

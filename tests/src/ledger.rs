@@ -20,6 +20,14 @@ const HEAD_BYTES: usize = 16;
 /// # Errors
 /// When a record is damaged, a signature is wrong or the chain is broken.
 pub fn read(state: &Path, key: Option<&PublicKey>) -> Result<Vec<Entry>> {
+    Ok(read_signed(state, key)?.into_iter().map(|(entry, _)| entry).collect())
+}
+
+/// The same with the signed form of each entry.
+///
+/// # Errors
+/// When a record is damaged, a signature is wrong or the chain is broken.
+pub fn read_signed(state: &Path, key: Option<&PublicKey>) -> Result<Vec<(Entry, Envelope)>> {
     let (mut entries, mut chain) = (Vec::new(), None);
     for path in segments(&state.join("ledger"))? {
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
@@ -36,7 +44,7 @@ pub fn read(state: &Path, key: Option<&PublicKey>) -> Result<Vec<Entry>> {
                 head_sha256: entry.prev_sha256,
             });
             chain = Some(before.accept(&entry, sha256).context("the chain of the ledger")?);
-            entries.push(entry);
+            entries.push((entry, envelope));
         }
     }
     Ok(entries)

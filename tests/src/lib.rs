@@ -27,5 +27,6 @@ pub mod running;
 pub mod scene;
 pub mod server;
 pub mod turned_clock;
+pub mod wave;
 pub mod wire;
 pub mod world;

@@ -9,12 +9,14 @@ use crate::http::Client;
 use crate::image::Release;
 use anyhow::{Context as _, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use patchward_protocol::act::{Act, Meaning, Subject};
 use patchward_protocol::api::repository::{
     OpenRepository, OpenRepositoryRequest, Publish, PublishRequest, Reading, RepositoryView,
     ShowRepository,
 };
 use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::id::RepositoryId;
 use serde_json::{Map, Value, json};
 
@@ -206,6 +208,32 @@ impl Owner {
         let body = PublishRequest { root: root.map(encode), targets: targets.map(encode) };
         self.view = self.client.must::<Publish>(&[kind, name], &body)?;
         Ok(())
+    }
+
+    /// A statement of a person of the site, signed with one of the targets keys.
+    ///
+    /// # Errors
+    /// When this is no site, or there is no such key.
+    pub fn act(&self, subject: Subject, meaning: Meaning, signer: usize) -> Result<Envelope> {
+        let RepositoryId::Site(site) = &self.id else { bail!("{} is no site", self.id) };
+        let key = self.targets_keys.get(signer).context("a targets key")?;
+        let person = key.person().context("a key of a person")?;
+        let act = Act {
+            v: 1,
+            site: site.clone(),
+            subject,
+            person: person.parse().context("a person")?,
+            name: person.to_owned(),
+            role: "clinical engineer".to_owned(),
+            meaning,
+            reason: "It was looked at".to_owned(),
+            at: crate::clock::now(),
+            tz: "Asia/Tokyo".to_owned(),
+            compensating: None,
+            log_size: None,
+            log_root: None,
+        };
+        Envelope::seal(PayloadType::Act, &act, key.secret()).context("seal the act")
     }
 
     /// Replaces keys of a role in the root (not yet published).

@@ -6,6 +6,7 @@
 //! factory image and is enrolled.
 
 use crate::bin::Programs;
+use crate::desk::Desk;
 use crate::device::Device;
 use crate::forged::{Forged, Online};
 use crate::hostile::{Answer, Hostile};
@@ -15,8 +16,12 @@ use crate::plan::Plan;
 use crate::running::Running;
 use crate::server::{QUICK, Server};
 use anyhow::{Context as _, Result};
+use patchward_protocol::act::{Meaning, Subject};
+use patchward_protocol::api::consent::{ActFiled, FileAct};
 use patchward_protocol::api::site::{MakePack, MakePackRequest};
+use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::envelope::Envelope;
 use patchward_protocol::id::{DeviceId, FamilyId, RepositoryId, SiteId};
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::pack::EnrolmentPack;
@@ -189,6 +194,46 @@ impl Scene {
         Ok(digest)
     }
 
+    /// One more device of the site, on the same line.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn another(&self, name: &str) -> Result<Device> {
+        let server = &self.stage.server;
+        let root = self.family.root_file()?;
+        let folder = self.stage.folder().join(format!("device-{}-{name}", self.cast.name));
+        let name = format!("{name}-{}", self.cast.name);
+        let programs = Programs::for_tests()?;
+        let mut device = Device::from_factory(programs, &folder, &name, &self.factory, &root)?;
+        let family = self.device.family.clone();
+        device.enrol(&pack_for(server, &self.site_id, &family, &self.line.url())?)?;
+        device.key = Some(device_key(server, &self.site_id, &device.name)?);
+        Ok(device)
+    }
+
+    /// An approval of a release for devices of this scene, not yet published; what the test changes of
+    /// it is signed.
+    ///
+    /// # Errors
+    /// When it breaks a rule of the protocol.
+    pub fn draw_up(&self, plan: &Plan, release: &Release, devices: &[&Device]) -> Result<Approval> {
+        let named: Result<Vec<_>> = devices
+            .iter()
+            .map(|device| Ok((device.name.clone(), device.key.context("an enrolled device")?)))
+            .collect();
+        plan.approval(&self.site_id, release, &named?)
+    }
+
+    /// The hospital signs and publishes an approval.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn publish(&mut self, approval: &Approval) -> Result<Sha256Digest> {
+        let digest = self.site.add_approval(approval)?;
+        self.site.publish()?;
+        Ok(digest)
+    }
+
     /// So many more devices of the site, enrolled; one approval names them all, in a slot that is open.
     ///
     /// # Errors
@@ -214,6 +259,36 @@ impl Scene {
         self.site.add_approval(&approval)?;
         self.site.publish()?;
         Ok(devices)
+    }
+
+    /// A desk of somebody at the hospital who has no key: the command line with a token.
+    ///
+    /// # Errors
+    /// When the server refuses the token.
+    pub fn desk(&self) -> Result<Desk> {
+        let folder = self.stage.folder().join(format!("desk-{}", self.cast.name));
+        let desk = Desk::new(Programs::for_tests()?, &folder)?;
+        let site = patchward_protocol::api::token::Scope::Site { site: self.site_id.clone() };
+        let token = self.stage.server.token_for(site)?;
+        desk.enter("login", &self.stage.server.url()?, &token)?;
+        Ok(desk)
+    }
+
+    /// Files a signed act with the server.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn file(&self, act: &Envelope) -> Result<ActFiled> {
+        self.stage.server.administrator()?.must::<FileAct>(&[self.site_id.as_str()], act)
+    }
+
+    /// The hospital lifts a hold of its own by a signature.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn lift(&self, hold: &str) -> Result<ActFiled> {
+        let hold = hold.parse().context("a hold's id")?;
+        self.file(&self.site.act(Subject::Hold { hold }, Meaning::HoldLifted, 0)?)
     }
 
     /// Starts the agent.

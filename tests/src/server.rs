@@ -192,13 +192,16 @@ impl Server {
         self.data().join("keys").join(format!("{kind}.{name}.{role}.key"))
     }
 
+    /// Steals the key that signs receipts and checkpoints of records.
+    ///
+    /// # Errors
+    /// When the key file is not where it should be.
+    pub fn steal_record(&self) -> Result<Key> {
+        steal(&self.data().join("keys/record.key"))
+    }
+
     fn steal(&self, id: &RepositoryId, role: &str) -> Result<Key> {
-        let path = self.key_file(id, role);
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("steal {}", path.display()))?;
-        let mut seed = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut seed).context("a seed in hexadecimal digits")?;
-        Ok(Key::from_seed(&seed))
+        steal(&self.key_file(id, role))
     }
 
     fn log_file(&self) -> PathBuf {
@@ -211,6 +214,13 @@ impl Server {
         command.arg("--config").arg(self.config_file());
         command
     }
+}
+
+fn steal(path: &Path) -> Result<Key> {
+    let text = fs::read_to_string(path).with_context(|| format!("steal {}", path.display()))?;
+    let mut seed = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut seed).context("a seed in hexadecimal digits")?;
+    Ok(Key::from_seed(&seed))
 }
 
 /// The address in a line that says `listening on http://127.0.0.1:PORT`.
