@@ -5,15 +5,16 @@
 use crate::base::Against;
 use crate::error::Outcome;
 use crate::here::{Here, Language};
+use crate::inventory::{self, edit};
 use crate::said::Said;
 use crate::server::Reach;
 use crate::{
-    act, approve, campaign, devices, hold, key, login, pack, release, repo, rollout, rotate, sign,
-    stage, why,
+    act, approve, campaign, devices, hold, key, login, pack, record, release, repo, rollout,
+    rotate, sign, stage, why,
 };
 use clap::{Parser, Subcommand};
 use patchward_protocol::api::consent::CampaignState;
-use patchward_protocol::id::{RepositoryId, SiteId};
+use patchward_protocol::id::{FreezeId, PersonId, RepositoryId, SiteId, WindowId};
 use std::path::PathBuf;
 
 /// Patches for medical devices: the manufacturer signs what may run, the hospital signs when.
@@ -96,6 +97,9 @@ pub enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
+    /// What the hospital says of itself: wards, devices, rules, windows, freezes, people
+    #[command(subcommand)]
+    Inventory(InventoryVerb),
     /// Stop, and let go on: holds of the hospital, the manufacturer, the operator
     #[command(subcommand)]
     Hold(HoldVerb),
@@ -110,6 +114,76 @@ pub enum Verb {
     /// Signed acts of people
     #[command(subcommand)]
     Act(ActVerb),
+    /// The record of a site: export it, check an export
+    #[command(subcommand)]
+    Record(record::RecordVerb),
+}
+
+/// `inventory …`
+#[derive(Debug, Subcommand)]
+pub enum InventoryVerb {
+    /// Show it
+    Show(inventory::At),
+    /// Write it to files: whole (TOML, JSON), or wards and devices (CSV)
+    Export(inventory::Export),
+    /// Take a changed file back; nothing is half-imported
+    Import(inventory::Import),
+    /// Change rules of the site or of a ward
+    Set(Box<edit::Set>),
+    /// When devices may be disturbed
+    #[command(subcommand)]
+    Windows(WindowsVerb),
+    /// Periods without changes
+    #[command(subcommand)]
+    Freezes(FreezesVerb),
+    /// Who signs, by printed name
+    #[command(subcommand)]
+    People(PeopleVerb),
+}
+
+/// `inventory windows …`
+#[derive(Debug, Subcommand)]
+pub enum WindowsVerb {
+    /// Add or change one
+    Add(Box<edit::AddWindow>),
+    /// Remove one
+    Remove {
+        /// Its id
+        id: WindowId,
+        /// Which site
+        #[command(flatten)]
+        at: inventory::At,
+    },
+}
+
+/// `inventory freezes …`
+#[derive(Debug, Subcommand)]
+pub enum FreezesVerb {
+    /// Add or change one
+    Add(Box<edit::AddFreeze>),
+    /// Remove one
+    Remove {
+        /// Its id
+        id: FreezeId,
+        /// Which site
+        #[command(flatten)]
+        at: inventory::At,
+    },
+}
+
+/// `inventory people …`
+#[derive(Debug, Subcommand)]
+pub enum PeopleVerb {
+    /// Add or change one
+    Add(edit::AddPerson),
+    /// Remove one
+    Remove {
+        /// The id that the site's root gives to their keys
+        person: PersonId,
+        /// Which site
+        #[command(flatten)]
+        at: inventory::At,
+    },
 }
 
 /// `hold …`
@@ -340,11 +414,30 @@ pub fn run(here: &Here, args: Args) -> Outcome<Said> {
         Verb::Withdraw(withdraw) => approve::withdraw(here, &withdraw),
         Verb::Site(SiteVerb::Pack(pack)) => pack::make(here, &pack),
         Verb::Devices { site, reach } => devices::list(here, &reach, &site),
+        Verb::Inventory(verb) => run_inventory(here, &verb),
         Verb::Hold(verb) => run_hold(here, &verb),
         Verb::Rollout(verb) => run_rollout(here, &verb),
         Verb::Campaign(verb) => run_campaign(here, &verb),
         Verb::Why(why) => why::why(here, &why),
+        Verb::Record(verb) => record::run(here, &verb),
         Verb::Act(ActVerb::File { files, reach }) => act::file(here, &files, &reach),
+    }
+}
+
+fn run_inventory(here: &Here, verb: &InventoryVerb) -> Outcome<Said> {
+    match verb {
+        InventoryVerb::Show(at) => inventory::show(here, at),
+        InventoryVerb::Export(export) => inventory::export(here, export),
+        InventoryVerb::Import(import) => inventory::import(here, import),
+        InventoryVerb::Set(set) => edit::set(here, set),
+        InventoryVerb::Windows(WindowsVerb::Add(add)) => edit::add_window(here, add),
+        InventoryVerb::Windows(WindowsVerb::Remove { id, at }) => edit::remove_window(here, id, at),
+        InventoryVerb::Freezes(FreezesVerb::Add(add)) => edit::add_freeze(here, add),
+        InventoryVerb::Freezes(FreezesVerb::Remove { id, at }) => edit::remove_freeze(here, id, at),
+        InventoryVerb::People(PeopleVerb::Add(add)) => edit::add_person(here, add),
+        InventoryVerb::People(PeopleVerb::Remove { person, at }) => {
+            edit::remove_person(here, person, at)
+        }
     }
 }
 
