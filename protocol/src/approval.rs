@@ -403,6 +403,9 @@ impl Approval {
         must((1..=WAVES_MAX).contains(&count), "waves", "1 to 32 waves")?;
         let numbered = self.waves.iter().zip(0_u32..).all(|(wave, n)| wave.n == n);
         must(numbered, "waves.n", "numbered 0, 1, 2, … in order")?;
+        // A wave that asks nothing of the one before would open on the server's word alone.
+        let proven = self.waves.iter().skip(1).all(|wave| wave.min_updated > 0);
+        must(proven, "waves.min_updated", "at least 1 device of the wave before, after wave 0")?;
         let permille = &self.gates.halt_permille;
         must(
             !permille.is_empty() && permille.len() <= WAVES_MAX,

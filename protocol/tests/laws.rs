@@ -468,3 +468,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_later_wave_that_asks_no_proof_is_refused() {
+    let mut approval = approval();
+    let wave = Wave { n: 1, ..approval.waves[0].clone() };
+    approval.waves.push(wave);
+    assert!(approval.check().is_err());
+    approval.waves[1].min_updated = 1;
+    approval.check().unwrap();
+}

@@ -158,7 +158,7 @@ fn approval(serial: u64, id: &str, devices: &[(&Device, u32)]) -> Approval {
         attended: false,
         pair: None,
     };
-    let wave = |n| Wave { n, not_before: now(), soak_s: 0, min_updated: 0, min_clinical_use_h: 0 };
+    let wave = |n| Wave { n, not_before: now(), soak_s: 0, min_updated: n, min_clinical_use_h: 0 };
     Approval {
         v: 1,
         id: id.parse().unwrap(),
