@@ -270,15 +270,12 @@ fn reading(entry: &Entry, rollout: &Rollout) -> Option<Said> {
     if image != Some(rollout.image_sha256) {
         return None;
     }
-    match fact.kind {
-        Kind::Committed if approval == Some(rollout.approval_sha256) => {
-            Some(entry.at.map_or(Said::CommittedSomeTime, Said::Committed))
-        }
-        Kind::Used if approval.is_none_or(|sha256| sha256 == rollout.approval_sha256) => {
-            fact.clinical_use_s.map(Said::Used)
-        }
-        _ => None,
+    let own = approval == Some(rollout.approval_sha256);
+    if fact.kind == Kind::Committed && own {
+        return Some(entry.at.map_or(Said::CommittedSomeTime, Said::Committed));
     }
+    let used = fact.kind == Kind::Used && (own || approval.is_none());
+    fact.clinical_use_s.filter(|_| used).map(Said::Used)
 }
 
 /// From when on enough devices of wave `before` have soaked; none when they are too few.

@@ -156,13 +156,16 @@ pub fn on_entry(
         (Stage::Begun | Stage::Activated, _) => Some(stored_at),
         (Stage::None | Stage::Updated | Stage::Failed | Stage::Silent, _) => None,
     };
+    let changed = entry.fact.settings_before != entry.fact.settings_after;
     if heard == Heard::Committed {
         // A clock that runs ahead does not lengthen the soak of the others.
         let at = entry.at.filter(|at| *at <= stored_at);
         change.committed_at = Some(at.unwrap_or(stored_at));
-        let (was, is) = (entry.fact.settings_before, entry.fact.settings_after);
-        let changed = was.is_some() && is.is_some() && was != is;
-        change.trouble = changed.then_some(Halt::SettingsChanged);
+    }
+    // Said once: a person who was asked because of it has then released the device.
+    let asked = before.stage == Stage::Activated && before.waiting_since.is_none();
+    if changed && (heard == Heard::WithPerson || (heard == Heard::Committed && !asked)) {
+        change.trouble = Some(Halt::SettingsChanged);
     }
     moved(before, mark, change)
 }
