@@ -8,6 +8,7 @@
 
 use crate::machine::state::{Goal, State, Written};
 use crate::machine::step::{Stamp, Step};
+use crate::usage::Usage;
 use patchward_protocol::canonical;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::image::ImageRef;
@@ -54,6 +55,9 @@ pub struct Journal {
     /// Whether the ledger says that a hold stands at the device.
     #[serde(default)]
     pub held_here: HeldHere,
+    /// Clinical use of the image that was last made to stay by an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -160,6 +164,7 @@ impl Journal {
             longest_ms: 0,
             boot: Boot::default(),
             held_here: HeldHere::No,
+            usage: None,
             other: BTreeMap::new(),
         }
     }
@@ -195,6 +200,13 @@ impl Journal {
             && let Some(attempt) = self.state.attempt()
         {
             next.installed = Some(attempt.goal.image.clone());
+            next.usage = Some(Usage::begin(&attempt.goal));
+            // It is good here: coming back to it later is no repetition of a failure.
+            next.forgive(attempt.goal.image.image_sha256);
+        }
+        if let (State::NeedsService { image, .. }, State::Idle) = (&self.state, &step.state) {
+            // A person has looked after the device: a new approval may try again.
+            next.forgive(image.image_sha256);
         }
         next
     }
@@ -223,6 +235,12 @@ impl Journal {
         self.attempts.retain(|tries| tries.image_sha256 != image_sha256);
         self.attempts.push(Tries { image_sha256, count });
         forget_oldest(&mut self.attempts, ATTEMPTS_KEPT_MAX);
+    }
+
+    fn forgive(&mut self, image: Sha256Digest) {
+        for tries in self.attempts.iter_mut().filter(|tries| tries.image_sha256 == image) {
+            tries.count = 0;
+        }
     }
 
     /// The approval led to a write of no return: it leads to no other.
@@ -346,6 +364,45 @@ mod tests {
         journal.other.insert("from_the_future".into(), serde_json::json!({"n": 1}));
         journal.write(&path).unwrap();
         assert_eq!(Journal::read(&path).unwrap(), Some(journal));
+    }
+
+    #[test]
+    fn the_journal_of_the_version_before_is_read_and_goes_on_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let goal = serde_json::json!({
+            "image": {"family": "acme.pump", "version": "2.0", "seq": 2,
+                "image_sha256": Sha256Digest::of(b"2.0")},
+            "path": "img/pump-2.0.img",
+            "approval": {"sha256": Sha256Digest::of(b"approval"), "id": "a-1",
+                "weakest_method": "offline"},
+            "serial": 1, "attempts_before": 0
+        });
+        let attempt = serde_json::json!({
+            "goal": goal, "slot": ["2026-12-05T04:00:00Z", "2026-12-05T06:00:00Z"],
+            "terms": {"from": null, "acceptance": "by-person", "image_floor": 2,
+                "settings_before": null},
+            "written": "yes", "settings_after": null, "recoveries": 1
+        });
+        for state in [
+            serde_json::json!({"name": "holding", "goal": goal, "reason": "in_use"}),
+            serde_json::json!({"name": "restarting", "attempt": attempt}),
+            serde_json::json!({"name": "awaiting-acceptance", "attempt": attempt}),
+        ] {
+            let journal = serde_json::json!({
+                "v": 1, "state": state, "pending": {"first_seq": 1, "entries": []},
+                "installed": null, "attempts": [], "spent": [], "serial_floor": 1,
+                "longest_ms": 0, "boot": {"id": "this", "count": 3}
+            });
+            let sha256 = Sha256Digest::of(&canonical::write(&journal).unwrap());
+            let bytes = serde_json::to_vec(&File { sha256, journal }).unwrap();
+            write_durably(&path, &bytes).unwrap();
+            let read = Journal::read(&path).unwrap().unwrap();
+            let goal = read.state.goal().unwrap();
+            assert_eq!(goal.action, patchward_protocol::approval::Action::Install);
+            read.write(&path).unwrap();
+            assert_eq!(Journal::read(&path).unwrap(), Some(read));
+        }
     }
 
     #[test]

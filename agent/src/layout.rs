@@ -52,6 +52,14 @@ places! {
     refusals, "refusals.json";
     /// The last receipt.
     receipt, "receipt.json";
+    /// The last checkpoint of the site's record that continued the one before.
+    record_checkpoint, "record.checkpoint";
+    /// Two checkpoints that contradict each other.
+    record_split, "record.split.json";
+    /// Holds of the hospital that were heard and not lifted.
+    holds, "holds.json";
+    /// Proofs of waves, by digest.
+    proofs, "trust/proofs";
     /// What `status` shows.
     status, "status.json";
     /// Held while an agent runs.

@@ -32,3 +32,5 @@ pub mod storage;
 #[cfg(test)]
 mod samples;
 pub mod trust;
+pub mod usage;
+pub mod witness;

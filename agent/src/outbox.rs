@@ -5,9 +5,11 @@
 //! Invariant: a receipt that does not match is ignored and said; entries are kept and sent again.
 
 use crate::journal::write_durably;
+use crate::ledger::refusals::Refusal;
 use crate::ledger::{Ledger, LedgerError};
 use crate::link::error::LinkError;
 use crate::link::http::Client;
+use crate::witness::{Places, Witness};
 use patchward_protocol::api::device::{Report, ReportReply, ReportRequest};
 use patchward_protocol::api::endpoint::Endpoint as _;
 use patchward_protocol::api::error::{ErrorCode, Problem};
@@ -35,6 +37,8 @@ pub struct Outbox {
     path: PathBuf,
     receipt: Option<Receipt>,
     next_seq: u64,
+    witness: Witness,
+    refusals: Vec<Refusal>,
 }
 
 /// Why a report did not arrive, or was not acknowledged.
@@ -67,13 +71,32 @@ pub enum DeliverError {
 impl Outbox {
     /// Goes on from the last receipt that is kept at `path`.
     #[must_use]
-    pub fn new(site: SiteId, device: DeviceId, record_key: PublicKey, path: PathBuf) -> Self {
+    pub fn new(
+        site: SiteId,
+        device: DeviceId,
+        record_key: PublicKey,
+        path: PathBuf,
+        places: Places,
+    ) -> Self {
         let kept = std::fs::read(&path).ok().and_then(|bytes| Envelope::read(&bytes).ok());
         let open =
             |envelope: Envelope| envelope.open::<Receipt>(PayloadType::Receipt, &record_key).ok();
         let receipt = kept.and_then(open).map(|verified| verified.into_inner());
         let next_seq = receipt.as_ref().map_or(1, |receipt| receipt.upto_seq.saturating_add(1));
-        Self { site, device, record_key, path, receipt, next_seq }
+        let (witness, refusal) = Witness::open(site.clone(), record_key, places);
+        let refusals = refusal.into_iter().collect();
+        Self { site, device, record_key, path, receipt, next_seq, witness, refusals }
+    }
+
+    /// What this device has seen of its site's record.
+    #[must_use]
+    pub const fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// What was refused of the server's record since the last call.
+    pub fn take_refusals(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.refusals)
     }
 
     /// The last entry that a receipt covers.
@@ -111,7 +134,7 @@ impl Outbox {
             site: self.site.clone(),
             device: self.device.clone(),
             entries,
-            log_size_seen: None,
+            log_size_seen: self.witness.size(),
         };
         let json = serde_json::to_vec(&request).map_err(DeliverError::Write)?;
         let answer = client.post_json(Report::PATH, json, None, REPLY_BYTES_MAX).await?;
@@ -135,6 +158,9 @@ impl Outbox {
         }
         self.next_seq = receipt.upto_seq.saturating_add(1);
         self.receipt = Some(receipt);
+        if let Some(shown) = &reply.record {
+            self.refusals.extend(self.witness.look(shown));
+        }
         ledger.drop_receipted(self.receipted_seq())?;
         Ok(self.is_behind(ledger))
     }

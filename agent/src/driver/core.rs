@@ -104,7 +104,7 @@ impl<D: Disk> Core<D> {
         observed: Observed,
         boot_id: &str,
     ) -> Result<Rest, CoreError> {
-        let next = recover(&self.journal, observed, boot_id);
+        let next = recover(&self.journal, observed, boot_id, hands.stamp().boot_ms);
         if self.journal.boot.id != boot_id {
             // Written together with what recovery says, never before it.
             let count = self.journal.boot.count.saturating_add(1);

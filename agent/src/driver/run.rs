@@ -14,7 +14,7 @@ use crate::ledger::Room;
 use crate::ledger::refusals::{Refusal, Refusals};
 use crate::local::{Local, Says};
 use crate::machine::event::Event;
-use crate::machine::state::{ATTEMPTS_MAX, Goal, State};
+use crate::machine::state::{ATTEMPTS_MAX, Goal, Resting};
 use crate::outbox::{DeliverError, Outbox, REPORTS_MAX};
 use crate::status::Status;
 use crate::trust::offers::{Offered, over};
@@ -119,13 +119,14 @@ impl Driver {
         until: Until,
         mut stop: impl FnMut() -> bool,
     ) -> Result<Ended, Failure> {
+        self.device.interlock.begin();
         let mut rest = self.recover().await?;
         loop {
             if rest == Rest::GoingDown {
                 self.wait_for_the_end(&mut stop).await;
                 return Ok(Ended::GoingDown);
             }
-            if is_unfinished(&self.core.journal().state) {
+            if self.core.journal().state.rest() == Resting::Nowhere {
                 // A step could not be made durable. Once the disk lets it, recovery finishes it.
                 tokio::time::sleep(RECOVER_AGAIN).await;
                 rest = self.recover().await?;
@@ -135,6 +136,10 @@ impl Driver {
                 if rest == Rest::GoingDown {
                     continue;
                 }
+            }
+            if self.core.journal().state.rest() != Resting::Nowhere {
+                // Whatever began has come to an end, and no application needs to stay locked.
+                self.device.interlock.release();
             }
             self.look_around();
             if self.device.clock.boot_ms() >= self.device.contact_due_ms {
@@ -208,7 +213,8 @@ impl Driver {
 
     /// What people at the device say.
     fn look_around(&mut self) {
-        let hold = self.device.local.hold();
+        self.device.take_deferrals();
+        let hold = self.device.local.stopped(self.device.clock.boot_ms());
         let recorded = self.core.journal().held_here;
         let (kind, now) = match (&hold, recorded) {
             (Some(_), HeldHere::No) => (Kind::HoldSet, HeldHere::Yes),
@@ -291,15 +297,15 @@ impl Driver {
     async fn next_event(&mut self) -> Option<Event> {
         let state = self.core.journal().state.clone();
         let now_ms = self.device.clock.boot_ms();
-        match &state {
-            State::Idle => {
+        match state.rest() {
+            Resting::Idle => {
                 self.device.read_offers();
                 self.offer(None)
             }
-            State::Approved { goal, .. } => self
+            Resting::BeforeFetching(goal) => self
                 .changed(goal)
                 .or_else(|| (now_ms >= self.device.fetch_due_ms).then_some(Event::FetchDue)),
-            State::Staged { goal } | State::Holding { goal, .. } => {
+            Resting::BeforeStart(goal) => {
                 if let Some(event) = self.changed(goal) {
                     return Some(event);
                 }
@@ -312,18 +318,9 @@ impl Driver {
                 self.ask_for_the_wave(&event);
                 Some(event)
             }
-            State::AwaitingAcceptance { .. } => self.word(&[Says::Accept, Says::Reject]),
-            State::NeedsService { .. } => self.word(&[Says::Serviced]),
-            State::Fetching { .. }
-            | State::Preparing { .. }
-            | State::Armed { .. }
-            | State::Activating { .. }
-            | State::Restarting { .. }
-            | State::Trial { .. }
-            | State::Committed { .. }
-            | State::Abandoned { .. }
-            | State::RollingBack { .. }
-            | State::RolledBack { .. } => None,
+            Resting::Acceptance => self.word(&[Says::Accept, Says::Reject]),
+            Resting::Service => self.word(&[Says::Serviced]),
+            Resting::Nowhere => None,
         }
     }
 
@@ -484,28 +481,6 @@ impl Driver {
     }
 }
 
-/// Whether the core never rests in this state: it was stopped by an error.
-const fn is_unfinished(state: &State) -> bool {
-    match state {
-        State::Idle
-        | State::Approved { .. }
-        | State::Staged { .. }
-        | State::Holding { .. }
-        | State::AwaitingAcceptance { .. }
-        | State::NeedsService { .. } => false,
-        State::Fetching { .. }
-        | State::Preparing { .. }
-        | State::Armed { .. }
-        | State::Activating { .. }
-        | State::Restarting { .. }
-        | State::Trial { .. }
-        | State::Committed { .. }
-        | State::Abandoned { .. }
-        | State::RollingBack { .. }
-        | State::RolledBack { .. } => true,
-    }
-}
-
 fn goal_of(offered: &Offered, attempts_before: u32) -> Goal {
     let admitted = &offered.admitted;
     Goal {
@@ -518,5 +493,6 @@ fn goal_of(offered: &Offered, attempts_before: u32) -> Goal {
         },
         serial: admitted.serial,
         attempts_before,
+        action: offered.approval.action,
     }
 }

@@ -25,6 +25,7 @@ use crate::permit::Interlock;
 use crate::trust::offers::{ApprovalFiles, Offers};
 use crate::trust::repository::Repository;
 use crate::trust::store::{Store, StoreError};
+use crate::witness::Places;
 use patchward_protocol::example_keys::is_example;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
@@ -195,13 +196,16 @@ pub fn driver(
         membership.device.clone(),
         membership.record_key,
         layout.receipt(),
+        Places { checkpoint: layout.record_checkpoint(), split: layout.record_split() },
     );
     let approvals = ApprovalFiles::new(layout.approvals())
         .map_err(|source| StartError::Read { path: layout.approvals(), source })?;
     let device = Device {
         interlock: Interlock::new(&config.clinical, config.timing.settle, clock),
         installer: Configured::new(&config, clock, &boot_id),
-        local: Local::new(layout.folder()),
+        local: Local::new(layout.folder(), &boot_id),
+        conditions: Vec::new(),
+        deferred_until_boot_ms: 0,
         backoff: Backoff::new(config.timing.retry, config.timing.retry_max),
         spread_ms: between(0, millis(config.timing.spread), &mut rng),
         contact_due_ms: clock.boot_ms().saturating_add(first_ms),

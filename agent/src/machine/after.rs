@@ -45,13 +45,15 @@ pub(super) fn restarting(attempt: &Attempt, event: Event) -> Result<Step, Illega
 pub(super) fn trial(attempt: &Attempt, event: Event) -> Result<Step, Illegal> {
     match event {
         Event::Healthy { settings_after } => {
+            // What could not be read before or after counts as changed.
+            let changed = attempt.terms.settings_before != settings_after;
             let attempt = Attempt { settings_after, ..attempt.clone() };
-            Ok(match attempt.terms.acceptance {
-                Acceptance::ByChecks => keep(&attempt, None),
-                Acceptance::ByPerson => {
-                    let fact = of(Kind::AwaitingAcceptance, &attempt);
-                    Step::to(State::AwaitingAcceptance { attempt }, fact)
+            Ok(match (changed, attempt.terms.acceptance) {
+                (true, Acceptance::ByChecks | Acceptance::ByPerson) => {
+                    ask_a_person(attempt, Some(Reason::SettingsChanged))
                 }
+                (false, Acceptance::ByPerson) => ask_a_person(attempt, None),
+                (false, Acceptance::ByChecks) => keep(&attempt, None),
             })
         }
         Event::Unhealthy { reason, detail } => Ok(go_back(attempt, reason, Some(detail))),
@@ -182,6 +184,13 @@ pub(super) fn needs_service(image: &ImageRef, event: Event) -> Result<Step, Ille
 pub(super) fn try_out(attempt: Attempt) -> Step {
     let fact = of(Kind::Trial, &attempt);
     Step::to(State::Trial { attempt: attempt.clone() }, fact).then(Effect::CheckHealth { attempt })
+}
+
+/// The checks are good; a person says whether the device may be used.
+fn ask_a_person(attempt: Attempt, reason: Option<Reason>) -> Step {
+    let mut fact = of(Kind::AwaitingAcceptance, &attempt);
+    fact.reason = reason;
+    Step::to(State::AwaitingAcceptance { attempt, reason }, fact)
 }
 
 /// The new image is good: make it stay. The ledger says so when it is done.

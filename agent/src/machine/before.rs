@@ -165,9 +165,11 @@ pub(super) fn armed(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> Resu
                 written: Written::NotSeen,
                 settings_after: None,
                 recoveries: 0,
+                start_by_boot_ms,
             };
             let mut fact = of(Kind::Activating, &attempt);
             fact.clinical_state = Some(clinical_state);
+            fact.person.clone_from(&attempt.terms.attended_by);
             Ok(Step {
                 state: State::Activating { attempt: attempt.clone() },
                 facts: vec![fact],

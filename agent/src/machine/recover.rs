@@ -15,10 +15,10 @@ use crate::journal::Journal;
 use patchward_protocol::ledger::Kind;
 use patchward_protocol::reason::Reason;
 
-/// What follows from finding `journal` and `observed` at start.
+/// What follows from finding `journal` and `observed` at start, at `boot_ms` on the boot clock.
 #[must_use]
-pub fn recover(journal: &Journal, observed: Observed, boot_id: &str) -> Step {
-    let seen = Seen { observed, boot: boot(journal, boot_id) };
+pub fn recover(journal: &Journal, observed: Observed, boot_id: &str, boot_ms: u64) -> Step {
+    let seen = Seen { observed, boot: boot(journal, boot_id), boot_ms };
     let state = &journal.state;
     match state {
         State::Idle | State::NeedsService { .. } => stay(state.clone()),
@@ -37,7 +37,7 @@ pub fn recover(journal: &Journal, observed: Observed, boot_id: &str) -> Step {
         State::Activating { attempt } => again(attempt, |next| activating(next, &seen)),
         State::Restarting { attempt } => again(attempt, |next| restarting(next, &seen)),
         State::Trial { attempt } => again(attempt, |next| on_trial(next, &seen)),
-        State::AwaitingAcceptance { attempt } => awaiting(attempt, &seen),
+        State::AwaitingAcceptance { attempt, reason } => awaiting(attempt, *reason, &seen),
         State::Committed { attempt, accepted_by } => {
             again(attempt, |next| match seen.runs(&next) {
                 Runs::New => Step {
@@ -81,11 +81,23 @@ enum Runs {
 struct Seen {
     observed: Observed,
     boot: BootSince,
+    boot_ms: u64,
+}
+
+/// Whether the latest start of an attempt has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    InTime,
+    Late,
 }
 
 impl Seen {
     fn runs(&self, attempt: &Attempt) -> Runs {
         what(self.observed.running, &attempt.goal)
+    }
+
+    const fn moment(&self, attempt: &Attempt) -> Moment {
+        if self.boot_ms > attempt.start_by_boot_ms { Moment::Late } else { Moment::InTime }
     }
 }
 
@@ -154,8 +166,9 @@ fn nothing_changed_yet(state: &State, goal: &Goal, seen: &Seen) -> Step {
 }
 
 /// The write was intended. Not made: it is not made now, because slot and permit were for another
-/// moment. Made, in this boot: go on, it was permitted moments ago. Made, and the machine was booted
-/// since: that boot was the restart, and nobody is disturbed by a second one.
+/// moment. Made, in this boot: it goes on while the latest start has not passed; later the write is
+/// taken back, and what runs is not disturbed. Made, and the machine was booted since: that boot was
+/// the restart, and nobody is disturbed by a second one.
 fn activating(attempt: Attempt, seen: &Seen) -> Step {
     let next = what(seen.observed.next, &attempt.goal);
     let written = match next {
@@ -164,7 +177,12 @@ fn activating(attempt: Attempt, seen: &Seen) -> Step {
     };
     let attempt = Attempt { written, ..attempt };
     match (next, seen.boot, seen.runs(&attempt)) {
-        (Runs::New, BootSince::Same, Runs::New | Runs::Other | Runs::Unknown) => restart(attempt),
+        (Runs::New, BootSince::Same, Runs::New | Runs::Other | Runs::Unknown) => {
+            match seen.moment(&attempt) {
+                Moment::InTime => restart(attempt, vec![Kind::Restarting]),
+                Moment::Late => too_late(&attempt),
+            }
+        }
         (Runs::New, BootSince::New, Runs::New) => super::after::try_out(attempt),
         (Runs::New, BootSince::New, Runs::Other | Runs::Unknown) => {
             go_back(&attempt, Reason::RestartFailed, None)
@@ -175,26 +193,38 @@ fn activating(attempt: Attempt, seen: &Seen) -> Step {
     }
 }
 
-fn restart(attempt: Attempt) -> Step {
+fn restart(attempt: Attempt, kinds: Vec<Kind>) -> Step {
     Step {
         state: State::Restarting { attempt: attempt.clone() },
-        facts: vec![of(Kind::Restarting, &attempt)],
+        facts: kinds.into_iter().map(|kind| of(kind, &attempt)).collect(),
         effect: Some(Effect::Restart { attempt }),
     }
 }
 
+/// The way back restarts nothing where the image before still runs.
+fn too_late(attempt: &Attempt) -> Step {
+    let detail = "the agent was away until the latest start had passed".to_owned();
+    go_back(attempt, Reason::PowerLost, Some(detail))
+}
+
+/// The restart was intended. Where the installer says that the image before still runs, it was not
+/// made; where nothing can be told, it was begun.
 fn restarting(attempt: Attempt, seen: &Seen) -> Step {
     let next = what(seen.observed.next, &attempt.goal);
     match (seen.boot, seen.runs(&attempt), next) {
         (BootSince::New, Runs::New, Runs::New | Runs::Other | Runs::Unknown) => {
             super::after::try_out(attempt)
         }
-        // Whether the restart was made cannot be told: it is made again.
-        (BootSince::Same, Runs::New, Runs::New | Runs::Other | Runs::Unknown)
-        | (BootSince::Same, Runs::Other | Runs::Unknown, Runs::New) => Step {
-            state: State::Restarting { attempt: attempt.clone() },
-            facts: vec![],
-            effect: Some(Effect::Restart { attempt }),
+        // It is made again; but what runs late is not disturbed a second time.
+        (BootSince::Same, Runs::New, Runs::New | Runs::Other | Runs::Unknown) => {
+            match seen.moment(&attempt) {
+                Moment::InTime => restart(attempt, vec![]),
+                Moment::Late => super::after::try_out(attempt),
+            }
+        }
+        (BootSince::Same, Runs::Other | Runs::Unknown, Runs::New) => match seen.moment(&attempt) {
+            Moment::InTime => restart(attempt, vec![]),
+            Moment::Late => too_late(&attempt),
         },
         (BootSince::New, Runs::Other | Runs::Unknown, Runs::New | Runs::Other | Runs::Unknown)
         | (BootSince::Same, Runs::Other | Runs::Unknown, Runs::Other | Runs::Unknown) => {
@@ -215,9 +245,9 @@ fn on_trial(attempt: Attempt, seen: &Seen) -> Step {
 }
 
 /// A person may take days; restarts in between do not count.
-fn awaiting(attempt: &Attempt, seen: &Seen) -> Step {
+fn awaiting(attempt: &Attempt, reason: Option<Reason>, seen: &Seen) -> Step {
     match seen.runs(attempt) {
-        Runs::New => stay(State::AwaitingAcceptance { attempt: attempt.clone() }),
+        Runs::New => stay(State::AwaitingAcceptance { attempt: attempt.clone(), reason }),
         Runs::Other | Runs::Unknown => go_back(attempt, Reason::RestartFailed, None),
     }
 }

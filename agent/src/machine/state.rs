@@ -5,6 +5,7 @@
 //! Invariant: from [`State::Activating`] on there is an [`Attempt`]; once its write was seen, its
 //! approval is spent.
 
+use patchward_protocol::approval::Action;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{PersonId, Seq, TargetPath};
 use patchward_protocol::image::ImageRef;
@@ -31,6 +32,26 @@ pub struct Goal {
     pub serial: u64,
     /// How many activations of this image came before.
     pub attempts_before: u32,
+    /// What the approval permits.
+    #[serde(default = "install")]
+    pub action: Action,
+}
+
+/// What every goal was before there were others.
+const fn install() -> Action {
+    Action::Install
+}
+
+impl Goal {
+    /// The action as the ledger says it: nothing for an installation by an approval of its own.
+    #[must_use]
+    pub const fn recorded_action(&self) -> Option<Action> {
+        match self.action {
+            Action::Install => None,
+            Action::Rollback => Some(Action::Rollback),
+            Action::Standing => Some(Action::Standing),
+        }
+    }
 }
 
 /// One activation, from its intent to its end.
@@ -48,6 +69,10 @@ pub struct Attempt {
     pub settings_after: Option<Sha256Digest>,
     /// How often the agent was restarted within it.
     pub recoveries: u32,
+    /// Latest restart into the new image on the boot clock of the boot that the journal names, in
+    /// milliseconds; 0 when an older agent did not say.
+    #[serde(default)]
+    pub start_by_boot_ms: u64,
 }
 
 /// Whether the write of no return was made. An approval is spent once it was.
@@ -71,6 +96,9 @@ pub struct Terms {
     pub image_floor: Seq,
     /// Fingerprint of the device's settings before.
     pub settings_before: Option<Sha256Digest>,
+    /// The person who is at the device and said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attended_by: Option<PersonId>,
 }
 
 /// Whether a person must release the device after its health checks.
@@ -152,6 +180,9 @@ pub enum State {
     AwaitingAcceptance {
         /// The attempt.
         attempt: Attempt,
+        /// Why a person is asked although neither maker nor hospital asked for one.
+        #[serde(default)]
+        reason: Option<Reason>,
     },
     /// The new image is good; it is being made to stay.
     Committed {
@@ -228,7 +259,7 @@ impl State {
             Self::Activating { attempt }
             | Self::Restarting { attempt }
             | Self::Trial { attempt }
-            | Self::AwaitingAcceptance { attempt }
+            | Self::AwaitingAcceptance { attempt, .. }
             | Self::Committed { attempt, .. }
             | Self::RollingBack { attempt, .. }
             | Self::RolledBack { attempt, .. } => Some(&attempt.goal),
@@ -243,7 +274,7 @@ impl State {
             Self::Activating { attempt }
             | Self::Restarting { attempt }
             | Self::Trial { attempt }
-            | Self::AwaitingAcceptance { attempt }
+            | Self::AwaitingAcceptance { attempt, .. }
             | Self::Committed { attempt, .. }
             | Self::RollingBack { attempt, .. }
             | Self::RolledBack { attempt, .. } => Some(attempt),
@@ -263,7 +294,9 @@ impl State {
     #[must_use]
     pub const fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Approved { blocked, .. } | Self::Fetching { blocked, .. } => *blocked,
+            Self::Approved { blocked: reason, .. }
+            | Self::Fetching { blocked: reason, .. }
+            | Self::AwaitingAcceptance { reason, .. } => *reason,
             Self::Holding { reason, .. }
             | Self::Abandoned { reason, .. }
             | Self::RollingBack { reason, .. }
@@ -276,8 +309,46 @@ impl State {
             | Self::Activating { .. }
             | Self::Restarting { .. }
             | Self::Trial { .. }
-            | Self::AwaitingAcceptance { .. }
             | Self::Committed { .. } => None,
         }
     }
+
+    /// Where the machine rests until something from outside comes, and what that may be.
+    #[must_use]
+    pub const fn rest(&self) -> Resting<'_> {
+        match self {
+            Self::Idle => Resting::Idle,
+            Self::Approved { goal, .. } => Resting::BeforeFetching(goal),
+            Self::Staged { goal } | Self::Holding { goal, .. } => Resting::BeforeStart(goal),
+            Self::AwaitingAcceptance { .. } => Resting::Acceptance,
+            Self::NeedsService { .. } => Resting::Service,
+            Self::Fetching { .. }
+            | Self::Preparing { .. }
+            | Self::Armed { .. }
+            | Self::Activating { .. }
+            | Self::Restarting { .. }
+            | Self::Trial { .. }
+            | Self::Committed { .. }
+            | Self::Abandoned { .. }
+            | Self::RollingBack { .. }
+            | Self::RolledBack { .. } => Resting::Nowhere,
+        }
+    }
+}
+
+/// Where the machine rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resting<'a> {
+    /// Nothing is wanted.
+    Idle,
+    /// What is wanted is fetched when it is time.
+    BeforeFetching(&'a Goal),
+    /// What is wanted is staged and waits for its moment.
+    BeforeStart(&'a Goal),
+    /// A person releases the device, or does not.
+    Acceptance,
+    /// A person looks after the device.
+    Service,
+    /// It never rests here: an effect is under way, or was when the agent stopped.
+    Nowhere,
 }

@@ -73,7 +73,7 @@ pub fn step(state: &State, event: Event, at: &Stamp) -> Result<Step, Illegal> {
         State::Activating { attempt } => after::activating(attempt, event),
         State::Restarting { attempt } => after::restarting(attempt, event),
         State::Trial { attempt } => after::trial(attempt, event),
-        State::AwaitingAcceptance { attempt } => after::awaiting(attempt, event),
+        State::AwaitingAcceptance { attempt, .. } => after::awaiting(attempt, event),
         State::Committed { attempt, accepted_by } => {
             after::committed(attempt, accepted_by.as_ref(), event)
         }
@@ -108,6 +108,7 @@ pub(super) fn about(kind: Kind, goal: &Goal) -> Fact {
     let mut fact = Fact::new(kind);
     fact.release = Some(goal.image.clone());
     fact.approval = Some(goal.approval.clone());
+    fact.action = goal.recorded_action();
     fact
 }
 

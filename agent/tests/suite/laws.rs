@@ -10,6 +10,7 @@ use patchward_agent::machine::state::{
     ATTEMPTS_MAX, Acceptance, Attempt, Goal, RECOVERIES_MAX, State, Terms, Written,
 };
 use patchward_agent::machine::step::{Stamp, Step, step};
+use patchward_protocol::approval::Action;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{ApprovalId, FamilyId, PersonId, Seq, TargetPath, Version};
 use patchward_protocol::image::ImageRef;
@@ -40,6 +41,7 @@ fn goal(version: &str, seq: u64) -> Goal {
         },
         serial: 1,
         attempts_before: 0,
+        action: Action::Install,
     }
 }
 
@@ -50,7 +52,8 @@ fn slot() -> Slot {
 
 fn terms() -> Terms {
     let (from, settings_before) = (Some(image("1.0", 1)), None);
-    Terms { from, acceptance: Acceptance::ByChecks, image_floor: Seq(2), settings_before }
+    let acceptance = Acceptance::ByChecks;
+    Terms { from, acceptance, image_floor: Seq(2), settings_before, attended_by: None }
 }
 
 fn attempt(recoveries: u32) -> Attempt {
@@ -61,6 +64,7 @@ fn attempt(recoveries: u32) -> Attempt {
         written: Written::NotSeen,
         settings_after: None,
         recoveries,
+        start_by_boot_ms: START_BY_MS,
     }
 }
 
@@ -85,7 +89,7 @@ fn states() -> Vec<State> {
             State::Activating { attempt: attempt() },
             State::Restarting { attempt: attempt() },
             State::Trial { attempt: attempt() },
-            State::AwaitingAcceptance { attempt: attempt() },
+            State::AwaitingAcceptance { attempt: attempt(), reason: None },
             State::Committed { attempt: attempt(), accepted_by: None },
             State::RollingBack { attempt: attempt(), reason },
             State::RolledBack { attempt: attempt(), reason },
@@ -232,12 +236,58 @@ fn journal(state: State) -> Journal {
     journal
 }
 
+/// In the same boot in time, in the same boot when the latest start has passed, in another boot.
+const STARTS: [(&str, u64); 3] = [("this", START_BY_MS), ("this", START_BY_MS + 1), ("another", 0)];
+
+#[test]
+fn recovery_after_the_latest_start_disturbs_nothing_that_runs() {
+    let old = Content::Image(image("1.0", 1).image_sha256);
+    let new = Content::Image(image("2.0", 2).image_sha256);
+    let begun =
+        [State::Activating { attempt: attempt(0) }, State::Restarting { attempt: attempt(0) }];
+    for state in begun {
+        for (boot_ms, restarts) in [(START_BY_MS, true), (START_BY_MS + 1, false)] {
+            let observed = Observed { running: old, next: new };
+            let next = recover(&journal(state.clone()), observed, "this", boot_ms);
+            let restarted = matches!(next.effect, Some(Effect::Restart { .. }));
+            assert_eq!(restarted, restarts, "{state:?} {boot_ms}");
+            let goes_back = matches!(next.effect, Some(Effect::GoBack { .. }));
+            assert_eq!(goes_back, !restarts, "{state:?} {boot_ms}");
+        }
+    }
+}
+
+#[test]
+fn settings_that_differ_after_the_update_wait_for_a_person() {
+    let (one, two) = (Sha256Digest::of(b"one"), Sha256Digest::of(b"two"));
+    let all = [None, Some(one), Some(two)];
+    for (before, after) in all.iter().flat_map(|b| all.iter().map(move |a| (*b, *a))) {
+        for acceptance in [Acceptance::ByChecks, Acceptance::ByPerson] {
+            let mut attempt = attempt(0);
+            attempt.terms.settings_before = before;
+            attempt.terms.acceptance = acceptance;
+            let healthy = Event::Healthy { settings_after: after };
+            let next = step(&State::Trial { attempt }, healthy, &stamp(0)).unwrap();
+            let (waits, why) = match &next.state {
+                State::AwaitingAcceptance { reason, .. } => (true, *reason),
+                _ => (false, None),
+            };
+            assert_eq!(waits, before != after || acceptance == Acceptance::ByPerson);
+            assert_eq!(why, (before != after).then_some(Reason::SettingsChanged));
+            if waits {
+                let fact = &next.facts[0];
+                assert_eq!((fact.settings_before, fact.settings_after), (before, after));
+            }
+        }
+    }
+}
+
 #[test]
 fn recovery_never_activates_and_never_leaves_a_started_attempt_without_an_end() {
     for state in states() {
         for observed in observations() {
-            for boot in ["this", "another"] {
-                let next = recover(&journal(state.clone()), observed, boot);
+            for (boot, boot_ms) in STARTS {
+                let next = recover(&journal(state.clone()), observed, boot, boot_ms);
                 assert!(!activates(&next), "{state:?} {observed:?} {boot}");
                 let begun = state.attempt().is_some();
                 let goes_on = next.state.attempt().is_some()
@@ -254,7 +304,7 @@ fn recovery_keeps_the_new_image_only_where_it_runs() {
     let new = Content::Image(image("2.0", 2).image_sha256);
     for state in states().into_iter().filter(|state| state.attempt().is_some()) {
         for observed in observations().into_iter().filter(|seen| seen.running != new) {
-            let next = recover(&journal(state.clone()), observed, "another");
+            let next = recover(&journal(state.clone()), observed, "another", 0);
             let keeps =
                 matches!(next.effect, Some(Effect::Keep { .. } | Effect::CheckHealth { .. }));
             assert!(!keeps, "{state:?} {observed:?}");
@@ -269,7 +319,7 @@ fn restarting_for_ever_ends_in_going_back_and_then_in_service() {
     let mut journal = journal(State::Trial { attempt: attempt(0) });
     let (mut went_back, mut starts) = (false, 0);
     while !matches!(journal.state, State::NeedsService { .. }) {
-        let next = recover(&journal, observed, "this");
+        let next = recover(&journal, observed, "this", 0);
         went_back |= matches!(next.effect, Some(Effect::GoBack { .. }));
         journal.state = next.state;
         starts += 1;
@@ -287,7 +337,7 @@ fn an_approval_is_spent_once_the_write_was_made_and_not_by_its_intent_alone() {
     for (next, spent) in [(old, false), (Content::Unknown, false), (new, true)] {
         for boot in ["this", "another"] {
             let before = journal(state.clone());
-            let step = recover(&before, Observed { running: old, next }, boot);
+            let step = recover(&before, Observed { running: old, next }, boot, 0);
             let after = before.after(&step, 0, &stamp(0));
             assert_eq!(after.spent.contains(&approval), spent, "{next:?} {boot}");
         }

@@ -7,8 +7,9 @@ use patchward_agent::edge::{Content, Failure, Observed};
 use patchward_agent::journal::{Journal, PendingEntry};
 use patchward_agent::machine::effect::Effect;
 use patchward_agent::machine::event::Event;
-use patchward_agent::machine::state::{Acceptance, Goal, State, Terms};
+use patchward_agent::machine::state::{Acceptance, Attempt, Goal, State, Terms};
 use patchward_agent::machine::step::Stamp;
+use patchward_protocol::approval::Action;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{ApprovalId, FamilyId, Seq, TargetPath, Version};
 use patchward_protocol::image::ImageRef;
@@ -18,6 +19,9 @@ use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+/// Latest start of the one slot, on the boot clock.
+const START_BY_MS: u64 = 5000;
 
 /// How the device restarts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +67,11 @@ struct World {
     fate: Fate,
     running: Sha256Digest,
     next: Sha256Digest,
+    /// What the application runs; none while it is being restarted.
+    service: Option<Sha256Digest>,
+    /// After a crash the agent comes back when the latest start has passed.
+    late: bool,
+    boot_ms: u64,
     way_back: Option<Sha256Digest>,
     staged: Option<Sha256Digest>,
     kept: bool,
@@ -104,6 +113,9 @@ impl World {
             fate,
             running: old().image_sha256,
             next: old().image_sha256,
+            service: Some(old().image_sha256),
+            late: false,
+            boot_ms: 1000,
             way_back: None,
             staged: None,
             kept: true,
@@ -141,7 +153,9 @@ impl World {
 
     fn reboot(&mut self) {
         self.boot += 1;
+        self.boot_ms = 1000;
         self.running = self.next;
+        self.service = Some(self.next);
         if self.running == new().image_sha256 && self.fate == Fate::DoesNotBoot {
             // The boot loader counts down and falls back.
             self.running = old().image_sha256;
@@ -154,10 +168,10 @@ impl World {
 
     fn observed(&self) -> Observed {
         let running = match self.kin {
-            Kin::Service => self.next,
-            Kin::Machine => self.running,
+            Kin::Service => self.service.map_or(Content::Unknown, Content::Image),
+            Kin::Machine => Content::Image(self.running),
         };
-        Observed { running: Content::Image(running), next: Content::Image(self.next) }
+        Observed { running, next: Content::Image(self.next) }
     }
 }
 
@@ -197,7 +211,7 @@ impl Hands for SimHands {
 
     fn stamp(&mut self) -> Stamp {
         Stamp {
-            boot_ms: 1000,
+            boot_ms: self.0.borrow().boot_ms,
             utc: Some(slot().start()),
             quality: TimeQuality::Attested,
             boot_count: 0,
@@ -215,10 +229,10 @@ impl SimHands {
                 world.atom(|world| world.staged = Some(digest))?;
                 Event::Staged
             }
-            Effect::AskAgain { .. } => go(world.fate),
+            Effect::AskAgain { .. } => go(world),
             Effect::Arm { .. } => {
                 world.atom(|world| world.way_back = Some(world.next))?;
-                go(world.fate)
+                go(world)
             }
             Effect::Activate { attempt } => {
                 let digest = attempt.goal.image.image_sha256;
@@ -236,7 +250,7 @@ impl SimHands {
                 })?;
                 Event::Activated
             }
-            Effect::Restart { .. } => return restart(world),
+            Effect::Restart { attempt } => return restart(world, attempt),
             Effect::CheckHealth { .. } => match world.fate {
                 Fate::Good | Fate::DoesNotBoot | Fate::NeedsPerson => {
                     Event::Healthy { settings_after: None }
@@ -249,19 +263,19 @@ impl SimHands {
                 world.atom(|world| world.kept = true)?;
                 Event::Kept
             }
-            Effect::GoBack { .. } => {
+            Effect::GoBack { attempt } => {
                 let back = world.way_back.expect("there is a way back");
                 world.atom(|world| {
                     world.next = back;
                     world.kept = true;
                 })?;
-                if world.observed().running == Content::Image(back) {
-                    Event::WentBack
-                } else {
-                    world.atom(|_| ())?;
-                    world.crashed = Some(Crash::Power);
-                    return Ok(Outcome::GoingDown);
+                if world.observed().running != Content::Image(back) {
+                    match restart(world, attempt)? {
+                        Outcome::GoingDown => return Ok(Outcome::GoingDown),
+                        Outcome::Event(_) => {}
+                    }
                 }
+                Event::WentBack
             }
             Effect::Discard { .. } => {
                 world.atom(|world| {
@@ -276,27 +290,37 @@ impl SimHands {
     }
 }
 
-fn restart(world: &mut World) -> Result<Outcome, Failure> {
-    world.atom(|_| ())?;
+fn restart(world: &mut World, attempt: &Attempt) -> Result<Outcome, Failure> {
+    let late = world.boot_ms > attempt.start_by_boot_ms;
     match world.kin {
-        Kin::Service => Ok(Outcome::Event(Event::Restarted)),
+        Kin::Service => {
+            let disturbs = world.service == Some(old().image_sha256);
+            assert!(!(late && disturbs), "what runs is not disturbed late: {world:?}");
+            world.atom(|world| world.service = None)?;
+            world.atom(|world| world.service = Some(world.next))?;
+            Ok(Outcome::Event(Event::Restarted))
+        }
         Kin::Machine => {
+            let disturbs = world.running == old().image_sha256;
+            assert!(!(late && disturbs), "what runs is not disturbed late: {world:?}");
+            world.atom(|_| ())?;
             world.crashed = Some(Crash::Power);
             Ok(Outcome::GoingDown)
         }
     }
 }
 
-fn go(fate: Fate) -> Event {
-    let acceptance = match fate {
+fn go(world: &World) -> Event {
+    let acceptance = match world.fate {
         Fate::NeedsPerson => Acceptance::ByPerson,
         Fate::Good | Fate::Sick | Fate::DoesNotBoot => Acceptance::ByChecks,
     };
-    let terms =
-        Terms { from: Some(old()), acceptance, image_floor: new().seq, settings_before: None };
+    let (from, image_floor) = (Some(old()), new().seq);
+    let terms = Terms { from, acceptance, image_floor, settings_before: None, attended_by: None };
     Event::Go {
         slot: slot(),
-        start_by_boot_ms: 5000,
+        // When the first slot is over, the next one is open.
+        start_by_boot_ms: START_BY_MS.max(world.boot_ms),
         clinical_state: ClinicalState::Idle,
         terms: Box::new(terms),
     }
@@ -316,15 +340,16 @@ fn offer(journal: &Journal) -> Option<Goal> {
         },
         serial: u64::from(n) + 1,
         attempts_before: n,
+        action: Action::Install,
     })
 }
 
 /// What the driver would say next; none when there is nothing to do.
-fn next_event(journal: &Journal, fate: Fate) -> Option<Event> {
+fn next_event(journal: &Journal, world: &World) -> Option<Event> {
     match &journal.state {
         State::Idle => offer(journal).map(|goal| Event::Offered { goal }),
         State::Approved { .. } => Some(Event::FetchDue),
-        State::Staged { .. } | State::Holding { .. } => Some(go(fate)),
+        State::Staged { .. } | State::Holding { .. } => Some(go(world)),
         State::AwaitingAcceptance { .. } => {
             Some(Event::Accepted { person: "tanaka".parse().unwrap() })
         }
@@ -336,7 +361,6 @@ fn next_event(journal: &Journal, fate: Fate) -> Option<Event> {
 /// Lives from a start to a crash or to rest.
 async fn live(shared: &Shared) -> Result<(), Crash> {
     let crashed = |shared: &Shared| shared.borrow().crashed;
-    let fate = shared.borrow().fate;
     let (journal, observed, boot) = {
         let world = shared.borrow();
         let journal = world.journal.clone().unwrap_or_else(|| Journal::begin(Some(old())));
@@ -350,7 +374,8 @@ async fn live(shared: &Shared) -> Result<(), Crash> {
             return Err(crash);
         }
         assert!(matches!(rest, Ok(Rest::Quiet)), "{rest:?}");
-        let Some(event) = next_event(core.journal(), fate) else { return Ok(()) };
+        let event = next_event(core.journal(), &shared.borrow());
+        let Some(event) = event else { return Ok(()) };
         rest = core.take(&mut hands, event).await;
     }
 }
@@ -370,6 +395,7 @@ async fn run(mut world: World, crashes: &[Point]) -> (World, Vec<u32>) {
         lives.push(world.done);
         match ended {
             Ok(()) => return (world, lives),
+            Err(Crash::Agent) if world.late => world.boot_ms = START_BY_MS + 1,
             Err(Crash::Agent) => {}
             Err(Crash::Power) => world.reboot(),
         }
@@ -456,24 +482,28 @@ fn a_crash_at_any_point_and_again_during_recovery_leaves_the_old_or_the_new_vers
                 if kin == Kin::Service && fate == Fate::DoesNotBoot {
                     continue;
                 }
-                let begin = World::new(kin, fate);
-                let (_, lives) = run(begin.clone(), &[]).await;
-                for first in points(lives[0]) {
-                    let (world, lives) = run(begin.clone(), &[first]).await;
-                    judge(&world, &[first]);
-                    for second in points(lives[1]) {
-                        let crashes = [first, second];
-                        let (world, lives) = run(begin.clone(), &crashes).await;
-                        judge(&world, &crashes);
-                        runs += 1;
-                        if lives.len() < 3 {
-                            continue;
-                        }
-                        for third in points(lives[2]).filter(|point| point.n % 16 == first.n % 16) {
-                            let crashes = [first, second, third];
-                            let (world, _) = run(begin.clone(), &crashes).await;
+                for late in [false, true] {
+                    let begin = World { late, ..World::new(kin, fate) };
+                    let (_, lives) = run(begin.clone(), &[]).await;
+                    for first in points(lives[0]) {
+                        let (world, lives) = run(begin.clone(), &[first]).await;
+                        judge(&world, &[first]);
+                        for second in points(lives[1]) {
+                            let crashes = [first, second];
+                            let (world, lives) = run(begin.clone(), &crashes).await;
                             judge(&world, &crashes);
                             runs += 1;
+                            if lives.len() < 3 || late {
+                                continue;
+                            }
+                            for third in
+                                points(lives[2]).filter(|point| point.n % 16 == first.n % 16)
+                            {
+                                let crashes = [first, second, third];
+                                let (world, _) = run(begin.clone(), &crashes).await;
+                                judge(&world, &crashes);
+                                runs += 1;
+                            }
                         }
                     }
                 }
