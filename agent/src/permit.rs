@@ -46,6 +46,8 @@
 //! ```
 
 pub mod conditions;
+#[cfg(test)]
+mod golden_consent;
 mod idle_file;
 pub mod interlock;
 pub mod power;

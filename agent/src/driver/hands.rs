@@ -149,10 +149,9 @@ impl Device {
             Ok(()) => self.ask_gate(goal).await,
             Err(reason) => {
                 self.reasons = vec![reason];
-                let clinical_state = match reason {
-                    Reason::InUse => ClinicalState::InUse,
-                    _no_answer => ClinicalState::Unknown,
-                };
+                let in_use = reason == Reason::InUse;
+                let clinical_state =
+                    if in_use { ClinicalState::InUse } else { ClinicalState::Unknown };
                 (Event::Blocked { reason, clinical_state }, None)
             }
         };

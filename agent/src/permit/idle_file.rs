@@ -6,7 +6,11 @@
 //! `fresh`, whatever the wall clock does.
 
 use crate::config::IdleFile;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
+use std::os::unix::fs::MetadataExt as _;
+
+/// A file that others may write says nothing.
+const OTHERS_WRITE: u32 = 0o002;
 
 /// An idle file that is watched.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ struct Look {
 }
 
 /// What changes when a file is touched or replaced.
-type Stamp = (u64, i64, u64);
+type Stamp = (u64, i64, i64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Free {
@@ -63,11 +67,9 @@ impl IdleWatch {
     fn stamp(&self) -> Option<Stamp> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::open(&self.settings.path, flags, Mode::empty()).ok()?;
-        let stat = rustix::fs::fstat(&file).ok()?;
-        let plain = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let closed = !Mode::from_raw_mode(stat.st_mode).contains(Mode::WOTH);
-        let nanos = u64::try_from(stat.st_mtime_nsec).ok()?;
-        (plain && closed).then_some((stat.st_ino, stat.st_mtime, nanos))
+        let meta = std::fs::File::from(file).metadata().ok()?;
+        let closed = meta.mode() & OTHERS_WRITE == 0;
+        (meta.is_file() && closed).then(|| (meta.ino(), meta.mtime(), meta.mtime_nsec()))
     }
 }
 
