@@ -6,6 +6,7 @@
 
 use crate::reason::Reason;
 use crate::slot::Slot;
+use crate::time::Timestamp;
 
 /// What a device says of its waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,17 @@ pub fn sentence(waiting: &Waiting<'_>) -> (String, String) {
         ),
     };
     (en.to_owned(), ja.to_owned())
+}
+
+/// The sentence for a device that was heard of once and not any more, since then.
+#[must_use]
+pub fn unheard(since: Timestamp) -> (String, String) {
+    (
+        format!(
+            "The device has not been heard of since {since}. Check that it is switched on and connected."
+        ),
+        format!("{since} 以降、機器からの通信がありません。電源と接続を確認してください。"),
+    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, Rng};
 use crate::config::Config;
-use crate::db::repository::Repository;
+use crate::consent::state::Consent;
+use crate::db::repository::{ChangeSeq, Repository};
 use crate::db::{self, Db, DbError};
 use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
@@ -16,13 +17,16 @@ use crate::limits::REPORTS_WAITING_MAX;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::record::read::Checkpoints;
-use crate::record::writer::{self, Recorder};
-use arc_swap::ArcSwap;
+use crate::record::writer::{self, Ground, Recorder};
+use crate::rollout::plant;
+use crate::rollout::settle::Scene;
+use crate::views::Views;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
 use patchward_protocol::tuf::stage::Staged;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
@@ -64,7 +68,10 @@ pub struct App {
     pub address: OnceLock<Address>,
     /// How many more targets may be sent at once.
     pub downloads: Arc<Semaphore>,
-    snapshot: ArcSwap<Snapshot>,
+    /// How many more polls may stand.
+    pub standing: Arc<Semaphore>,
+    /// What is current in memory.
+    pub views: Arc<Views>,
 }
 
 /// Why the state in memory could not follow the database.
@@ -116,7 +123,8 @@ impl App {
             device_tokens: DeviceTokens::new(keys.mac()),
             address: OnceLock::new(),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
-            snapshot: ArcSwap::default(),
+            standing: Arc::new(Semaphore::new(config.limits.standing_polls)),
+            views: Arc::default(),
             checkpoints: Checkpoints::default(),
             recorder,
             config,
@@ -128,37 +136,74 @@ impl App {
             rng,
         });
         app.reload().await?;
-        let (db, fleet, clock) = (app.db.clone(), Arc::clone(&app.fleet), Arc::clone(&app.clock));
-        tokio::spawn(writer::run(inbox, db, fleet, clock));
+        tokio::spawn(writer::run(inbox, Ground::of(&app)));
         Ok(app)
     }
 
     /// The current state of all repositories.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        self.views.snapshot()
     }
 
     /// Reads from the database what has moved since the state in memory was read.
     ///
+    /// An approval is shown to nobody before its rollouts are stored.
+    ///
     /// # Errors
     /// [`LoadError`]; the state in memory stays as it was.
     pub async fn reload(self: &Arc<Self>) -> Result<(), LoadError> {
-        let held = self.snapshot();
+        let (held, consent, at) = (self.snapshot(), self.views.consent(), self.clock.now());
         let known = held.all().map(|at| (at.id.clone(), at.heads.revision)).collect();
-        let moved = self.db.read(move |conn| current::moved(conn, &known)).await?;
-        if moved.is_empty() {
+        let read = Arc::clone(&consent);
+        let moved = self.db.read(move |conn| {
+            Ok::<_, DbError>((current::moved(conn, &known)?, read.moved(conn, at)?))
+        });
+        let (rows, mut decided) = moved.await?;
+        if rows.is_empty() && decided.is_empty() {
             return Ok(());
         }
         let app = Arc::clone(self);
+        let from = Arc::clone(&held);
         let read = tokio::task::spawn_blocking(move || {
-            let each = moved.into_iter().map(|row| app.assemble(&held, row));
+            let each = rows.into_iter().map(|row| app.assemble(&from, row));
             each.collect::<Result<Vec<_>, _>>()
         });
         let changed: Vec<_> = read.await.map_err(|_| LoadError::Ending)??;
         let changed: Vec<_> = changed.into_iter().map(Arc::new).collect();
-        self.snapshot.rcu(|now| now.with(&changed));
+        if self.plant(&held.with(&changed), &consent.with(&decided), &changed).await? {
+            let read = Arc::clone(&consent);
+            decided = self.db.read(move |conn| read.moved(conn, at)).await?;
+        }
+        self.views.change(|now| now.with(&changed), |now| now.with(&decided));
         Ok(())
+    }
+
+    /// Stores the rollouts of approvals that nobody has been shown yet; whether there were any.
+    async fn plant(
+        self: &Arc<Self>,
+        snapshot: &Snapshot,
+        consent: &Consent,
+        changed: &[Arc<Current>],
+    ) -> Result<bool, LoadError> {
+        let at = self.clock.now();
+        let changed: HashSet<_> = changed.iter().map(|current| current.id.clone()).collect();
+        let seeds = plant::wanted(snapshot, &changed, at);
+        if seeds.is_empty() {
+            return Ok(false);
+        }
+        let missing = self.db.read(move |conn| plant::missing(conn, seeds)).await?;
+        if missing.is_empty() {
+            return Ok(false);
+        }
+        let (snapshot, consent) = (snapshot.clone(), consent.clone());
+        self.db
+            .write(move |conn| {
+                let scene = Scene { snapshot: &snapshot, consent: &consent, at };
+                plant::plant(conn, &missing, &scene)
+            })
+            .await?;
+        Ok(true)
     }
 
     fn assemble(
@@ -168,10 +213,13 @@ impl App {
     ) -> Result<Current, LoadError> {
         let Repository { id, title_en, title_ja, reading, .. } = repository;
         let mut approvals = Approvals::default();
+        let mut images = HashMap::new();
         let mut documents = None;
         if let Some([root, targets, snapshot, timestamp]) = stored {
             let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
-            let listed = approvals::listed(&read_targets(&targets.bytes).map_err(unreadable)?);
+            let says = read_targets(&targets.bytes).map_err(unreadable)?;
+            images = current::images(&says);
+            let listed = approvals::listed(&says);
             let none = Approvals::default();
             let earlier = held.get(&id).map_or(&none, |current| &current.approvals);
             // An approval that was lost from the store is an alarm, not the end of all service:
@@ -188,14 +236,14 @@ impl App {
                 timestamp: Served::from(timestamp),
             });
         }
-        Ok(Current { id, reading, title_en, title_ja, heads, documents, approvals })
+        Ok(Current { id, reading, title_en, title_ja, heads, documents, approvals, images })
     }
 
-    /// Whether another server, or this one, has changed a repository since the last look.
+    /// A value that differs when another server, or this one, has changed anything since.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn change_seq(&self) -> Result<(u64, u64), DbError> {
+    pub async fn change_seq(&self) -> Result<ChangeSeq, DbError> {
         self.db.read(db::repository::change_seq).await
     }
 }

@@ -36,6 +36,10 @@ pub struct Config {
     pub last_seen_flush_s: u32,
     /// How often another server's changes in the same database are looked for, in milliseconds.
     pub watch_ms: u64,
+    /// How often soaks, slots, silent devices and overdue holds are looked at, in seconds.
+    pub gate_check_s: u64,
+    /// How often the counters of waves are compared with what devices signed, in seconds.
+    pub recount_s: u64,
     /// TLS; absent: plain HTTP.
     pub tls: Option<Tls>,
     /// The log.
@@ -136,6 +140,8 @@ pub struct Limits {
     pub upload_idle_s: u64,
     /// Targets that are sent at once; more are told to come back. Each takes up to 1.5 MiB of memory.
     pub downloads: usize,
+    /// Polls that stand at once, waiting for news; more are answered at once.
+    pub standing_polls: usize,
     /// Connections at once per worker thread.
     pub connections: usize,
     /// Requests under way get this long when the server ends, in seconds.
@@ -159,6 +165,8 @@ impl Default for Config {
             device_token_s: 600,
             last_seen_flush_s: 60,
             watch_ms: 1000,
+            gate_check_s: 5,
+            recount_s: 24 * 3600,
             tls: None,
             log: Log::default(),
             quota: Quota::default(),
@@ -205,6 +213,7 @@ impl Default for Limits {
             keep_alive_s: 75,
             upload_idle_s: 30,
             downloads: 256,
+            standing_polls: 10_000,
             connections: 10_000,
             shutdown_s: 30,
         }
@@ -278,6 +287,8 @@ impl Config {
         must((1..=86_400).contains(&self.device_token_s), "device_token_s", "1 to 86400")?;
         must(self.last_seen_flush_s >= 1, "last_seen_flush_s", "at least 1")?;
         must(self.watch_ms >= 50, "watch_ms", "at least 50")?;
+        must(self.gate_check_s >= 1, "gate_check_s", "at least 1")?;
+        must(self.recount_s >= 60, "recount_s", "at least 60")?;
         must(
             refresh.timestamp_life_s <= TIMESTAMP_LIFE_S_MAX,
             "refresh.timestamp_life_s",
@@ -303,6 +314,8 @@ impl Config {
         must(self.limits.request_head_s >= 1, "limits.request_head_s", "at least 1")?;
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
         must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;
+        let standing = self.limits.standing_polls;
+        must((1..=1_000_000).contains(&standing), "limits.standing_polls", "1 to 1000000")?;
         must(self.limits.connections >= 1, "limits.connections", "at least 1")
     }
 }

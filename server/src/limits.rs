@@ -40,3 +40,20 @@ pub const LEDGER_PAGE_ENTRIES_MAX: i64 = 256;
 pub const MARKS_AT_ONCE_MAX: usize = 5_000;
 /// Most API tokens in a list.
 pub const TOKENS_LISTED_MAX: i64 = 10_000;
+
+/// Most characters of who sees to a hold.
+pub const HOLD_OWNER_CHARS_MAX: usize = 100;
+/// Latest review of a hold, in seconds after it was set: 90 days.
+pub const HOLD_REVIEW_S_MAX: i64 = 90 * 24 * 3600;
+/// Lifted holds are listed for this long, in seconds: 90 days.
+pub const HOLD_LISTED_S: i64 = 90 * 24 * 3600;
+/// Most characters of a name, a role or a zone in a signed act.
+pub const ACT_NAME_CHARS_MAX: usize = 200;
+/// Most characters of a reason or a control in a signed act.
+pub const ACT_TEXT_CHARS_MAX: usize = 2_000;
+/// Most lifted holds of which one device is told.
+pub const LIFTS_TOLD_MAX: usize = 64;
+/// Most images of a family that one standing approval follows at a time; the newest.
+pub const STANDING_IMAGES_MAX: usize = 16;
+/// Most devices that are counted as silent in one transaction.
+pub const SILENT_AT_ONCE_MAX: i64 = 256;

@@ -6,8 +6,8 @@
 
 use patchward_protocol::api::endpoint::{Description, Endpoint, Method, Who};
 use patchward_protocol::api::error::{ErrorCode, Problem};
-use patchward_protocol::api::{self, device, operator, record, repository, site, token};
-use patchward_protocol::{ledger, receipt};
+use patchward_protocol::api::{self, consent, device, operator, record, repository, site, token};
+use patchward_protocol::{act, ledger, receipt};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -68,6 +68,20 @@ fn shapes(generator: &mut SchemaGenerator) -> BTreeMap<&'static str, Shapes> {
         ("Enrol", shapes_of::<device::Enrol>(generator)),
         ("CheckIn", shapes_of::<device::CheckIn>(generator)),
         ("Report", shapes_of::<device::Report>(generator)),
+        ("ReadInventory", shapes_of::<consent::ReadInventory>(generator)),
+        ("WriteInventory", shapes_of::<consent::WriteInventory>(generator)),
+        ("SetHold", shapes_of::<consent::SetHold>(generator)),
+        ("ListHolds", shapes_of::<consent::ListHolds>(generator)),
+        ("SetMakerHold", shapes_of::<consent::SetMakerHold>(generator)),
+        ("LiftMakerHold", shapes_of::<consent::LiftMakerHold>(generator)),
+        ("SetOperatorHold", shapes_of::<consent::SetOperatorHold>(generator)),
+        ("LiftOperatorHold", shapes_of::<consent::LiftOperatorHold>(generator)),
+        ("FileAct", shapes_of::<consent::FileAct>(generator)),
+        ("ListRollouts", shapes_of::<consent::ListRollouts>(generator)),
+        ("WriteCampaign", shapes_of::<consent::WriteCampaign>(generator)),
+        ("ReadCampaign", shapes_of::<consent::ReadCampaign>(generator)),
+        ("WhyNot", shapes_of::<consent::WhyNot>(generator)),
+        ("ReadWaveProof", shapes_of::<device::ReadWaveProof>(generator)),
         ("ShowServer", shapes_of::<operator::ShowServer>(generator)),
         ("ReadRecord", shapes_of::<record::ReadRecord>(generator)),
         ("OpenRepository", shapes_of::<repository::OpenRepository>(generator)),
@@ -107,6 +121,7 @@ fn statements(generator: &mut SchemaGenerator) {
     generator.subschema_for::<device::Enrolment>();
     generator.subschema_for::<device::LinkCertificate>();
     generator.subschema_for::<device::Poll>();
+    generator.subschema_for::<act::Act>();
     generator.subschema_for::<ledger::Entry>();
     generator.subschema_for::<receipt::Receipt>();
     generator.subschema_for::<receipt::TimeAnswer>();

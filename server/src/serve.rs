@@ -11,6 +11,7 @@ use crate::fleet::pack::Address;
 use crate::http;
 use crate::http::request_id::{RequestIds, name_requests};
 use crate::tls::{self, TlsError};
+use crate::views::Views;
 use crate::worker;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -88,7 +89,7 @@ async fn run(parts: Parts, listening: impl FnOnce(&str)) -> Result<(), ServeErro
     let url = format!("{scheme}://{bound}");
     tell_address(&app, &url)?;
     let server = server.run();
-    rt::spawn(end_on_signal(server.handle()));
+    rt::spawn(end_on_signal(server.handle(), Arc::clone(&app.views)));
     let workers = worker::start(&app);
     listening(&url);
     let ended = server.await.map_err(ServeError::Run);
@@ -112,7 +113,7 @@ fn tell_address(app: &App, bound: &str) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn end_on_signal(server: ServerHandle) {
+async fn end_on_signal(server: ServerHandle, views: Arc<Views>) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -124,5 +125,7 @@ async fn end_on_signal(server: ServerHandle) {
         _ = interrupt.recv() => {}
     }
     tracing::info!("The server finishes the requests under way and ends");
+    // Standing polls would keep it waiting.
+    views.end();
     server.stop(true).await;
 }

@@ -15,9 +15,11 @@ use crate::limits::SIGNATURES_IN_PLACE_MAX;
 use crate::record::report;
 use actix_web::http::header::HeaderMap;
 use actix_web::web;
+use patchward_protocol::api::consent::{LiftMakerHold, ReadCampaign, SetMakerHold, WriteCampaign};
 use patchward_protocol::api::device::{CheckIn, Enrol, Report};
 use patchward_protocol::api::endpoint::{Caller, Endpoint, caller};
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::api::repository::{Publish, ShowRepository};
 use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::{BadId, RepositoryId, SiteId};
 use std::future::Future;
@@ -50,10 +52,41 @@ impl NamesSite for (String,) {
     }
 }
 
+impl NamesSite for (String, String) {
+    fn site(&self) -> &str {
+        &self.0
+    }
+}
+
 impl NamesSite for (String, String, u64) {
     fn site(&self) -> &str {
         &self.0
     }
+}
+
+/// An endpoint for publishers, whose path names a repository.
+pub trait NamesRepository: Endpoint {
+    /// Kind and name, as they stand in URLs.
+    fn repository(path: &Self::Path) -> (&str, &str);
+}
+
+macro_rules! names_repository {
+    ($($endpoint:ty => |$path:ident| $parts:expr;)*) => {$(
+        impl NamesRepository for $endpoint {
+            fn repository($path: &Self::Path) -> (&str, &str) {
+                $parts
+            }
+        }
+    )*};
+}
+
+names_repository! {
+    ShowRepository => |path| (&path.0, &path.1);
+    Publish => |path| (&path.0, &path.1);
+    SetMakerHold => |path| ("family", &path.0);
+    LiftMakerHold => |path| ("family", &path.0);
+    WriteCampaign => |path| ("family", &path.0);
+    ReadCampaign => |path| ("family", &path.0);
 }
 
 /// Anybody: nothing is proven.
@@ -163,13 +196,14 @@ impl<E: Endpoint<Caller = Self, Path: NamesSite>> Prove<E> for caller::Site {
     }
 }
 
-impl<E: Endpoint<Caller = Self, Path = (String, String)>> Prove<E> for caller::Publisher {
+impl<E: NamesRepository + Endpoint<Caller = Self>> Prove<E> for caller::Publisher {
     type Proof = PublisherHolder;
 
     async fn prove(
         incoming: Incoming<'_, E>,
-        (kind, name): &E::Path,
+        path: &E::Path,
     ) -> Result<(PublisherHolder, E::Body), ApiError> {
+        let (kind, name) = E::repository(path);
         let proof = publisher(incoming.app(), incoming.headers(), kind, name).await?;
         Ok((proof, incoming.read().await?))
     }

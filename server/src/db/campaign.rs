@@ -41,14 +41,14 @@ queries! {
     }
 }
 
-/// The campaigns of a family, by image.
+/// The campaigns of a family: image, campaign, when it was changed.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn of_family(
     conn: &mut Connection,
     family: &FamilyId,
-) -> Result<Vec<(Sha256Digest, Campaign)>, DbError> {
+) -> Result<Vec<(Sha256Digest, Campaign, Timestamp)>, DbError> {
     rows(conn, family.as_str())?.into_iter().map(Row::read).collect()
 }
 
@@ -79,9 +79,10 @@ pub fn swap(
 }
 
 impl Row {
-    fn read(self) -> Result<(Sha256Digest, Campaign), DbError> {
+    fn read(self) -> Result<(Sha256Digest, Campaign, Timestamp), DbError> {
         let mut campaign: Campaign = from_json("campaigns.document", &self.document)?;
         campaign.revision = count("campaigns.revision", self.revision)?;
-        Ok((from_name("campaigns.image_sha256", &self.image_sha256)?, campaign))
+        let image = from_name("campaigns.image_sha256", &self.image_sha256)?;
+        Ok((image, campaign, Timestamp::from_millis(self.changed)))
     }
 }

@@ -30,6 +30,12 @@ pub enum DbError {
         /// What it is.
         value: String,
     },
+    /// A row that was read was moved by somebody else before it could be moved here.
+    #[error("a row of {table} was moved by somebody else")]
+    Overtaken {
+        /// The table.
+        table: &'static str,
+    },
     /// The queue is full; nothing was done.
     #[error("too much is waiting for the database")]
     Busy,

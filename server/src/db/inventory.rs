@@ -44,6 +44,11 @@ queries! {
         Ok(inventories::table.find(site).first::<Row>(conn).optional()?)
     }
 
+    fn revision_row(conn, site: &str) -> Result<Option<i64>, DbError> {
+        let row = inventories::table.find(site);
+        Ok(row.select(inventories::revision).first::<i64>(conn).optional()?)
+    }
+
     fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
         let insert = diesel::insert_into(inventories::table).values(row);
         Ok(insert.on_conflict_do_nothing().execute(conn)?)
@@ -63,6 +68,15 @@ queries! {
 /// [`DbError`].
 pub fn find(conn: &mut Connection, site: &SiteId) -> Result<Option<StoredInventory>, DbError> {
     row(conn, site.as_str())?.map(Row::stored).transpose()
+}
+
+/// The revision of a site's inventory, without reading it.
+///
+/// # Errors
+/// [`DbError`].
+pub fn revision(conn: &mut Connection, site: &SiteId) -> Result<Option<u64>, DbError> {
+    let found = revision_row(conn, site.as_str())?;
+    found.map(|revision| count("inventories.revision", revision)).transpose()
 }
 
 /// Stores the inventory of a site after revision `from` (0: there was none); `false` when another

@@ -53,6 +53,22 @@ queries! {
         Ok(row.select(ledger_entries::sha256).first::<String>(conn).optional()?)
     }
 
+    fn envelope_row(conn, site: &str, device: &str, ledger_id: &str, seq: i64)
+        -> Result<Option<String>, DbError>
+    {
+        let row = ledger_entries::table.find((site, device, ledger_id, seq));
+        Ok(row.select(ledger_entries::envelope).first::<String>(conn).optional()?)
+    }
+
+    fn timed_rows(conn, site: &str, device: &str) -> Result<Vec<(String, i64, i64)>, DbError> {
+        let rows = ledger_entries::table
+            .filter(ledger_entries::site.eq(site))
+            .filter(ledger_entries::device.eq(device))
+            .order((ledger_entries::received, ledger_entries::seq));
+        let each = (ledger_entries::envelope, ledger_entries::received, ledger_entries::seq);
+        Ok(rows.select(each).load(conn)?)
+    }
+
     fn envelope_rows(conn, site: &str, device: &str, ledger_id: &str, after: i64, limit: i64)
         -> Result<Vec<String>, DbError>
     {
@@ -127,6 +143,48 @@ pub fn after(
     let ledger_id = ledger_id.to_string();
     let rows = envelope_rows(conn, site.as_str(), device.as_str(), &ledger_id, after, limit)?;
     rows.iter().map(|json| from_json("ledger_entries.envelope", json)).collect()
+}
+
+/// The stored entry at a position. Its signature was checked when it was stored.
+///
+/// # Errors
+/// [`DbError`].
+pub fn at(
+    conn: &mut Connection,
+    site: &SiteId,
+    device: &DeviceId,
+    ledger_id: LedgerId,
+    seq: u64,
+) -> Result<Option<SealedEntry>, DbError> {
+    let seq = store_count("ledger_entries.seq", seq)?;
+    let found = envelope_row(conn, site.as_str(), device.as_str(), &ledger_id.to_string(), seq)?;
+    found.map(|json| sealed(&json)).transpose()
+}
+
+/// Every stored entry of a device, of all its ledgers, in the order in which they were stored, each
+/// with when that was.
+///
+/// # Errors
+/// [`DbError`].
+pub fn all_of(
+    conn: &mut Connection,
+    site: &SiteId,
+    device: &DeviceId,
+) -> Result<Vec<(SealedEntry, Timestamp)>, DbError> {
+    let rows = timed_rows(conn, site.as_str(), device.as_str())?;
+    let read = |(json, received, _): (String, i64, i64)| {
+        Ok((sealed(&json)?, Timestamp::from_millis(received)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+fn sealed(json: &str) -> Result<SealedEntry, DbError> {
+    let column = "ledger_entries.envelope";
+    let envelope: Envelope = from_json(column, json)?;
+    let wrong = |_| DbError::Column { column, kind: "ledger entry", value: String::new() };
+    let entry = envelope.insecure_peek().map_err(wrong)?;
+    let sha256 = envelope.payload_sha256().map_err(wrong)?;
+    Ok(SealedEntry { entry, sha256, envelope })
 }
 
 /// Keeps an entry that continues another history.

@@ -48,6 +48,17 @@ pub struct Heads {
     pub timestamp: u64,
 }
 
+/// A value that differs when anything that servers show has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeSeq {
+    /// Sum of the revisions of all heads.
+    pub heads: u64,
+    /// Number of repositories.
+    pub repositories: u64,
+    /// Sum of all counters of [`crate::db::change`].
+    pub decided: u64,
+}
+
 /// A document as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDocument {
@@ -229,15 +240,20 @@ queries! {
         Ok(diesel::update(at).set(row).execute(conn)? == 1)
     }
 
-    /// The revisions of all heads in one number, which rises when any head moves.
-    pub fn change_seq(conn) -> Result<(u64, u64), DbError> {
-        let (sum, number) = heads::table
+    /// What rises when any head moves or anything else is decided; one statement.
+    pub fn change_seq(conn) -> Result<ChangeSeq, DbError> {
+        let (sum, number, decided) = heads::table
             .select((
                 sql::<BigInt>("CAST(COALESCE(SUM(revision), 0) AS BIGINT)"),
                 sql::<BigInt>("COUNT(*)"),
+                sql::<BigInt>("(SELECT CAST(COALESCE(SUM(seq), 0) AS BIGINT) FROM changes)"),
             ))
-            .first::<(i64, i64)>(conn)?;
-        Ok((count("heads.revision", sum)?, count("heads", number)?))
+            .first::<(i64, i64, i64)>(conn)?;
+        Ok(ChangeSeq {
+            heads: count("heads.revision", sum)?,
+            repositories: count("heads", number)?,
+            decided: count("changes.seq", decided)?,
+        })
     }
 
     fn insert_document(conn, row: &DocumentRow) -> Result<(), DbError> {

@@ -1,31 +1,32 @@
 //! A device asks for news; one answer from memory, without the database.
 //!
-//! The answer is a function of the snapshot, the device's row and what the device says. Nothing in it
+//! The answer is a function of the views, the device's row and what the device says. Nothing in it
 //! starts an update: it says which waves are open, and the device holds the signed approvals.
-//! Not here: writing down what was said (`flush`). Invariant: a poll is answered once.
+//! Not here: what it is told ([`crate::consent::directive`]), waiting (`standing`), writing down what
+//! was said (`flush`). Invariant: a poll is answered once.
 
 use super::enrol::refuse_open;
+use super::standing::{self, Stood};
 use super::table::{FleetTable, Known, Words};
 use crate::app::App;
 use crate::auth::device_token::DeviceBearer;
 use crate::clock::jitter;
+use crate::consent::directive::{Asker, Sight};
 use crate::error::ApiError;
 use crate::keys::OnlineRole;
 use crate::limits::{AGENT_VERSION_CHARS_MAX, STATE_CHARS_MAX};
-use crate::publish::current::Current;
+use crate::publish::current::{Current, Snapshot};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::api::device::{CheckInReply, Poll};
 use patchward_protocol::api::error::ErrorCode;
-use patchward_protocol::directive::{Directive, WaveOpen};
+use patchward_protocol::directive::Directive;
 use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::id::{DeviceId, RepositoryId, SiteId};
 use patchward_protocol::receipt::TimeAnswer;
 use patchward_protocol::time::Timestamp;
 use serde::Deserialize;
-
-/// The wave that is open as soon as its approval is in force; later ones need proof.
-const FIRST_WAVE: u32 = 0;
+use std::sync::Arc;
 
 /// A device that proved to hold its link key, and what it asks.
 #[derive(Debug, Clone)]
@@ -69,36 +70,33 @@ pub fn verify(fleet: &FleetTable, envelope: &Envelope) -> Result<Asking, ApiErro
     }
 }
 
-/// Answers a poll.
+/// Answers a poll; one that may stand is answered when what the device is told changes, when its time
+/// is over or when the server ends.
 ///
 /// # Errors
 /// `poll_replayed`, or a failure of ours.
-pub fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiError> {
-    let at = app.clock.now();
+pub async fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiError> {
     let Asking { known, poll } = asking;
+    // Before anything is looked at: a change in between rings.
+    let bell = app.views.listen();
+    let at = app.clock.now();
     let site = RepositoryId::Site(poll.site.clone());
     // Signed before the poll counts: a failure of ours must not burn the device's number.
     let time = time_answer(app, &site, &poll, at)?;
-    let words = Words {
-        agent_version: Some(poll.agent_version.clone()),
-        installed: poll.installed.clone(),
-        state: Some(poll.state.clone()),
-        reason: poll.reason,
+    let ledger_stored_seq = accept(app, &known, &poll, at)?;
+    let stood = standing::stand(app, bell, &known, &poll).await;
+    let (at, time) = match stood {
+        Stood::Not => (at, time),
+        // An old answer would tell an old time.
+        Stood::Until(at) => (at, time_answer(app, &site, &poll, at)?),
     };
-    let ledger_stored_seq =
-        app.fleet.accept(known.row, (poll.boot_count, poll.n), words, at).map_err(|last| {
-            let last = format!("the last answered poll is boot {}, n {}", last.boot_count, last.n);
-            ApiError::with(ErrorCode::PollReplayed, last)
-        })?;
-    let snapshot = app.snapshot();
+    let (snapshot, directive) = told(app, &known, &poll, at);
     let family = snapshot.get(&RepositoryId::Family(known.family.clone()));
     let site = snapshot.get(&site);
     let bearer =
         DeviceBearer { site: poll.site.clone(), device: poll.device.clone(), family: known.family };
     Ok(CheckInReply {
-        directive: site
-            .map(|site| directive(site, &poll, &known.device_key, at))
-            .unwrap_or_default(),
+        directive,
         family_timestamp: family.and_then(|held| other_timestamp(held, poll.family_timestamp)),
         site_timestamp: site.and_then(|held| other_timestamp(held, poll.site_timestamp)),
         time,
@@ -109,29 +107,42 @@ pub fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiError> {
     })
 }
 
-/// The first wave of every approval in force that names this very device there.
-fn directive(
-    site: &Current,
+fn accept(app: &App, known: &Known, poll: &Poll, at: Timestamp) -> Result<u64, ApiError> {
+    let words = Words {
+        agent_version: Some(poll.agent_version.clone()),
+        installed: poll.installed.clone(),
+        state: Some(poll.state.clone()),
+        reason: poll.reason,
+        slot: poll.slot,
+    };
+    app.fleet.accept(known.row, (poll.boot_count, poll.n), words, at).map_err(|last| {
+        let last = format!("the last answered poll is boot {}, n {}", last.boot_count, last.n);
+        ApiError::with(ErrorCode::PollReplayed, last)
+    })
+}
+
+/// What the device is told at `at`, with the repositories that it was told from.
+pub(super) fn told(
+    app: &App,
+    known: &Known,
     poll: &Poll,
-    device_key: &patchward_protocol::key::PublicKey,
     at: Timestamp,
-) -> Directive {
-    let named = site.approvals.active(&poll.device, device_key, at);
-    let first = named.filter(|(_, device)| device.wave == FIRST_WAVE);
-    let open = first
-        .map(|(published, _)| WaveOpen {
-            approval_sha256: published.sha256,
-            image_sha256: None,
-            wave: FIRST_WAVE,
-            proof: None,
-        })
-        .collect();
-    Directive { open, holds: Vec::new(), lifts: Vec::new() }
+) -> (Arc<Snapshot>, Directive) {
+    let (snapshot, consent) = (app.snapshot(), app.views.consent());
+    let asker = Asker {
+        site: &poll.site,
+        device: &poll.device,
+        key: &known.device_key,
+        family: &known.family,
+        installed: poll.installed.as_ref(),
+    };
+    let directive = Sight::new(&snapshot, &consent, asker, at).directive();
+    (snapshot, directive)
 }
 
 /// Another one than the device holds: also an older one, so that a device that was fast-forwarded by
 /// a stolen key, or a server that was restored from a backup, is noticed and not silently ignored.
-fn other_timestamp(repository: &Current, held: u64) -> Option<String> {
+pub(super) fn other_timestamp(repository: &Current, held: u64) -> Option<String> {
     let timestamp = &repository.documents.as_ref()?.timestamp;
     (timestamp.version != held).then(|| STANDARD.encode(&timestamp.bytes))
 }

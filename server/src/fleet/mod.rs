@@ -9,4 +9,5 @@ pub mod enrol;
 pub mod flush;
 pub mod inventory;
 pub mod pack;
+mod standing;
 pub mod table;

@@ -11,6 +11,7 @@ use patchward_protocol::id::{DeviceId, FamilyId, SiteId};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::reason::Reason;
+use patchward_protocol::slot::Slot;
 use patchward_protocol::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -48,6 +49,8 @@ pub struct Words {
     pub state: Option<String>,
     /// Why it waits.
     pub reason: Option<Reason>,
+    /// The next or open slot; kept in memory only.
+    pub slot: Option<Slot>,
 }
 
 /// The poll, or a later one, was answered before.
@@ -171,6 +174,46 @@ impl FleetTable {
         table.families_of_sites.contains(&(site, family))
     }
 
+    /// The families of a site's devices.
+    #[must_use]
+    pub fn families_of(&self, site: &SiteId) -> Vec<FamilyId> {
+        let table = self.lock();
+        let Some(site) = table.sites.number(site) else { return Vec::new() };
+        let of_site = table.families_of_sites.iter().filter(|(of, _)| *of == site);
+        of_site.filter_map(|(_, family)| table.families.get(*family).cloned()).collect()
+    }
+
+    /// How many devices, of one site or of all, are as `is` says. Looks at every row: not for polls.
+    #[must_use]
+    pub fn count_where(
+        &self,
+        site: Option<&SiteId>,
+        is: impl Fn(&DeviceId, &FamilyId) -> bool,
+    ) -> u32 {
+        let table = self.lock();
+        let number = site.map(|site| table.sites.number(site));
+        let of_site = |row: &&Row| number.is_none_or(|number| number == Some(row.site));
+        let counted = table.rows.iter().filter(of_site).filter(|row| {
+            let device = DeviceId::new(&row.device);
+            let family = table.families.get(row.family);
+            device.is_ok_and(|device| family.is_some_and(|family| is(&device, family)))
+        });
+        u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    }
+
+    /// What a device last said, and when.
+    #[must_use]
+    pub fn said(
+        &self,
+        site: &SiteId,
+        device: &DeviceId,
+    ) -> Option<(Arc<Words>, Option<Timestamp>)> {
+        let table = self.lock();
+        let (_, row) = table.find(site, device)?;
+        let seen = (row.last_seen_ms > 0).then(|| Timestamp::from_millis(row.last_seen_ms));
+        Some((Arc::clone(&row.words), seen))
+    }
+
     /// Puts what is newer in memory into rows that were read from the database.
     pub fn overlay(&self, devices: &mut [StoredDevice]) {
         let table = self.lock();
@@ -229,6 +272,7 @@ impl Table {
             installed: said.installed.clone(),
             state: said.state.clone(),
             reason: said.reason,
+            slot: None,
         });
         let row = Row {
             site: self.sites.number_of(&stored.site),

@@ -20,7 +20,7 @@ async fn enrol(call: Call<Enrol, ProofOf<Enrol>>) -> Result<EnrolReply, ApiError
 }
 
 async fn check_in(call: Call<CheckIn, ProofOf<CheckIn>>) -> Result<CheckInReply, ApiError> {
-    fleet::check_in::check_in(&call.app, call.caller)
+    fleet::check_in::check_in(&call.app, call.caller).await
 }
 
 async fn report(call: Call<Report, ProofOf<Report>>) -> Result<ReportReply, ApiError> {

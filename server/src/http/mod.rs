@@ -3,6 +3,7 @@
 //! A handler is at most 25 lines: caller, path, body, one call into the domain, reply. It knows no
 //! SQL, and the domain knows no HTTP. Invariant: every JSON endpoint goes through [`mount`].
 
+pub mod consent;
 pub mod device;
 pub mod files;
 pub mod health;
@@ -16,6 +17,7 @@ pub mod request_id;
 pub mod site;
 pub mod token;
 pub mod upload;
+pub mod wave_proof;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,6 +25,7 @@ use patchward_protocol::api::error::ErrorCode;
 
 /// Mounts everything.
 pub fn configure(services: &mut ServiceConfig) {
+    consent::mount_all(services);
     device::mount_all(services);
     files::mount(services);
     health::mount(services);
@@ -32,6 +35,7 @@ pub fn configure(services: &mut ServiceConfig) {
     site::mount_all(services);
     token::mount_all(services);
     upload::mount(services);
+    wave_proof::mount(services);
 }
 
 /// What is mounted nowhere.

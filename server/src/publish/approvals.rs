@@ -172,6 +172,12 @@ impl Approvals {
         Ok(())
     }
 
+    /// The one with this digest.
+    #[must_use]
+    pub fn find(&self, sha256: &Sha256Digest) -> Option<&Arc<Published>> {
+        self.all.iter().find(|published| published.sha256 == *sha256)
+    }
+
     /// All of them, withdrawn and ended ones too.
     #[must_use]
     pub fn all(&self) -> &[Arc<Published>] {
@@ -179,7 +185,9 @@ impl Approvals {
     }
 }
 
-fn is_in_force(approval: &Approval, at: Timestamp) -> bool {
+/// Whether an approval is in force at `at`.
+#[must_use]
+pub fn is_in_force(approval: &Approval, at: Timestamp) -> bool {
     approval.state == ApprovalState::Active && approval.issued <= at && at < approval.valid_until
 }
 

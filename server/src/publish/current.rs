@@ -12,6 +12,9 @@ use patchward_protocol::api::repository::Reading;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
+use patchward_protocol::tuf::build::TargetsSpec;
+use patchward_protocol::tuf::custom::Firmware;
+use patchward_protocol::tuf::lookup::IMAGE_DIR;
 use patchward_protocol::tuf::schema::TopLevel;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +42,8 @@ pub struct Current {
     pub documents: Option<Documents>,
     /// Approvals that stand in it (sites only).
     pub approvals: Approvals,
+    /// Images that stand in it, by the digest of what stands in the slot (families only).
+    pub images: HashMap<Sha256Digest, Firmware>,
 }
 
 /// The four current documents.
@@ -115,6 +120,18 @@ impl Documents {
             TopLevel::Timestamp => &self.timestamp,
         }
     }
+}
+
+/// The images that targets list, by the digest of what stands in the slot; those whose description is
+/// broken are left out, as devices leave them out.
+#[must_use]
+pub fn images(targets: &TargetsSpec) -> HashMap<Sha256Digest, Firmware> {
+    let listed = targets.targets.iter().filter(|(path, _)| path.parts().0 == IMAGE_DIR);
+    let firmware = listed.filter_map(|(_, target)| {
+        let firmware = Firmware::from_custom(target.custom.get("fw")?).ok()?;
+        Some((firmware.payload.image_sha256, firmware))
+    });
+    firmware.collect()
 }
 
 /// A repository's rows: what it is, its heads, and its documents (root, targets, snapshot, timestamp).

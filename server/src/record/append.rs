@@ -8,10 +8,26 @@ use super::log::Batch;
 use super::report::{Outcome, Reporting};
 use crate::db::device::{self, StoredAgent};
 use crate::db::{Connection, DbError, ledger};
+use patchward_protocol::key::PublicKey;
 use patchward_protocol::ledger::{Break, Chain, SealedEntry};
 use patchward_protocol::record::entry::{Body, ServerAct};
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
+
+/// What came of a report, and how many of its last entries are new.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How many entries, from the end, were not stored before, with the key that signed them.
+    pub fresh: Option<(usize, PublicKey)>,
+}
+
+impl From<Outcome> for Appended {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, fresh: None }
+    }
+}
 
 /// Stores what is new of a report, and puts it on its way into the site's record.
 ///
@@ -22,12 +38,13 @@ pub fn append(
     reporting: &Reporting,
     at: Timestamp,
     record: &mut Batch,
-) -> Result<Outcome, DbError> {
+) -> Result<Appended, DbError> {
     let Reporting { site, device, entries, .. } = reporting;
     record.ask(site);
     let stored = device::find(conn, site, device)?;
-    let Some(StoredAgent { chain, forked, .. }) = stored.and_then(|stored| stored.agent) else {
-        return Ok(Outcome::Unknown);
+    let stored = stored.and_then(|stored| stored.agent);
+    let Some(StoredAgent { chain, forked, device_key, .. }) = stored else {
+        return Ok(Outcome::Unknown.into());
     };
     let mut end = chain;
     let mut new: Vec<&SealedEntry> = Vec::new();
@@ -37,7 +54,7 @@ pub fn append(
                 end = next;
                 new.push(sealed);
             }
-            Err(Break::Gap { .. }) => return Ok(Outcome::Gap { have: chain.seq }),
+            Err(Break::Gap { .. }) => return Ok(Outcome::Gap { have: chain.seq }.into()),
             Err(Break::Old { .. }) if is_stored(conn, reporting, &chain, sealed)? => {}
             Err(Break::Old { .. } | Break::Fork { .. } | Break::OtherLedger) => {
                 ledger::keep_fork(conn, site, sealed, at)?;
@@ -45,10 +62,11 @@ pub fn append(
                     device::mark_forked(conn, site, device)?;
                     record.add(site, Body::Note(forked_note(sealed)));
                 }
-                return Ok(Outcome::Forked);
+                return Ok(Outcome::Forked.into());
             }
         }
     }
+    let fresh = (!new.is_empty()).then_some((new.len(), device_key));
     if !new.is_empty() {
         ledger::append(conn, site, &new, at)?;
         device::move_chain(conn, site, device, &end)?;
@@ -56,7 +74,7 @@ pub fn append(
             record.add(site, Body::Ledger(sealed.envelope.clone()));
         }
     }
-    Ok(Outcome::Stored(end))
+    Ok(Appended { outcome: Outcome::Stored(end), fresh })
 }
 
 /// The alarm in the record: the device's own entry is kept whole beside its ledger.

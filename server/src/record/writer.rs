@@ -4,15 +4,20 @@
 //! Not here: what a report means (`append`). Invariant: a report is answered after the transaction
 //! that holds it is committed; when that fails, nothing of the batch is stored and each is told so.
 
-use super::append::append;
+use super::append::{Appended, append};
 use super::log::Batch;
 use super::report::{Outcome, Reporting};
+use crate::app::App;
 use crate::clock::Clock;
-use crate::db::{Db, DbError};
+use crate::db::{Connection, Db, DbError};
 use crate::error::{ApiError, Chain};
 use crate::fleet::table::FleetTable;
 use crate::limits::BATCH_ENTRIES_MAX;
+use crate::rollout::count::{self, Reporter};
+use crate::rollout::settle::{Scene, Settled};
+use crate::views::Views;
 use patchward_protocol::record::witness::Seen;
+use patchward_protocol::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -92,8 +97,26 @@ impl Recorder {
     }
 }
 
+/// What the writer stands on.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    db: Db,
+    fleet: Arc<FleetTable>,
+    clock: Arc<dyn Clock>,
+    views: Arc<Views>,
+}
+
+impl Ground {
+    /// Of this server.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        let (fleet, clock) = (Arc::clone(&app.fleet), Arc::clone(&app.clock));
+        Self { db: app.db.clone(), fleet, clock, views: Arc::clone(&app.views) }
+    }
+}
+
 /// Writes batches until the last [`Recorder`] is gone.
-pub async fn run(mut inbox: Inbox, db: Db, fleet: Arc<FleetTable>, clock: Arc<dyn Clock>) {
+pub async fn run(mut inbox: Inbox, ground: Ground) {
     while let Some(first) = inbox.queue.recv().await {
         let mut entries = first.reporting.entries.len();
         let mut batch = vec![first];
@@ -103,24 +126,32 @@ pub async fn run(mut inbox: Inbox, db: Db, fleet: Arc<FleetTable>, clock: Arc<dy
             entries = entries.saturating_add(next.reporting.entries.len());
             batch.push(next);
         }
-        write(batch, &db, &fleet, clock.as_ref()).await;
+        write(batch, &ground).await;
     }
 }
 
-async fn write(batch: Vec<Waiting>, db: &Db, fleet: &FleetTable, clock: &dyn Clock) {
+async fn write(batch: Vec<Waiting>, ground: &Ground) {
+    let Ground { db, fleet, clock, views } = ground;
     let at = clock.now();
     let (reports, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.reporting, waiting.answer)).unzip();
     let reports = Arc::new(reports);
-    let stored = Arc::clone(&reports);
+    let (stored, seen) = (Arc::clone(&reports), Arc::clone(views));
     let written = db.write(move |conn| {
         let mut record = Batch::default();
         let each = stored.iter().map(|reporting| append(conn, reporting, at, &mut record));
-        let outcomes = each.collect::<Result<Vec<_>, DbError>>()?;
-        Ok::<_, DbError>((outcomes, record.write(conn, at)?))
+        let appended = each.collect::<Result<Vec<_>, DbError>>()?;
+        let ends = record.write(conn, at)?;
+        // After the entries, so that in the record a wave moves behind what moves it.
+        let settled = weigh(conn, &stored, &appended, &seen, at)?;
+        let outcomes = appended.into_iter().map(|appended| appended.outcome);
+        Ok::<_, DbError>((outcomes.collect::<Vec<_>>(), ends, settled))
     });
     match written.await {
-        Ok((outcomes, ends)) => {
+        Ok((outcomes, ends, settled)) => {
+            if settled == Settled::Moved {
+                views.ask_to_look();
+            }
             let none = Seen { size: 0, root: patchward_protocol::merkle::empty_root() };
             for ((reporting, outcome), answer) in reports.iter().zip(outcomes).zip(answers) {
                 remember(fleet, reporting, outcome);
@@ -137,6 +168,29 @@ async fn write(batch: Vec<Waiting>, db: &Db, fleet: &FleetTable, clock: &dyn Clo
             }
         }
     }
+}
+
+/// Counts what is new for the rollouts that it concerns.
+fn weigh(
+    conn: &mut Connection,
+    reports: &[Reporting],
+    appended: &[Appended],
+    views: &Views,
+    at: Timestamp,
+) -> Result<Settled, DbError> {
+    let (snapshot, consent) = (views.snapshot(), views.consent());
+    let scene = Scene { snapshot: &snapshot, consent: &consent, at };
+    let mut settled = Settled::Same;
+    for (reporting, appended) in reports.iter().zip(appended) {
+        let Some((fresh, key)) = &appended.fresh else { continue };
+        let known = reporting.entries.len().saturating_sub(*fresh);
+        let new: Vec<_> = reporting.entries.iter().skip(known).collect();
+        let by = Reporter { site: &reporting.site, device: &reporting.device, key };
+        if count::weigh(conn, &scene, by, &new)? == Settled::Moved {
+            settled = Settled::Moved;
+        }
+    }
+    Ok(settled)
 }
 
 fn remember(fleet: &FleetTable, reporting: &Reporting, outcome: Outcome) {

@@ -1,8 +1,10 @@
-//! What the server does without being asked: follow the database, write last-seen times, refresh.
+//! What the server does without being asked: follow the database, move waves by time, write last-seen
+//! times, refresh, recount.
 //!
 //! Not here: the decisions. Each worker is a loop that ends with the server; any number of servers
 //! may run them on one database. Invariant: a worker that fails says so once a round and goes on.
 
+mod gates;
 mod refresh;
 mod watch;
 
@@ -21,6 +23,8 @@ pub fn start(app: &Arc<App>) -> Workers {
         tokio::spawn(watch::follow(Arc::clone(app))),
         tokio::spawn(refresh::keep_fresh(Arc::clone(app))),
         tokio::spawn(flush::keep_flushing(Arc::clone(app))),
+        tokio::spawn(gates::keep_ticking(Arc::clone(app))),
+        tokio::spawn(gates::keep_recounting(Arc::clone(app))),
     ])
 }
 

@@ -1,4 +1,5 @@
-//! Follows the database: what another server published is served here soon after.
+//! Follows the database: what another server published, or anybody decided, is told here soon after;
+//! at once where this server stored it.
 //!
 //! Invariant: a round without news costs one statement.
 
@@ -12,7 +13,10 @@ pub(super) async fn follow(app: Arc<App>) {
     let every = Duration::from_millis(app.config.watch_ms);
     let mut known = None;
     loop {
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = app.views.asked_to_look() => {}
+        }
         let seen = match app.change_seq().await {
             Ok(seen) => seen,
             Err(error) => {

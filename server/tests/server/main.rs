@@ -15,4 +15,5 @@ mod owner;
 mod place;
 mod process;
 mod publishing;
+mod record;
 mod storage;

@@ -47,6 +47,9 @@ const TABLE: &[(&str, &str, [&str; 7])] = &[
     ("ListDevices", "/v1/sites/south/devices", PUBLISHER),
     ("AddDevice", "/v1/sites/south/devices", PUBLISHER),
     ("ReadLedger", "/v1/sites/south/devices/pump-1/ledger/0", PUBLISHER),
+    ("ReadRecord", "/v1/sites/south/record", PUBLISHER),
+    ("Checkpoint", "/v1/sites/south/record/checkpoint", PUBLISHER),
+    ("Tile", "/v1/sites/south/record/tile/0", PUBLISHER),
     // An administrator's.
     ("OpenRepository", "/v1/repositories/family/acme.new", ADMINISTRATOR),
     ("MakeToken", "/v1/tokens", ADMINISTRATOR),

@@ -73,6 +73,7 @@ impl House {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             watch_ms: 3_600_000,
+            gate_check_s: 3_600,
             last_seen_flush_s: 3_600,
             db_readers: 2,
             ..place.config.clone()

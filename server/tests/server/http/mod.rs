@@ -8,6 +8,7 @@ mod enrolment;
 mod house;
 mod polls;
 mod privacy;
+mod record;
 mod reports;
 mod restart;
 mod sites;

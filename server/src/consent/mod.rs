@@ -1,0 +1,15 @@
+//! What people decide through the server: inventories, holds, signed acts, campaigns; and what a
+//! device is told of it.
+//!
+//! Stopping needs no key and is told from memory; going on again needs a signature of the site. Not
+//! here: waves ([`crate::rollout`]), HTTP. Invariant: nothing in here starts anything on a device.
+
+pub mod act;
+pub mod campaign;
+pub mod directive;
+pub mod hold;
+pub mod inventory;
+pub mod reach;
+pub mod signer;
+pub mod state;
+pub mod why;

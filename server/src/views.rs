@@ -1,0 +1,93 @@
+//! What is current in memory: repositories, and what hospitals, manufacturers and the operator have
+//! decided; with a bell for those who wait until it changes.
+//!
+//! Check-ins are answered from here. Not here: reading the database ([`crate::app::App::reload`]).
+//! Invariant: each view is replaced as a whole, never changed, and never by an older one.
+
+use crate::consent::state::Consent;
+use crate::publish::current::Snapshot;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// The views, shared by everything in this program.
+#[derive(Debug)]
+pub struct Views {
+    snapshot: ArcSwap<Snapshot>,
+    consent: ArcSwap<Consent>,
+    news: watch::Sender<News>,
+    look: Notify,
+}
+
+/// What a standing poll is woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Something has changed; rises each time.
+    Changed(u64),
+    /// The program is ending: everybody is answered now.
+    Ending,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            snapshot: ArcSwap::default(),
+            consent: ArcSwap::default(),
+            news: watch::Sender::new(News::Changed(0)),
+            look: Notify::new(),
+        }
+    }
+}
+
+impl Views {
+    /// The repositories.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// What was decided.
+    #[must_use]
+    pub fn consent(&self) -> Arc<Consent> {
+        self.consent.load_full()
+    }
+
+    /// Puts what was read into place and wakes who waits.
+    pub fn change(&self, with: impl Fn(&Snapshot) -> Snapshot, and: impl Fn(&Consent) -> Consent) {
+        self.snapshot.rcu(|now| with(now));
+        self.consent.rcu(|now| and(now));
+        self.ring();
+    }
+
+    /// Wakes who waits, without anything new.
+    pub fn ring(&self) {
+        self.news.send_if_modified(|news| match news {
+            News::Changed(n) => {
+                *n = n.wrapping_add(1);
+                true
+            }
+            News::Ending => false,
+        });
+    }
+
+    /// Tells who waits that the program is ending.
+    pub fn end(&self) {
+        self.news.send_replace(News::Ending);
+    }
+
+    /// To be woken by what changes from now on.
+    #[must_use]
+    pub fn listen(&self) -> watch::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Asks for the database to be read soon: something was stored that views must show.
+    pub fn ask_to_look(&self) {
+        self.look.notify_one();
+    }
+
+    /// Returns when somebody asked.
+    pub async fn asked_to_look(&self) {
+        self.look.notified().await;
+    }
+}
