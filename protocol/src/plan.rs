@@ -20,7 +20,7 @@ mod standing;
 
 #[cfg(feature = "zones")]
 pub use ask::{Ask, BadAsk, Wanted};
-pub use parts::plan_parts;
+pub use parts::{plan_parts, plan_parts_of};
 pub use reason::{Reason, Unplaced};
 pub use request::{
     ALTERNATIVES, Availability, Busy, Candidate, Hours, Management, Request, WAIT_S, WardRules,

@@ -8,8 +8,18 @@ use crate::plan::{Availability, Candidate};
 use crate::slot::Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One end of a slot: when, whether it begins there, whose.
-type End<'a> = (i64, bool, &'a DeviceId);
+/// One end of a slot: when, whether it begins there, whose, and who gave it.
+type End<'a> = (i64, bool, &'a DeviceId, Giver);
+
+/// A slot that could be used, of whom, and who gave it.
+type Given<'a> = (&'a Candidate, Slot, Giver);
+
+/// Who gave a slot. What other approvals break among themselves is not this plan's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Giver {
+    ThisPlan,
+    Another,
+}
 
 impl<'a> Case<'a> {
     pub(super) fn out(&mut self) {
@@ -17,7 +27,7 @@ impl<'a> Case<'a> {
         self.taken();
         self.wards_and_kinds(&slots);
         if let Some(most) = self.request.rules.max_parallel {
-            let ends = slots.iter().flat_map(|(device, slot)| ends(&device.id, *slot)).collect();
+            let ends = slots.iter().flat_map(ends).collect();
             if let Some((at, devices)) = beyond(ends, most) {
                 self.report(Broken::SiteParallel, devices, at);
             }
@@ -25,13 +35,12 @@ impl<'a> Case<'a> {
         self.pairs(&slots);
     }
 
-    fn all_slots(&self) -> Vec<(&'a Candidate, Slot)> {
-        let own = self
-            .placed
-            .iter()
-            .flat_map(|(candidate, device)| device.slots.iter().map(|slot| (*candidate, *slot)));
+    fn all_slots(&self) -> Vec<Given<'a>> {
+        let own = self.placed.iter().flat_map(|(candidate, device)| {
+            device.slots.iter().map(|slot| (*candidate, *slot, Giver::ThisPlan))
+        });
         let others = self.request.busy.iter().filter_map(|busy| {
-            self.known.get(&busy.device).map(|candidate| (*candidate, busy.slot))
+            self.known.get(&busy.device).map(|candidate| (*candidate, busy.slot, Giver::Another))
         });
         own.chain(others).collect()
     }
@@ -51,14 +60,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn wards_and_kinds(&mut self, slots: &[(&'a Candidate, Slot)]) {
+    fn wards_and_kinds(&mut self, slots: &[Given<'a>]) {
         let mut wards: BTreeMap<Option<&WardId>, Vec<End<'a>>> = BTreeMap::new();
         let mut kinds: BTreeMap<(Option<&WardId>, &KindId), Vec<End<'a>>> = BTreeMap::new();
-        for (device, slot) in slots {
-            let ward = device.ward.as_ref();
-            wards.entry(ward).or_default().extend(ends(&device.id, *slot));
+        for given in slots {
+            let (device, ward) = (given.0, given.0.ward.as_ref());
+            wards.entry(ward).or_default().extend(ends(given));
             if device.serves() {
-                kinds.entry((ward, &device.kind)).or_default().extend(ends(&device.id, *slot));
+                kinds.entry((ward, &device.kind)).or_default().extend(ends(given));
             }
         }
         let mut serving: BTreeMap<(Option<&WardId>, &KindId), u32> = BTreeMap::new();
@@ -84,11 +93,11 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn pairs(&mut self, slots: &[(&'a Candidate, Slot)]) {
+    fn pairs(&mut self, slots: &[Given<'a>]) {
         let soak_s = self.request.rules.pair_soak_s(self.request.urgency);
         let soak_ms = i64::try_from(soak_s.saturating_mul(1000)).unwrap_or(i64::MAX);
         let mut of: BTreeMap<&DeviceId, Vec<Slot>> = BTreeMap::new();
-        for (device, slot) in slots {
+        for (device, slot, _) in slots {
             of.entry(&device.id).or_default().push(*slot);
         }
         let mut told = BTreeSet::new();
@@ -110,22 +119,27 @@ impl<'a> Case<'a> {
     }
 }
 
-fn ends(device: &DeviceId, slot: Slot) -> [End<'_>; 2] {
-    [(slot.start().millis(), true, device), (slot.end().millis(), false, device)]
+fn ends<'a>((device, slot, giver): &Given<'a>) -> [End<'a>; 2] {
+    let (start, end) = (slot.start().millis(), slot.end().millis());
+    [(start, true, &device.id, *giver), (end, false, &device.id, *giver)]
 }
 
-/// The first instant at which more than `most` devices are out, with these devices.
+/// The first instant at which more than `most` devices are out, one of them by this plan.
 fn beyond(mut ends: Vec<End<'_>>, most: u32) -> Option<(String, Vec<DeviceId>)> {
     // At the same instant, what ends goes before what begins.
     ends.sort_unstable();
     let mut out: BTreeMap<&DeviceId, u32> = BTreeMap::new();
-    for (at, begins, device) in ends {
+    let mut own = 0_u32;
+    for (at, begins, device, giver) in ends {
         let count = out.entry(device).or_default();
-        *count = if begins { count.saturating_add(1) } else { count.saturating_sub(1) };
+        let own_too = if giver == Giver::ThisPlan { &mut own } else { &mut 0 };
+        for count in [&mut *count, own_too] {
+            *count = if begins { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
         if *count == 0 {
             out.remove(device);
         }
-        if u32::try_from(out.len()).unwrap_or(u32::MAX) > most {
+        if own > 0 && u32::try_from(out.len()).unwrap_or(u32::MAX) > most {
             let at = crate::time::Timestamp::from_millis(at).to_string();
             return Some((at, out.into_keys().cloned().collect()));
         }

@@ -6,7 +6,8 @@
 
 use super::ground::{DAY, Ground, Loads};
 use super::load::Span;
-use super::order::{Group, Progress};
+use super::order::{Group, Progress, Search};
+use std::collections::BTreeSet;
 
 /// How generous an attempt is.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +36,8 @@ const LAST_WAVE: usize = 8;
 /// The lanes of each class in one wave, with the first that may still be free.
 struct Lanes {
     by_class: Vec<Option<(Vec<Span>, usize)>>,
-    from: u32,
-    until: u32,
+    hopeless: BTreeSet<(usize, bool)>,
+    time: Span,
 }
 
 impl<'g, 'a> Draft<'g, 'a> {
@@ -48,8 +49,9 @@ impl<'g, 'a> Draft<'g, 'a> {
             let floor = draft.floor();
             let limit = draft.limit(floor, progress.waves_to_come(ground, draft.waves.len()));
             let mut placed = Vec::new();
-            for (groups, until) in choices.attempts(limit, ground.end) {
-                placed = draft.wave(groups, floor, until, mode);
+            for (groups, search) in choices.attempts() {
+                let until = if search == Search::Lanes { limit } else { ground.end };
+                placed = draft.wave(groups, Span { start: floor, end: until }, search, mode);
                 if !placed.is_empty() {
                     break;
                 }
@@ -88,10 +90,10 @@ impl<'g, 'a> Draft<'g, 'a> {
     }
 
     /// Gives slots to one wave; returns who got some.
-    fn wave(&mut self, groups: &[Group], floor: u32, until: u32, mode: Mode) -> Vec<usize> {
-        let mut lanes = Lanes::new(self.ground, floor, until);
+    fn wave(&mut self, groups: &[Group], time: Span, search: Search, mode: Mode) -> Vec<usize> {
+        let mut lanes = Lanes::new(self.ground, time);
         let mut placed: Vec<usize> = Vec::new();
-        let mut taken = std::collections::BTreeSet::new();
+        let mut taken = BTreeSet::new();
         for group in groups {
             let mut room = group.quota;
             for at in &group.devices {
@@ -102,7 +104,12 @@ impl<'g, 'a> Draft<'g, 'a> {
                 if partner.is_some_and(|partner| taken.contains(&partner)) {
                     continue;
                 }
-                if self.place(&mut lanes, *at, group.lanes_wanted, mode.lane) {
+                let found = match search {
+                    Search::Lanes => self.lane(&mut lanes, *at, group.lanes_wanted, mode.lane),
+                    Search::AnyMinute => self.any_minute(&mut lanes, *at),
+                };
+                if let Some(span) = found {
+                    self.loads.give(self.ground, *at, span);
                     placed.push(*at);
                     taken.insert(*at);
                     room = room.saturating_sub(1);
@@ -122,8 +129,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         hours.iter().flat_map(|hours| cut(*hours, ground.need, ground.want, u32::MAX)).collect()
     }
 
-    fn place(&mut self, lanes: &mut Lanes, at: usize, wanted: u32, lane: u32) -> bool {
-        let Some((spans, free)) = lanes.of(self.ground, at, wanted, lane) else { return false };
+    fn lane(&self, lanes: &mut Lanes, at: usize, wanted: u32, lane: u32) -> Option<Span> {
+        let (spans, free) = lanes.of(self.ground, at, wanted, lane)?;
         while let Some(span) = spans.get(*free) {
             if self.loads.limit(self.ground, at, *span).is_none() {
                 break;
@@ -131,11 +138,22 @@ impl<'g, 'a> Draft<'g, 'a> {
             // Full for this device is full for all of its class: counts never fall.
             *free = free.saturating_add(1);
         }
-        let rest = spans.get(*free..).unwrap_or_default();
-        let fits = |span: &&Span| self.loads.conflict(self.ground, at, **span).is_none();
-        let Some(span) = rest.iter().find(fits).copied() else { return false };
-        self.loads.give(self.ground, at, span);
-        true
+        let mut rest = spans.get(*free..).unwrap_or_default().iter();
+        rest.find(|span| self.loads.conflict(self.ground, at, **span).is_none()).copied()
+    }
+
+    fn any_minute(&self, lanes: &mut Lanes, at: usize) -> Option<Span> {
+        let device = self.ground.devices.get(at)?;
+        let like = (device.class?, device.candidate.serves());
+        // Where one without slots of its own found nothing, no other of its class will.
+        if lanes.hopeless.contains(&like) {
+            return None;
+        }
+        let found = self.loads.first_free(self.ground, at, like.0, lanes.time);
+        if found.is_none() && device.is_free_of_others() {
+            lanes.hopeless.insert(like);
+        }
+        found
     }
 
     fn alternative(&mut self, lanes: &mut Lanes, at: usize, lane: u32) {
@@ -154,8 +172,9 @@ impl<'g, 'a> Draft<'g, 'a> {
 }
 
 impl Lanes {
-    fn new(ground: &Ground<'_>, from: u32, until: u32) -> Self {
-        Self { by_class: vec![None; ground.classes.len()], from, until }
+    fn new(ground: &Ground<'_>, time: Span) -> Self {
+        let by_class = vec![None; ground.classes.len()];
+        Self { by_class, hopeless: BTreeSet::new(), time }
     }
 
     /// The lanes of a device's class, made when they are first asked for.
@@ -168,7 +187,7 @@ impl Lanes {
     ) -> Option<&mut (Vec<Span>, usize)> {
         let class = ground.devices.get(at)?.class?;
         let hours = ground.classes.get(class)?;
-        let whole = Span { start: self.from, end: self.until };
+        let whole = self.time;
         let entry = self.by_class.get_mut(class)?;
         Some(entry.get_or_insert_with(|| {
             let first = hours.partition_point(|span| span.end <= whole.start);

@@ -26,7 +26,7 @@ pub(super) struct Ground<'a> {
     /// First and last minute of the plan.
     pub(super) begin: u32,
     pub(super) end: u32,
-    /// In the order of the request.
+    /// By their ids.
     pub(super) devices: Vec<Device<'a>>,
     pub(super) wards: Vec<WardAt<'a>>,
     pub(super) units: Vec<Unit>,
@@ -50,6 +50,13 @@ pub(super) struct Device<'a> {
     pub(super) sole: bool,
     /// Slots of other approvals.
     held: Vec<Span>,
+}
+
+impl Device<'_> {
+    /// Whether neither a partner nor another approval stands in its way.
+    pub(super) fn is_free_of_others(&self) -> bool {
+        self.partner.is_none() && self.held.is_empty()
+    }
 }
 
 /// A ward with its limit.
@@ -141,11 +148,14 @@ impl<'a> Ground<'a> {
 
     fn list_devices(&mut self) {
         let request = self.request;
+        // By their ids, so that the order of the request makes no difference.
+        let mut sorted: Vec<_> = request.devices.iter().collect();
+        sorted.sort_by(|a, b| a.id.cmp(&b.id));
         let at: BTreeMap<&DeviceId, usize> =
-            request.devices.iter().enumerate().map(|(at, device)| (&device.id, at)).collect();
+            sorted.iter().enumerate().map(|(at, device)| (&device.id, at)).collect();
         let mut wards: BTreeMap<Option<&WardId>, usize> = BTreeMap::new();
         let mut units: BTreeMap<(usize, &KindId), usize> = BTreeMap::new();
-        for candidate in &request.devices {
+        for candidate in sorted {
             let ward = *wards.entry(candidate.ward.as_ref()).or_insert_with(|| {
                 let rules = request.wards.iter().find(|rules| rules.id == candidate.ward);
                 let parallel_max = rules.and_then(|rules| rules.max_parallel);
@@ -211,8 +221,6 @@ impl<'a> Ground<'a> {
                 Err(unplaced) => self.unplaced.push(unplaced),
             }
         }
-        let ids: Vec<_> = self.devices.iter().map(|device| &device.candidate.id).collect();
-        self.eligible.sort_by_key(|at| ids.get(*at).copied());
     }
 
     /// A reason that no hours can change.

@@ -19,34 +19,39 @@ pub(super) struct Group {
     pub(super) lanes_wanted: u32,
 }
 
-/// Whom a wave may take, best first.
+/// How a place is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    /// In lanes, within the wave's share of the time.
+    Lanes,
+    /// At every minute until the end, as short as can be.
+    AnyMinute,
+}
+
+/// Whom a wave may take.
 pub(super) struct Choices {
-    wanted: Vec<Group>,
-    /// When none of those can be placed at all.
-    otherwise: Vec<Group>,
-    /// All that are given up when nothing can be placed.
+    /// Best first: the next tier is tried when nobody of those before can be placed at all.
+    tiers: Vec<Vec<Group>>,
+    /// All that are given up when nobody can be placed.
     all: Vec<usize>,
 }
 
 impl Choices {
-    /// What is tried, one after the other, with the last minute of each.
-    pub(super) fn attempts(&self, limit: u32, end: u32) -> Vec<(&[Group], u32)> {
-        let mut attempts = vec![(self.wanted.as_slice(), limit)];
-        if limit < end {
-            attempts.push((&self.wanted, end));
-        }
-        attempts.push((&self.otherwise, end));
-        attempts.retain(|(groups, _)| !groups.is_empty());
-        attempts
+    fn new(tiers: Vec<Vec<Group>>, all: Vec<usize>) -> Self {
+        Self { tiers: tiers.into_iter().filter(|tier| !tier.is_empty()).collect(), all }
     }
-}
 
-impl Choices {
+    /// What is tried, one after the other. Who is passed over after a search of every minute cannot
+    /// be placed later either.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = (&[Group], Search)> {
+        let both = |tier| [(tier, Search::Lanes), (tier, Search::AnyMinute)];
+        self.tiers.iter().map(Vec::as_slice).flat_map(both)
+    }
+
     /// All that may go when hours do not matter.
     pub(super) fn take(self) -> Vec<usize> {
-        let groups = if self.wanted.is_empty() { self.otherwise } else { self.wanted };
         let first = |group: Group| group.devices.into_iter().take(group.quota);
-        groups.into_iter().flat_map(first).collect()
+        self.tiers.into_iter().next().into_iter().flatten().flat_map(first).collect()
     }
 }
 
@@ -82,15 +87,15 @@ impl Progress {
             let lanes_wanted = lanes_wanted(ground, &devices, quota);
             Group { devices, quota, lanes_wanted }
         };
-        let (wanted, otherwise) = match n {
+        let tiers: Vec<Vec<Group>> = match n {
             1 => {
                 let strict = wards.values().map(|devices| canaries_of(ground, devices));
                 let strict = strict.filter(|devices| !devices.is_empty());
                 let anyone = wards.values().cloned();
-                (
+                vec![
                     strict.map(|devices| group(devices, canaries)).collect(),
                     anyone.map(|devices| group(devices, canaries)).collect(),
-                )
+                ]
             }
             2 => {
                 let half = |ward: usize| self.uncanaried.get(ward).copied().unwrap_or(0);
@@ -98,17 +103,17 @@ impl Progress {
                     let quota = half(ward).div_ceil(2).max(1);
                     group(devices, quota)
                 });
-                (groups.collect(), Vec::new())
+                vec![groups.collect()]
             }
             _ => {
                 let groups = wards.into_values().map(|devices| {
                     let quota = devices.len();
                     group(devices, quota)
                 });
-                (groups.collect(), Vec::new())
+                vec![groups.collect()]
             }
         };
-        Some(Choices { wanted, otherwise, all: pool })
+        Some(Choices::new(tiers, pool))
     }
 
     /// How many waves there will be from wave `n` on, as far as can be told.
@@ -142,20 +147,21 @@ impl Progress {
     fn first(&self, ground: &Ground<'_>) -> Choices {
         let (used, others): (Vec<_>, Vec<_>) =
             self.left.iter().copied().partition(|at| in_use(ground, *at));
-        let mut used = used;
-        used.sort_by_key(|at| (ground.devices.get(*at).map(|d| d.attended), rank(ground, *at)));
-        let one = Group { devices: used, quota: 1, lanes_wanted: 1 };
-        let one: Vec<_> = Some(one).filter(|one| !one.devices.is_empty()).into_iter().collect();
-        if others.is_empty() {
-            return Choices { wanted: one, otherwise: Vec::new(), all: self.left.clone() };
-        }
         let wards = by_ward(ground, &others).into_values();
         let groups = wards.map(|devices| {
             let quota = devices.len();
             let lanes_wanted = lanes_wanted(ground, &devices, quota);
             Group { devices, quota, lanes_wanted }
         });
-        Choices { wanted: groups.collect(), otherwise: one, all: self.left.clone() }
+        let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for at in used {
+            let (sole, pair, _) = rank(ground, at);
+            let attended = ground.devices.get(at).is_some_and(|device| device.attended);
+            alike.entry((attended, sole, pair)).or_default().push(at);
+        }
+        let one = |devices| vec![Group { devices, quota: 1, lanes_wanted: 1 }];
+        let tiers = std::iter::once(groups.collect()).chain(alike.into_values().map(one));
+        Choices::new(tiers.collect(), self.left.clone())
     }
 
     /// Those that need no person, as long as there are some; then the others.

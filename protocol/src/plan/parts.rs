@@ -14,28 +14,30 @@ use std::collections::{BTreeMap, BTreeSet};
 /// they fit.
 #[must_use]
 pub fn plan_parts(request: &Request) -> Vec<Plan> {
-    parts_of(request, APPROVAL_DEVICES_MAX)
+    plan_parts_of(request, APPROVAL_DEVICES_MAX)
 }
 
-pub(super) fn parts_of(request: &Request, devices_max: usize) -> Vec<Plan> {
+/// The same with another limit, for a site that wants smaller approvals.
+#[must_use]
+pub fn plan_parts_of(request: &Request, devices_max: usize) -> Vec<Plan> {
     let mut busy = request.busy.clone();
     let mut plans = Vec::new();
-    for part in groups(request, devices_max) {
+    for group in groups(request, devices_max) {
         let devices = request.devices.iter().map(|device| Candidate {
-            wish: if part.contains(&device.id) { device.wish } else { Wish::Leave },
+            wish: if group.contains(&device.id) { device.wish } else { Wish::Leave },
             ..device.clone()
         });
         let devices = devices.collect();
         let strangers = if plans.is_empty() { request.strangers.clone() } else { Vec::new() };
         let request = Request { devices, strangers, busy: busy.clone(), ..request.clone() };
-        let plan = plan(&request);
-        let given = plan.devices.iter().flat_map(|device| {
+        let part = plan(&request);
+        let given = part.devices.iter().flat_map(|device| {
             device.slots.iter().map(|slot| Busy { device: device.id.clone(), slot: *slot })
         });
         busy.extend(given);
-        plans.push(plan);
+        plans.push(part);
     }
-    plans
+    if plans.is_empty() { vec![plan(request)] } else { plans }
 }
 
 /// Who is planned together: whole wards, in their order, as long as they fit.

@@ -81,7 +81,7 @@ reasons! {
         "The waves before it and their soak leave no window before the approval ends; let it end later or soak less.",
         "前の段階と経過観察の後、承認の有効期間内に保守時間帯が残りません。有効期間を延ばすか経過観察期間を短くしてください。";
     NoRoom, "no_room",
-        "Every window that is left is taken by others, by its partner or by the limits; let the approval end later, or plan the rest next.",
+        "Every window that is left is taken by others, by its partner or by a limit; let the approval end later, or plan the rest next.",
         "残りの保守時間帯は、他の機器・対の機器・同時実施の上限により空きがありません。有効期間を延ばすか、残りを次の計画に回してください。";
 }
 

@@ -10,7 +10,7 @@ use super::order::{in_use, wished};
 use super::reason::{Reason, Unplaced};
 use std::collections::BTreeSet;
 
-/// What decides alike for devices of one class that have no partner.
+/// What decides alike for devices of one class in whose way nobody else stands.
 type Like = (usize, bool, bool, bool);
 
 impl Draft<'_, '_> {
@@ -26,11 +26,11 @@ impl Draft<'_, '_> {
             let waves = self.waves.len();
             let mut tries = 0..=waves;
             let found = tries.find_map(|wave| {
-                if candidate.pair.is_none() && hopeless.contains(&(like, wave)) {
+                if device.is_free_of_others() && hopeless.contains(&(like, wave)) {
                     return None;
                 }
                 let span = self.span_in(at, class, wave);
-                if span.is_none() && candidate.pair.is_none() {
+                if span.is_none() && device.is_free_of_others() {
                     hopeless.insert((like, wave));
                 }
                 span.map(|span| (wave, span))
@@ -53,12 +53,13 @@ impl Draft<'_, '_> {
         unplaced
     }
 
+    /// Whether there would be hours in the last wave if nobody else had them.
     fn why(&self, class: usize) -> Reason {
-        let floor = self.floor();
+        let last = self.waves.len().checked_sub(1).and_then(|last| self.between(last));
         let hours = self.ground.classes.get(class).into_iter().flatten();
-        let late = Span { start: floor, end: self.ground.end };
-        let need = self.ground.need;
-        let left = hours.into_iter().any(|hours| hours.and(late).minutes() >= need);
+        let left = last.is_some_and(|last| {
+            hours.into_iter().any(|hours| hours.and(last).minutes() >= self.ground.need)
+        });
         if left { Reason::NoRoom } else { Reason::NoTimeLeft }
     }
 
