@@ -5,6 +5,7 @@
 //! way of writing metadata, so that a fault in the publisher does not hide one in the client.
 //! Invariant: everything is on loopback and in temporary folders, and ends with its owner.
 
+pub mod bedside;
 pub mod bin;
 pub mod chance;
 pub mod clock;

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod big;
 #[cfg(test)]
+mod clinical;
+#[cfg(test)]
 mod golden_truth;
 #[cfg(test)]
 mod golden_windows;
