@@ -20,7 +20,7 @@ const LISTS: [(&str, &str, &str, &str); 5] = [
 ];
 /// Fields that no plan depends on.
 const FOR_PEOPLE: [&str; 7] =
-    ["name", "name_en", "name_ja", "role", "email", "udi", "serial_number"];
+    ["name", "name_en", "name_ja", "role", "notices_to", "udi", "serial_number"];
 
 /// Every change, in words; lines that begin with `!` concern what plans go by.
 #[must_use]

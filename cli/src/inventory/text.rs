@@ -30,7 +30,7 @@ pub fn lines(language: Language, inventory: &Inventory) -> Vec<String> {
     lines.extend(inventory.wards.iter().map(|ward| self::ward(language, inventory, ward)));
     lines.push(word("people:", "担当者:").to_owned());
     lines.extend(inventory.people.iter().map(|person| {
-        let email = person.email.as_deref().map(|email| format!(" <{email}>"));
+        let email = person.notices_to.as_deref().map(|email| format!(" <{email}>"));
         format!(
             "  {}  {}, {}{}",
             person.person,

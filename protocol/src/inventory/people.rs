@@ -16,9 +16,9 @@ pub struct Person {
     pub name: String,
     /// Role in the hospital, e.g. clinical engineer.
     pub role: String,
-    /// Where notices go.
+    /// Where notices go: a work e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
+    pub notices_to: Option<String>,
 }
 
 /// How many different persons must sign an approval, by its kind.

@@ -155,8 +155,8 @@ impl<'a> Found<'a> {
     fn person(&mut self, path: &str, person: &Person) {
         self.text(&format!("{path}.name"), &person.name);
         self.text(&format!("{path}.role"), &person.role);
-        if let Some(email) = &person.email {
-            let path = format!("{path}.email");
+        if let Some(email) = &person.notices_to {
+            let path = format!("{path}.notices_to");
             self.text(&path, email);
             let (name, host) = email.rsplit_once('@').unwrap_or_default();
             let plain = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
