@@ -2,11 +2,13 @@
 
 use super::endpoint::{Description, Endpoint, Method, caller};
 use crate::envelope::Envelope;
-use crate::id::{DeviceId, FamilyId, HardwareId, LedgerId};
+use crate::id::{DeviceId, FamilyId, HardwareId, KindId, LedgerId, WardId};
 use crate::image::ImageRef;
+use crate::inventory::Usage;
 use crate::key::PublicKey;
 use crate::pack::EnrolmentPack;
 use crate::reason::Reason;
+use crate::slot::Slot;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,21 @@ pub struct DeviceView {
     pub ledger_seq: u64,
     /// The ledger continued another history: a cloned or restored device.
     pub forked: bool,
+    /// Its ward, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ward: Option<WardId>,
+    /// What wards count it as, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KindId>,
+    /// The partner that must work while this one does not, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<DeviceId>,
+    /// What it is there for, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The next or open slot of the update that waits, as it last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
 }
 
 /// How a device is looked after.

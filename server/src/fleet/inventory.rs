@@ -12,7 +12,9 @@ use crate::limits::LEDGER_PAGE_ENTRIES_MAX;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::site::{AddDeviceRequest, DeviceView, LedgerPage, Management};
 use patchward_protocol::id::{DeviceId, RepositoryId, SiteId};
+use patchward_protocol::inventory::InventoryDevice;
 use serde_json::json;
+use std::collections::HashMap;
 
 /// Every device of the site.
 ///
@@ -22,7 +24,17 @@ pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError>
     let named = site.clone();
     let mut devices = app.db.read(move |conn| device::list(conn, &named)).await?;
     app.fleet.overlay(&mut devices);
-    Ok(devices.into_iter().map(view).collect())
+    let consent = app.views.consent();
+    let stored = consent.site(site).and_then(|consent| consent.inventory.as_ref());
+    let listed = stored.map(|stored| stored.inventory.devices.as_slice()).unwrap_or_default();
+    let listed: HashMap<_, _> = listed.iter().map(|device| (&device.id, device)).collect();
+    let views = devices.into_iter().map(|stored| {
+        let words = app.fleet.said(site, &stored.device).map(|(words, _)| words);
+        let slot = words.and_then(|words| words.slot);
+        let listed = listed.get(&stored.device);
+        DeviceView { slot, ..view(stored, listed.copied()) }
+    });
+    Ok(views.collect())
 }
 
 /// Adds a device without an agent; `who` is the name of the caller's token.
@@ -64,7 +76,7 @@ pub async fn add(
         }
         Ok::<_, DbError>(is_new)
     });
-    if is_new.await? { Ok(view(added)) } else { Err(ApiError::of(ErrorCode::DeviceTaken)) }
+    if is_new.await? { Ok(view(added, None)) } else { Err(ApiError::of(ErrorCode::DeviceTaken)) }
 }
 
 /// Stored entries of a device's ledger after a position.
@@ -91,7 +103,7 @@ pub async fn read_ledger(
     page.await?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
 }
 
-fn view(stored: StoredDevice) -> DeviceView {
+fn view(stored: StoredDevice, listed: Option<&InventoryDevice>) -> DeviceView {
     let agent = stored.agent.as_ref();
     DeviceView {
         device: stored.device,
@@ -107,5 +119,10 @@ fn view(stored: StoredDevice) -> DeviceView {
         ledger_id: agent.map(|agent| agent.chain.ledger_id),
         ledger_seq: agent.map_or(0, |agent| agent.chain.seq),
         forked: agent.is_some_and(|agent| agent.forked),
+        ward: listed.and_then(|listed| listed.ward.clone()),
+        kind: listed.map(|listed| listed.kind.clone()),
+        pair: listed.and_then(|listed| listed.pair.clone()),
+        usage: listed.map(|listed| listed.usage),
+        slot: None,
     }
 }

@@ -50,7 +50,24 @@ const TABLE: &[(&str, &str, [&str; 7])] = &[
     ("ReadRecord", "/v1/sites/south/record", PUBLISHER),
     ("Checkpoint", "/v1/sites/south/record/checkpoint", PUBLISHER),
     ("Tile", "/v1/sites/south/record/tile/0", PUBLISHER),
+    ("ReadInventory", "/v1/sites/south/inventory", PUBLISHER),
+    ("WriteInventory", "/v1/sites/south/inventory", PUBLISHER),
+    ("SetHold", "/v1/sites/south/holds", PUBLISHER),
+    ("ListHolds", "/v1/sites/south/holds", PUBLISHER),
+    ("FileAct", "/v1/sites/south/acts", PUBLISHER),
+    ("ListRollouts", "/v1/sites/south/rollouts", PUBLISHER),
+    ("WhyNot", "/v1/sites/south/devices/pump-1/why", PUBLISHER),
+    // A wave's proof is for its own site and devices; which proofs there are, nobody else learns.
+    ("ReadWaveProof", "/v1/sites/south/wave-proofs/DIGEST", HIDDEN),
+    ("ReadWaveProof", "/v1/sites/north/wave-proofs/DIGEST", HIDDEN),
+    // A manufacturer's own; a hospital is none.
+    ("SetMakerHold", "/v1/families/acme.a/holds", PUBLISHER),
+    ("LiftMakerHold", "/v1/families/acme.a/holds/maker-2026-12-05-1", PUBLISHER),
+    ("WriteCampaign", "/v1/families/acme.a/campaigns/DIGEST", PUBLISHER),
+    ("ReadCampaign", "/v1/families/acme.a/campaigns/DIGEST", PUBLISHER),
     // An administrator's.
+    ("SetOperatorHold", "/v1/holds", ADMINISTRATOR),
+    ("LiftOperatorHold", "/v1/holds/operator-2026-12-05-1", ADMINISTRATOR),
     ("OpenRepository", "/v1/repositories/family/acme.new", ADMINISTRATOR),
     ("MakeToken", "/v1/tokens", ADMINISTRATOR),
     ("ListTokens", "/v1/tokens", ADMINISTRATOR),
@@ -186,6 +203,20 @@ fn body(name: &str) -> Vec<u8> {
         "MakeToken" => {
             json!({ "label": "x", "scope": { "kind": "administrator" }, "life_s": 600 })
         }
+        "WriteInventory" => json!({ "v": 1, "site": "south", "revision": 0, "tz": "Asia/Tokyo" }),
+        "SetHold" => {
+            json!({ "target": { "scope": "site" }, "reason": "stop", "owner": "night shift" })
+        }
+        "SetMakerHold" => {
+            let image = Sha256Digest::of(b"image");
+            let target = json!({ "scope": "release", "family": "acme.a", "image_sha256": image });
+            json!({ "target": target, "reason": "stop", "owner": "quality" })
+        }
+        "SetOperatorHold" => json!({ "site": null, "reason": "stop", "owner": "operations" }),
+        "WriteCampaign" => {
+            json!({ "revision": 0, "state": "paused", "sites": [], "sites_open": 0, "percent": 0 })
+        }
+        "FileAct" => serde_json::to_value(stranger.sealed(&stranger.poll(1, 1))).unwrap(),
         "Upload" => return b"x".to_vec(),
         _ => return Vec::new(),
     };
