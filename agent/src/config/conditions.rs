@@ -266,7 +266,7 @@ mod tests {
         let sources = "idle_file = \"/run/pump/idle\"\nmanual = true\nprobe_limit_s = 5";
         let more = EXAMPLE.replacen("probe_limit_s = 5", sources, 1)
             + "\n[clinical.socket]\npath = \"/run/x/clinical.sock\"\noperators = [0]\n\
-               [clinical.socket.participants]\npump-ui = 991\n";
+               [clinical.socket.participants]\npump-ui = 4711\n";
         let InterlockSource::Asked(sources) = Config::parse(&more).unwrap().clinical.interlock
         else {
             panic!("not asked")
@@ -279,12 +279,12 @@ mod tests {
         assert_eq!(socket.participants.apps().len(), 1);
         assert_eq!(file.fresh.as_secs(), 10);
         for (from, to) in [
-            ("pump-ui = 991", ""),
-            ("pump-ui = 991", "\"Pump UI\" = 991"),
-            ("pump-ui = 991", "pump-ui = \"root\""),
+            ("pump-ui = 4711", ""),
+            ("pump-ui = 4711", "\"Pump UI\" = 991"),
+            ("pump-ui = 4711", "pump-ui = \"root\""),
             ("/run/x/", "x/"),
-            ("manual = true", "manual = true\nnone_because = \"laboratory only\""),
-            ("manual = true", "idle_file_fresh_s = 61"),
+            ("\nmanual = true", "\nmanual = true\nnone_because = \"laboratory only\""),
+            ("\nmanual = true", "\nidle_file_fresh_s = 61"),
         ] {
             assert!(Config::parse(&more.replacen(from, to, 1)).is_err(), "{to}");
         }
