@@ -8,6 +8,7 @@ use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, Rng};
 use crate::config::Config;
 use crate::consent::state::Consent;
+use crate::db::change;
 use crate::db::repository::{ChangeSeq, Repository};
 use crate::db::{self, Db, DbError};
 use crate::fleet::pack::Address;
@@ -116,7 +117,9 @@ impl App {
     /// [`LoadError`].
     pub async fn start(parts: Parts) -> Result<Arc<Self>, LoadError> {
         let Parts { config, mode, db, blobs, keys, clock, rng } = parts;
-        let devices = db.read(db::device::list_agents).await?;
+        let (seqs, devices) = db
+            .read(|conn| Ok::<_, DbError>((change::all(conn)?, db::device::list_agents(conn)?)))
+            .await?;
         let (recorder, inbox) = writer::queue(REPORTS_WAITING_MAX);
         let app = Arc::new(Self {
             fleet: Arc::new(FleetTable::load(&devices)),
@@ -124,7 +127,7 @@ impl App {
             address: OnceLock::new(),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             standing: Arc::new(Semaphore::new(config.limits.standing_polls)),
-            views: Arc::default(),
+            views: Arc::new(Views::begin(Consent::begin(seqs))),
             checkpoints: Checkpoints::default(),
             recorder,
             config,
@@ -175,6 +178,7 @@ impl App {
             let read = Arc::clone(&consent);
             decided = self.db.read(move |conn| read.moved(conn, at)).await?;
         }
+        decided.devices().for_each(|device| self.fleet.join(device));
         self.views.change(|now| now.with(&changed), |now| now.with(&decided));
         Ok(())
     }

@@ -40,6 +40,12 @@ impl Default for Views {
 }
 
 impl Views {
+    /// Views of nothing but what `consent` holds.
+    #[must_use]
+    pub fn begin(consent: Consent) -> Self {
+        Self { consent: ArcSwap::from_pointee(consent), ..Self::default() }
+    }
+
     /// The repositories.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {

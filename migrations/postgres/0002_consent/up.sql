@@ -1,4 +1,4 @@
--- What moved outside of repositories, by scope (`site:NAME`, `family:NAME`, `server`): servers on one database follow it.
+-- What moved outside of repositories, by scope (`site:NAME`, `devices:SITE`, `family:NAME`, `server`): servers on one database follow it.
 CREATE TABLE changes (
     scope TEXT NOT NULL PRIMARY KEY,
     seq BIGINT NOT NULL

@@ -235,7 +235,7 @@ fn record(
     at: Timestamp,
 ) -> Result<(), DbError> {
     let scope = match scope_of(hold.site.as_ref(), hold.family.as_ref()) {
-        Scope::Site(site) => RepositoryId::Site(site).to_string(),
+        Scope::Site(site) | Scope::Devices(site) => RepositoryId::Site(site).to_string(),
         Scope::Family(family) => RepositoryId::Family(family).to_string(),
         Scope::Server => "server".to_owned(),
     };

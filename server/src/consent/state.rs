@@ -5,6 +5,7 @@
 //! Invariant: what is in here is a consistent past state of each scope, and never goes back.
 
 use crate::db::change::{self, Scope};
+use crate::db::device::{self, StoredDevice};
 use crate::db::hold::{self, Hold};
 use crate::db::inventory::{self, StoredInventory};
 use crate::db::rollout::{self, RolloutKey};
@@ -111,6 +112,7 @@ enum Part {
     Site(SiteId, Arc<SiteConsent>),
     Family(FamilyId, Arc<FamilyConsent>),
     Server(Arc<Vec<Hold>>),
+    Devices(Arc<Vec<StoredDevice>>),
 }
 
 /// What has moved since an earlier look.
@@ -123,9 +125,24 @@ impl Moved {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Devices that joined, or have other keys, here or on another server.
+    pub fn devices(&self) -> impl Iterator<Item = &StoredDevice> {
+        self.0.iter().flat_map(|(_, _, part)| match part {
+            Part::Devices(devices) => devices.as_slice(),
+            Part::Site(..) | Part::Family(..) | Part::Server(_) => &[],
+        })
+    }
 }
 
 impl Consent {
+    /// Nothing read yet but the devices of these scopes.
+    #[must_use]
+    pub fn begin(seqs: Vec<(Scope, u64)>) -> Self {
+        let devices = |(scope, _): &(Scope, u64)| matches!(scope, Scope::Devices(_));
+        Self { seqs: seqs.into_iter().filter(devices).collect(), ..Self::default() }
+    }
+
     /// What was decided at a site, when anything was.
     #[must_use]
     pub fn site(&self, site: &SiteId) -> Option<&Arc<SiteConsent>> {
@@ -162,6 +179,8 @@ impl Consent {
                 Part::Site(site, consent) => drop(next.sites.insert(site, consent)),
                 Part::Family(family, consent) => drop(next.families.insert(family, consent)),
                 Part::Server(holds) => next.server = holds,
+                // They stand in the table of the fleet.
+                Part::Devices(_) => {}
             }
         }
         next
@@ -182,6 +201,7 @@ impl Consent {
                     let held = self.site(site).map(Arc::as_ref);
                     Part::Site(site.clone(), Arc::new(SiteConsent::read(conn, site, held, at)?))
                 }
+                Scope::Devices(site) => Part::Devices(Arc::new(device::list(conn, site)?)),
                 Scope::Family(family) => {
                     Part::Family(family.clone(), Arc::new(FamilyConsent::read(conn, family, at)?))
                 }

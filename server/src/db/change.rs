@@ -10,12 +10,16 @@ use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 
 /// Scope of what concerns every site.
 const SERVER: &str = "server";
+/// Begins the scope of a site's devices.
+const DEVICES: &str = "devices:";
 
 /// Where something moved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// At a site: inventory, holds, acts, waves.
     Site(SiteId),
+    /// Devices of a site joined, or have other keys.
+    Devices(SiteId),
     /// In a family: the manufacturer's holds and campaigns.
     Family(FamilyId),
     /// Everywhere: the operator's holds.
@@ -62,6 +66,7 @@ impl Scope {
     fn text(&self) -> String {
         match self {
             Self::Site(site) => RepositoryId::Site(site.clone()).to_string(),
+            Self::Devices(site) => format!("{DEVICES}{site}"),
             Self::Family(family) => RepositoryId::Family(family.clone()).to_string(),
             Self::Server => SERVER.to_owned(),
         }
@@ -70,6 +75,9 @@ impl Scope {
     fn read(text: &str) -> Result<Self, DbError> {
         if text == SERVER {
             return Ok(Self::Server);
+        }
+        if let Some(site) = text.strip_prefix(DEVICES) {
+            return super::column::parse("changes.scope", site).map(Self::Devices);
         }
         Ok(match super::column::parse("changes.scope", text)? {
             RepositoryId::Site(site) => Self::Site(site),

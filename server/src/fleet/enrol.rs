@@ -8,6 +8,7 @@
 use crate::app::App;
 use crate::auth::api_token::TokenSecret;
 use crate::db::act::{self, Act};
+use crate::db::change::{self, Scope};
 use crate::db::device::{self, Said, StoredAgent, StoredDevice};
 use crate::db::token::{self, EnrolmentToken};
 use crate::db::{Connection, DbError};
@@ -131,6 +132,8 @@ fn join(conn: &mut Connection, joining: &Joining, at: Timestamp) -> Result<Outco
         device::insert(conn, &joined, at)?;
     }
     act::append(conn, &enrolled(&joined, joining, at))?;
+    // Other servers on this database learn of it.
+    change::mark(conn, &Scope::Devices(site.clone()))?;
     Ok(Outcome::Joined(Box::new(joined)))
 }
 

@@ -104,6 +104,18 @@ impl FleetTable {
         self.lock().put(device);
     }
 
+    /// Adds a device that joined through another server, or takes its new keys; what is known of it
+    /// otherwise stays.
+    pub fn join(&self, device: &StoredDevice) {
+        let Some(agent) = &device.agent else { return };
+        let mut table = self.lock();
+        let keys = (agent.device_key.to_bytes(), agent.link_key.to_bytes());
+        match table.find_mut(&device.site, &device.device) {
+            Some(row) => (row.device_key, row.link_key) = keys,
+            None => table.put(device),
+        }
+    }
+
     /// How many devices there are.
     #[must_use]
     pub fn count(&self) -> usize {
