@@ -280,6 +280,30 @@ impl Device {
         .with_context(|| self.story())
     }
 
+    /// Waits until the device runs this release and its ledger says once more that it stays.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn updated_to_again(&self, release: &Release) -> Result<()> {
+        let image = release.firmware.payload.image_sha256;
+        until(&format!("{} to commit again", self.name), PATIENCE, || {
+            let last = self.ledger()?.into_iter().rev().find(|entry| {
+                let named = entry.fact.release.as_ref();
+                let names = named.is_some_and(|named| named.image_sha256 == image);
+                entry.fact.kind == Transition::Committed
+                    || (names && entry.fact.kind == Transition::Activating)
+            });
+            let done = last.is_some_and(|entry| {
+                let named = entry.fact.release.as_ref();
+                let names = named.is_some_and(|named| named.image_sha256 == image);
+                names && entry.fact.kind == Transition::Committed
+            });
+            Ok(done.then_some(()))
+        })
+        .with_context(|| self.story())?;
+        self.still_runs(image)
+    }
+
     /// Waits until an update has come to an end, and says which.
     ///
     /// # Errors
@@ -321,6 +345,31 @@ impl Device {
         })
         .with_context(|| self.story())?;
         self.is_unchanged()
+    }
+
+    /// Fails unless the agent, running without network, has written its status several times more and
+    /// changed nothing.
+    ///
+    /// # Errors
+    /// When anything changed.
+    pub fn still_quiet(&self) -> Result<()> {
+        let log = || fs::read_to_string(self.log_file()).unwrap_or_default();
+        let tries = |log: &str| log.matches("no contact").count();
+        let wanted = tries(&log()).saturating_add(3);
+        until(&format!("{} to try its server in vain", self.name), PATIENCE, || {
+            Ok((tries(&log()) >= wanted).then_some(()))
+        })
+        .with_context(|| self.story())?;
+        self.is_unchanged()
+    }
+
+    /// Somebody at the device says something to the agent, e.g. `["accept", "--by", "tanaka"]`.
+    ///
+    /// # Errors
+    /// When the agent refuses.
+    pub fn told(&self, words: &[&str]) -> Result<Said> {
+        let (verb, rest) = words.split_first().context("a verb")?;
+        succeed(self.command(verb).args(rest))
     }
 
     /// The device is in use from now on, or free.

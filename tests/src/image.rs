@@ -11,7 +11,7 @@ use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::{FamilyId, Seq, TargetPath};
 use patchward_protocol::tree::{FileMode, TreePath, TreeWriter};
 use patchward_protocol::tuf::custom::{
-    Document, Documents, Firmware, Format, Kind, Payload, ReleaseState,
+    Class, Document, Documents, Firmware, Format, Kind, Payload, ReleaseState,
 };
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -36,6 +36,8 @@ pub struct Recipe {
     pub size_bytes: usize,
     /// Ranks that may be gone back to.
     pub rollback_ok: Vec<u64>,
+    /// What kind of change it is.
+    pub class: Class,
 }
 
 /// A release with all its bytes.
@@ -56,7 +58,8 @@ impl Recipe {
     #[must_use]
     pub fn small(family: &FamilyId, kind: Kind, version: &str, seq: u64) -> Self {
         let (version, rollback_ok) = (version.to_owned(), (1..seq).collect());
-        Self { family: family.clone(), version, seq, kind, size_bytes: 20_000, rollback_ok }
+        let (family, class) = (family.clone(), Class::Security);
+        Self { family, version, seq, kind, size_bytes: 20_000, rollback_ok, class }
     }
 
     /// The files of the tree, in the order of the archive; a folder has no bytes.
@@ -139,6 +142,12 @@ impl Recipe {
         set("hardware", toml::Value::Array(vec![HARDWARE.into()]));
         set("rollback_ok", ranks(&self.rollback_ok));
         set("therapy", false.into());
+        let class = match self.class {
+            Class::Security => "security",
+            Class::SecurityAndFix => "security+fix",
+            Class::Feature => "feature",
+        };
+        set("class", class.into());
         set("acceptance", "none".into());
         if let Some(downtime) = table.get_mut("downtime").and_then(toml::Value::as_table_mut) {
             for part in ["activate_s", "boot_s", "health_s", "rollback_s"] {

@@ -199,12 +199,24 @@ impl Scene {
     /// # Errors
     /// When an honest step fails.
     pub fn another(&self, name: &str) -> Result<Device> {
+        self.another_with(name, &self.factory)
+    }
+
+    /// One more device of the site that left the factory with the update.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn running_the_update(&self, name: &str) -> Result<Device> {
+        self.another_with(name, &self.next)
+    }
+
+    fn another_with(&self, name: &str, factory: &Release) -> Result<Device> {
         let server = &self.stage.server;
         let root = self.family.root_file()?;
         let folder = self.stage.folder().join(format!("device-{}-{name}", self.cast.name));
         let name = format!("{name}-{}", self.cast.name);
         let programs = Programs::for_tests()?;
-        let mut device = Device::from_factory(programs, &folder, &name, &self.factory, &root)?;
+        let mut device = Device::from_factory(programs, &folder, &name, factory, &root)?;
         let family = self.device.family.clone();
         device.enrol(&pack_for(server, &self.site_id, &family, &self.line.url())?)?;
         device.key = Some(device_key(server, &self.site_id, &device.name)?);

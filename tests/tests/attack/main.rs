@@ -2,11 +2,13 @@
 //!
 //! Every test has its attack's number. Each asserts that the device runs what it ran, that its
 //! signed ledger says what was refused and why, and, where it makes sense, that the honest update
-//! still comes through when the attack is over. Not here: 16 (deltas), 24 (two records) and 25
-//! (bundles), which come with what they attack.
+//! still comes through when the attack is over. Not here: 16 (deltas) and 25
+//! (bundles), which come with what they attack; 25 is here where approvals are concerned.
 
 #[cfg(test)]
 mod cache;
+#[cfg(test)]
+mod carried;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
@@ -34,6 +36,10 @@ mod signatures;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]
+mod split_view;
+#[cfg(test)]
 mod stolen_offline;
 #[cfg(test)]
 mod stolen_online;
+#[cfg(test)]
+mod waves;

@@ -7,4 +7,6 @@ mod agent;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod sweep;

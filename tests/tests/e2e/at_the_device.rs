@@ -3,7 +3,8 @@
 use anyhow::Result;
 use patchward_protocol::ledger::Kind;
 use patchward_protocol::reason::Reason;
-use patchward_tests::device::InUse;
+use patchward_tests::device::{InUse, script};
+use patchward_tests::plan::Plan;
 use patchward_tests::running::succeed;
 use patchward_tests::scene::Scene;
 
@@ -67,5 +68,67 @@ fn the_ledger_is_verified_and_printed_beside_a_running_agent_and_a_second_agent_
     let second = patchward_tests::running::run(&mut scene.device.command("run"))?;
     assert_eq!(second.status.code(), Some(5), "{}", second.err);
     assert!(second.err.contains("already_running"), "{}", second.err);
+    Ok(())
+}
+
+#[test]
+fn an_attended_update_waits_for_a_person_at_the_device_who_is_named_in_the_ledger() -> Result<()> {
+    let mut scene = Scene::begin("attended")?;
+    let next = scene.next.clone();
+    let mut approval = scene.draw_up(&Plan::open_now("attended", 1), &next, &[&scene.device])?;
+    approval.devices.iter_mut().for_each(|device| device.attended = true);
+    scene.publish(&approval)?;
+    scene.start()?;
+    scene.device.held(Reason::NeedsPerson)?;
+    scene.nothing_changes()?;
+    scene.device.told(&["present", "--by", "tanaka", "--minutes", "10"])?;
+    scene.device.updated_to(&scene.next)?;
+    let ledger = scene.device.ledger()?;
+    let begun = ledger.iter().find(|entry| entry.fact.kind == Kind::Activating);
+    let person = begun.and_then(|entry| entry.fact.person.as_ref());
+    assert_eq!(person.map(|person| person.as_str()), Some("tanaka"), "{}", scene.device.story());
+    Ok(())
+}
+
+#[test]
+fn not_now_at_the_device_holds_for_its_time_over_a_restart_and_is_never_overruled() -> Result<()> {
+    let mut scene = Scene::begin("defer")?;
+    scene.device.told(&["defer", "--by", "sato", "--minutes", "30"])?;
+    scene.approve()?;
+    scene.start()?;
+    scene.device.held(Reason::HeldHere)?;
+    scene.nothing_changes()?;
+    scene.kill()?;
+    scene.start()?;
+    scene.nothing_changes()?;
+    scene.device.why(Reason::HeldHere.code())?;
+    // Whoever said it may take it back.
+    scene.device.told(&["hold", "--lift"])?;
+    scene.device.updated_to(&scene.next)
+}
+
+#[test]
+fn changed_settings_wait_for_a_person_who_releases_the_device() -> Result<()> {
+    let mut scene = Scene::begin("settings")?;
+    // The new version writes other alarm limits than the nurses had set.
+    let folder = scene.device.folder.display().to_string();
+    let writes = format!(
+        "#!/bin/sh\necho restarted >> '{folder}/restarts'\n\
+         echo 'alarm_limit = 90' > '{folder}/settings.toml'\nexit 0\n"
+    );
+    script(&scene.device.folder.join("restart.sh"), &writes)?;
+    scene.approve()?;
+    scene.start()?;
+    let waits = scene.device.noted(Kind::AwaitingAcceptance, Reason::SettingsChanged)?;
+    let (before, after) = (waits.fact.settings_before, waits.fact.settings_after);
+    assert!(before.is_some() && after.is_some() && before != after, "{waits:?}");
+    assert!(!scene.device.has(Kind::Committed)?, "{}", scene.device.story());
+    scene.device.why("awaiting-acceptance")?;
+    scene.device.told(&["accept", "--by", "tanaka"])?;
+    scene.device.updated_to(&scene.next)?;
+    let ledger = scene.device.ledger()?;
+    let done = ledger.iter().find(|entry| entry.fact.kind == Kind::Committed);
+    let person = done.and_then(|entry| entry.fact.person.as_ref());
+    assert_eq!(person.map(|person| person.as_str()), Some("tanaka"), "{}", scene.device.story());
     Ok(())
 }

@@ -17,4 +17,10 @@ mod reference;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
+mod standing;
+#[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod story;

@@ -81,12 +81,14 @@ fn golden_tests() -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// The functions that stand right below `#[test]`.
+/// The functions that stand right below `#[test]` or `#[tokio::test]`.
 fn tests_in(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let below = lines.windows(2).filter(|pair| pair.first() == Some(&"#[test]"));
-    let names = below.filter_map(|pair| pair.last()?.strip_prefix("fn ")?.split('(').next());
-    names.map(str::to_owned).collect()
+    let is_test = |line: &&str| *line == "#[test]" || line.starts_with("#[tokio::test");
+    let below = lines.windows(2).filter(|pair| pair.first().is_some_and(is_test));
+    let below = below.filter_map(|pair| pair.last());
+    let names = below.filter_map(|line| line.trim_start_matches("async ").strip_prefix("fn "));
+    names.filter_map(|name| name.split('(').next()).map(str::to_owned).collect()
 }
 
 /// The numbers of the list and what is said of each: `1 freeze (…) · 2 freeze by …`.
@@ -111,5 +113,6 @@ fn cases_and_attacks_are_read_from_their_pages() {
     assert_eq!(attacks.last().map(|(n, _)| *n), Some(25));
     assert_eq!(attack_of("    fn attack_07_mix() -> Result<()> {"), Some(7));
     assert_eq!(attack_of("fn attacker() {"), None);
-    assert_eq!(tests_in("#[test]\nfn one() {}\nfn two() {}\n"), ["one"]);
+    let two = "#[test]\nfn one() {}\nfn two() {}\n#[tokio::test]\nasync fn three() {}\n";
+    assert_eq!(tests_in(two), ["one", "three"]);
 }
