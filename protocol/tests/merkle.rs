@@ -1,6 +1,7 @@
 //! Laws of the record's tree, against the recursive definitions of RFC 6962 written down naively.
 #![allow(
     clippy::unwrap_used,
+    clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "tests may stop at the first surprise"

@@ -105,11 +105,7 @@ pub fn placement(entries: &[Checked], before: u64, device: &DeviceId) -> Option<
 }
 
 /// The acts on an approval before an entry.
-pub(super) fn acts_on<'a>(
-    entries: &'a [Checked],
-    before: u64,
-    approval: Sha256Digest,
-) -> Vec<&'a Checked> {
+pub(super) fn acts_on(entries: &[Checked], before: u64, approval: Sha256Digest) -> Vec<&Checked> {
     let is_on = |checked: &&Checked| {
         checked.n < before
             && checked.act().is_some_and(|act| match &act.subject {

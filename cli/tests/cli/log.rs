@@ -1,6 +1,7 @@
 //! A hospital's record in memory: two devices, two people, a rollback by itself and one by order.
 //!
 //! It is served by the double as a server would serve it; a test bends it where it likes.
+#![allow(clippy::as_conversions, reason = "a test counts")]
 
 use crate::double::Double;
 use base64::Engine as _;

@@ -175,10 +175,13 @@ fn self_test(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
         (!parts.is_empty()).then(|| parts.join(" — "))
     };
     let told = said(rollback.tested).or_else(|| said(Some(rollback.ended)));
-    told.unwrap_or_else(|| match rollback.entry.fact.kind {
-        Kind::Committed => pen.pick("passed", "合格").to_owned(),
-        _ => pen.pick("not recorded", "記録なし").to_owned(),
-    })
+    let passed = rollback.entry.fact.kind == Kind::Committed;
+    let otherwise = if passed {
+        pen.pick("passed", "合格")
+    } else {
+        pen.pick("not recorded", "記録なし")
+    };
+    told.unwrap_or_else(|| otherwise.to_owned())
 }
 
 fn settings(pen: &Pen<'_>, fact: &Fact) -> String {
