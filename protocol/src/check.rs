@@ -14,107 +14,74 @@ use crate::id::{DeviceId, WardId};
 use crate::inventory::Usage;
 use crate::limits::{SLOTS_PER_DEVICE_MAX, STANDING_SLOTS_PER_DEVICE_MAX};
 use crate::plan::{Candidate, Request, Wish};
-use serde::{Deserialize, Serialize};
+use crate::sentences::sentences;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-macro_rules! broken {
-    ($($name:ident, $code:literal, $en:literal, $ja:literal;)*) => {
-        /// A rule that a plan can break.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Broken {
-            $(
-                #[doc = $en]
-                #[serde(rename = $code)]
-                $name,
-            )*
-        }
-
-        impl Broken {
-            /// Every rule.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable code.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// What is wrong, in English.
-            #[must_use]
-            pub const fn en(self) -> &'static str {
-                match self { $(Self::$name => $en),* }
-            }
-
-            /// What is wrong, in Japanese.
-            #[must_use]
-            pub const fn ja(self) -> &'static str {
-                match self { $(Self::$name => $ja),* }
-            }
-        }
-    };
-}
-
-broken! {
-    UnknownDevice, "unknown_device",
-        "The plan names a device that nobody asked for.", "依頼されていない機器が計画に含まれています。";
-    DeviceTwice, "device_twice",
-        "The plan names a device twice.", "同じ機器が計画に重複しています。";
-    NotForDevice, "not_for_device",
-        "The release is not for this device, or it has no agent.", "このリリースの対象外か、エージェントのない機器です。";
-    OtherKey, "other_key",
-        "The key is not the one of the device.", "機器鍵がこの機器のものと異なります。";
-    PairDiffers, "pair_differs",
-        "The plan names another partner than the inventory.", "対の機器が台帳の記載と異なります。";
-    PersonMissing, "person_missing",
-        "The device needs a person and the plan does not say so.", "立会いが必要な機器ですが、計画に記載されていません。";
-    NoSlot, "no_slot",
-        "The device has no slot.", "適用枠がありません。";
-    TooManySlots, "too_many_slots",
-        "The device has more slots than an approval may give.", "適用枠の数が上限を超えています。";
-    SlotsDisordered, "slots_disordered",
-        "The slots of the device overlap or are not in order.", "適用枠が重複しているか、時刻順ではありません。";
-    SlotTooShort, "slot_too_short",
-        "A slot is too short for the update and a way back.", "適用枠が更新と復旧に必要な時間より短くなっています。";
-    OutsideSpan, "outside_span",
-        "A slot lies before now or after the end of the approval.", "適用枠が現在より前、または承認の有効期間の後にあります。";
-    OutsideWindow, "outside_window",
-        "A slot leaves the windows of the ward.", "適用枠が病棟・部門の保守時間帯から外れています。";
-    InFreeze, "in_freeze",
-        "A slot lies in a freeze.", "適用枠が変更凍結期間に入っています。";
-    NoStaff, "no_staff",
-        "A slot of an attended device leaves the hours of staff.", "立会いが必要な機器の適用枠が職員の勤務時間から外れています。";
-    SlotTaken, "slot_taken",
-        "The device has a slot of another approval at that time.", "同じ時刻に別の承認による適用枠があります。";
-    BelowMinimum, "below_minimum",
-        "Too few devices of a kind would stay in service in the ward.", "病棟の最低稼働台数を下回ります。";
-    WardParallel, "ward_parallel",
-        "More devices of the ward could be out at once than its rule allows.", "病棟の同時実施台数の上限を超えます。";
-    SiteParallel, "site_parallel",
-        "More devices of the site could be out at once than its rule allows.", "施設の同時実施台数の上限を超えます。";
-    PairTogether, "pair_together",
-        "Two partners follow each other without the soak between.", "対の機器の間に必要な経過観察期間がありません。";
-    PartnerOut, "partner_out",
-        "The partner of a device is out of service.", "対の機器が使用できない状態です。";
-    WaveUnknown, "wave_unknown",
-        "A device stands in a wave that is not listed.", "記載のない段階に機器が割り当てられています。";
-    WavesDisordered, "waves_disordered",
-        "The waves are not numbered 0, 1, 2, … or one of them is empty.", "段階の番号が連続していないか、空の段階があります。";
-    WaveTooEarly, "wave_too_early",
-        "A wave begins before the one before has ended and soaked.", "前の段階の終了と経過観察の前に次の段階が始まります。";
-    SoakTooShort, "soak_too_short",
-        "A wave soaks for less than the rule asks.", "経過観察期間が規定より短くなっています。";
-    ProofTooWeak, "proof_too_weak",
-        "A wave asks for fewer updated devices or less clinical use of the wave before than the rule.", "次の段階に進む条件(更新済み台数・臨床使用時間)が規定より緩くなっています。";
-    FirstTooWide, "first_too_wide",
-        "The first wave holds more than bench and spare devices, or one single device.", "最初の段階に試験機・予備機以外の機器が複数含まれています。";
-    TooManyCanaries, "too_many_canaries",
-        "The second wave holds more devices of a ward than its rule allows.", "第2段階の病棟ごとの台数が上限を超えています。";
-    SoleCanary, "sole_canary",
-        "The sole device of its kind goes first though others could.", "他に候補があるのに、その種類で唯一の機器が先行しています。";
-    PairCanary, "pair_canary",
-        "A device of a pair goes first though others could.", "他に候補があるのに、対の機器が先行しています。";
-    MoreThanHalf, "more_than_half",
-        "The third wave holds more than half of what is left of a ward.", "第3段階が病棟の残りの半数を超えています。";
+sentences! {
+    /// A rule that a plan can break.
+    Broken {
+        UnknownDevice, "unknown_device",
+            "The plan names a device that nobody asked for.", "依頼されていない機器が計画に含まれています。";
+        DeviceTwice, "device_twice",
+            "The plan names a device twice.", "同じ機器が計画に重複しています。";
+        NotForDevice, "not_for_device",
+            "The release is not for this device, or it has no agent.", "このリリースの対象外か、エージェントのない機器です。";
+        OtherKey, "other_key",
+            "The key is not the one of the device.", "機器鍵がこの機器のものと異なります。";
+        PairDiffers, "pair_differs",
+            "The plan names another partner than the inventory.", "対の機器が台帳の記載と異なります。";
+        PersonMissing, "person_missing",
+            "The device needs a person and the plan does not say so.", "立会いが必要な機器ですが、計画に記載されていません。";
+        NoSlot, "no_slot",
+            "The device has no slot.", "適用枠がありません。";
+        TooManySlots, "too_many_slots",
+            "The device has more slots than an approval may give.", "適用枠の数が上限を超えています。";
+        SlotsDisordered, "slots_disordered",
+            "The slots of the device overlap or are not in order.", "適用枠が重複しているか、時刻順ではありません。";
+        SlotTooShort, "slot_too_short",
+            "A slot is too short for the update and a way back.", "適用枠が更新と復旧に必要な時間より短くなっています。";
+        OutsideSpan, "outside_span",
+            "A slot lies before now or after the end of the approval.", "適用枠が現在より前、または承認の有効期間の後にあります。";
+        OutsideWindow, "outside_window",
+            "A slot leaves the windows of the ward.", "適用枠が病棟・部門の保守時間帯から外れています。";
+        InFreeze, "in_freeze",
+            "A slot lies in a freeze.", "適用枠が変更凍結期間に入っています。";
+        NoStaff, "no_staff",
+            "A slot of an attended device leaves the hours of staff.", "立会いが必要な機器の適用枠が職員の勤務時間から外れています。";
+        SlotTaken, "slot_taken",
+            "The device has a slot of another approval at that time.", "同じ時刻に別の承認による適用枠があります。";
+        BelowMinimum, "below_minimum",
+            "Too few devices of a kind would stay in service in the ward.", "病棟の最低稼働台数を下回ります。";
+        WardParallel, "ward_parallel",
+            "More devices of the ward could be out at once than its rule allows.", "病棟の同時実施台数の上限を超えます。";
+        SiteParallel, "site_parallel",
+            "More devices of the site could be out at once than its rule allows.", "施設の同時実施台数の上限を超えます。";
+        PairTogether, "pair_together",
+            "Two partners follow each other without the soak between.", "対の機器の間に必要な経過観察期間がありません。";
+        PartnerOut, "partner_out",
+            "The partner of a device is out of service.", "対の機器が使用できない状態です。";
+        WaveUnknown, "wave_unknown",
+            "A device stands in a wave that is not listed.", "記載のない段階に機器が割り当てられています。";
+        WavesDisordered, "waves_disordered",
+            "The waves are not numbered 0, 1, 2, … or one of them is empty.", "段階の番号が連続していないか、空の段階があります。";
+        WaveTooEarly, "wave_too_early",
+            "A wave begins before the one before has ended and soaked.", "前の段階の終了と経過観察の前に次の段階が始まります。";
+        SoakTooShort, "soak_too_short",
+            "A wave soaks for less than the rule asks.", "経過観察期間が規定より短くなっています。";
+        ProofTooWeak, "proof_too_weak",
+            "A wave asks for fewer updated devices or less clinical use of the wave before than the rule.", "次の段階に進む条件(更新済み台数・臨床使用時間)が規定より緩くなっています。";
+        FirstTooWide, "first_too_wide",
+            "The first wave holds more than bench and spare devices, or one single device.", "最初の段階に試験機・予備機以外の機器が複数含まれています。";
+        TooManyCanaries, "too_many_canaries",
+            "The second wave holds more devices of a ward than its rule allows.", "第2段階の病棟ごとの台数が上限を超えています。";
+        SoleCanary, "sole_canary",
+            "The sole device of its kind goes first though others could.", "他に候補があるのに、その種類で唯一の機器が先行しています。";
+        PairCanary, "pair_canary",
+            "A device of a pair goes first though others could.", "他に候補があるのに、対の機器が先行しています。";
+        MoreThanHalf, "more_than_half",
+            "The third wave holds more than half of what is left of a ward.", "第3段階が病棟の残りの半数を超えています。";
+    }
 }
 
 /// A rule that a plan breaks, with the devices.

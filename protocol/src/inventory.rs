@@ -7,6 +7,7 @@
 //! [`Inventory::check`].
 
 mod check;
+pub mod csv;
 
 mod people;
 mod rules;

@@ -29,6 +29,8 @@ pub mod dossier;
 pub mod envelope;
 pub mod example_keys;
 pub mod gate;
+#[cfg(feature = "zones")]
+pub mod ical;
 pub mod id;
 pub mod image;
 pub mod inventory;
@@ -42,6 +44,7 @@ pub mod proof;
 pub mod reason;
 pub mod receipt;
 pub mod record;
+mod sentences;
 pub mod slot;
 pub mod time;
 pub mod tree;

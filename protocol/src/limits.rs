@@ -141,3 +141,7 @@ pub const CLINICAL_HELLO_MS_MAX: u64 = 5_000;
 pub const CLINICAL_BURST_MAX: u64 = 20;
 /// Beyond a burst, least milliseconds between two messages of one connection.
 pub const CLINICAL_MESSAGE_MS_MIN: u64 = 50;
+/// Most bytes of an imported iCalendar or CSV file.
+pub const CALENDAR_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most occurrences that an imported rule may count.
+pub const CALENDAR_COUNT_MAX: u32 = 2_000;

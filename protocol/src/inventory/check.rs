@@ -7,68 +7,39 @@ mod parts;
 
 use super::Inventory;
 use crate::canonical::ReadJson;
+use crate::sentences::sentences;
 use std::fmt;
 
-macro_rules! broken_rules {
-    ($($name:ident, $code:literal, $en:literal, $ja:literal;)*) => {
-        /// A rule that an inventory can break.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum BrokenRule {
-            $(#[doc = $en] $name,)*
-        }
-
-        impl BrokenRule {
-            /// Every rule.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable code.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// What it must be, in English.
-            #[must_use]
-            pub const fn en(self) -> &'static str {
-                match self { $(Self::$name => $en),* }
-            }
-
-            /// What it must be, in Japanese.
-            #[must_use]
-            pub const fn ja(self) -> &'static str {
-                match self { $(Self::$name => $ja),* }
-            }
-        }
-    };
-}
-
-broken_rules! {
-    Unreadable, "unreadable", "The file is not JSON of this shape.", "この形式のJSONではありません。";
-    Version, "version", "This software knows version 1 only.", "このソフトウェアが扱えるのは第1版のみです。";
-    Empty, "empty", "Something must be written here.", "記入が必要です。";
-    TooLong, "too_long", "The text is too long or holds control characters.", "文字数が多すぎるか、制御文字が含まれています。";
-    TooMany, "too_many", "The list has too many entries.", "件数が上限を超えています。";
-    Twice, "twice", "It stands here twice; each may stand once.", "重複しています。一度だけ記入してください。";
-    NoZone, "no_zone", "There is no such IANA time zone; write it like Asia/Tokyo.", "このIANAタイムゾーンは存在しません。Asia/Tokyoのように記入してください。";
-    NoWard, "no_ward", "There is no ward of this id.", "このIDの病棟・部門はありません。";
-    NoDevice, "no_device", "There is no device of this id.", "このIDの機器はありません。";
-    NoWindow, "no_window", "There is no window of this id.", "このIDの保守時間帯はありません。";
-    PairSelf, "pair_self", "A device cannot be its own partner.", "機器自身を対の機器にはできません。";
-    PairOneSided, "pair_one_sided", "The partner must name this device as its partner.", "対の機器の側にもこの機器を記入してください。";
-    NoDays, "no_days", "At least one day or date must be named.", "曜日または日付を一つ以上記入してください。";
-    Minutes, "minutes", "A window lasts 1 to 1440 minutes.", "保守時間帯の長さは1~1440分です。";
-    Every, "every", "Every 1 to 52 weeks or 1 to 366 days, and `first` must be named when it is not 1.", "間隔は1~52週または1~366日です。1以外の場合は開始日(first)が必要です。";
-    LastBeforeFirst, "last_before_first", "The last date is before the first.", "終了日が開始日より前です。";
-    FreezeEmpty, "freeze_empty", "The freeze ends before or when it begins.", "変更凍結期間の終わりが始まりより後になっていません。";
-    Zero, "zero", "It must be at least 1.", "1以上でなければなりません。";
-    Permille, "permille", "Thousandths are 0 to 1000.", "千分率は0~1000です。";
-    Soak, "soak", "A wave is watched for at most 90 days.", "経過観察期間は90日以内です。";
-    EmergencyPersons, "emergency_persons", "An emergency approval needs at least two persons.", "緊急承認には2名以上の署名が必要です。";
-    Email, "email", "This is no e-mail address.", "メールアドレスの形式が正しくありません。";
+sentences! {
+    /// A rule that an inventory can break.
+    BrokenRule {
+        Unreadable, "unreadable", "The file is not JSON of this shape.", "この形式のJSONではありません。";
+        Version, "version", "This software knows version 1 only.", "このソフトウェアが扱えるのは第1版のみです。";
+        Empty, "empty", "Something must be written here.", "記入が必要です。";
+        TooLong, "too_long", "The text is too long or holds control characters.", "文字数が多すぎるか、制御文字が含まれています。";
+        TooMany, "too_many", "The list has too many entries.", "件数が上限を超えています。";
+        Twice, "twice", "It stands here twice; each may stand once.", "重複しています。一度だけ記入してください。";
+        NoZone, "no_zone", "There is no such IANA time zone; write it like Asia/Tokyo.", "このIANAタイムゾーンは存在しません。Asia/Tokyoのように記入してください。";
+        NoWard, "no_ward", "There is no ward of this id.", "このIDの病棟・部門はありません。";
+        NoDevice, "no_device", "There is no device of this id.", "このIDの機器はありません。";
+        NoWindow, "no_window", "There is no window of this id.", "このIDの保守時間帯はありません。";
+        PairSelf, "pair_self", "A device cannot be its own partner.", "機器自身を対の機器にはできません。";
+        PairOneSided, "pair_one_sided", "The partner must name this device as its partner.", "対の機器の側にもこの機器を記入してください。";
+        NoDays, "no_days", "At least one day or date must be named.", "曜日または日付を一つ以上記入してください。";
+        Minutes, "minutes", "A window lasts 1 to 1440 minutes.", "保守時間帯の長さは1~1440分です。";
+        Every, "every", "Every 1 to 52 weeks or 1 to 366 days, and `first` must be named when it is not 1.", "間隔は1~52週または1~366日です。1以外の場合は開始日(first)が必要です。";
+        LastBeforeFirst, "last_before_first", "The last date is before the first.", "終了日が開始日より前です。";
+        FreezeEmpty, "freeze_empty", "The freeze ends before or when it begins.", "変更凍結期間の終わりが始まりより後になっていません。";
+        Zero, "zero", "It must be at least 1.", "1以上でなければなりません。";
+        Permille, "permille", "Thousandths are 0 to 1000.", "千分率は0~1000です。";
+        Soak, "soak", "A wave is watched for at most 90 days.", "経過観察期間は90日以内です。";
+        EmergencyPersons, "emergency_persons", "An emergency approval needs at least two persons.", "緊急承認には2名以上の署名が必要です。";
+        Email, "email", "This is no e-mail address.", "メールアドレスの形式が正しくありません。";
+    }
 }
 
 /// One thing that is wrong with an inventory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// Dotted place, e.g. `wards[2].windows[0]`.
     pub path: String,
