@@ -108,6 +108,12 @@ reasons! {
     TimeAnswerWrong, "time_answer_wrong", Untrusted,
         "The server's time answer is not validly signed for this device's question. It is ignored.",
         "サーバーの時刻応答の署名が正しくないため無視しました。";
+    MetadataAhead, "metadata_ahead", Untrusted,
+        "The metadata was signed for a time that lies ahead of the known time; the online key may be stolen. It is refused; have the key replaced.",
+        "確認済みの時刻より先の日時で署名されたメタデータのため拒否しました。オンライン鍵が盗まれた可能性があります。鍵を交換してください。";
+    LiftUnproven, "lift_unproven", Untrusted,
+        "The server says that a hold of this hospital is lifted, but the signed act for it does not verify. The hold stands.",
+        "医療機関の保留が解除されたとされていますが、署名を確認できません。保留は継続します。";
     ReceiptWrong, "receipt_wrong", Untrusted,
         "The server's receipt does not match this device's ledger. It is ignored; reports are kept and sent again.",
         "サーバーの受領証が機器記録と一致しないため無視しました。報告は保持し再送します。";

@@ -23,6 +23,7 @@ pub const fn of(error: &TufError) -> Reason {
         TufError::Rollback { .. } | TufError::RoleRemoved { .. } => Reason::MetadataRollback,
         TufError::RootGap { .. } => Reason::RootChain,
         TufError::Expired { .. } => Reason::MetadataExpired,
+        TufError::AheadOfTime { .. } => Reason::MetadataAhead,
         TufError::VersionMismatch { .. }
         | TufError::HashMismatch { .. }
         | TufError::LengthMismatch { .. }

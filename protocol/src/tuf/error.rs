@@ -66,6 +66,9 @@ pub enum TufError {
     /// The snapshot does not list this role, or the timestamp no snapshot.
     #[error("{role}: not listed")]
     NotListed { role: Role },
+    /// An online key signed it for a time that lies ahead of the known time.
+    #[error("{role}: issued {issued}, and it is {at}")]
+    AheadOfTime { role: Role, issued: Timestamp, at: Timestamp },
     /// The server has no such file.
     #[error("the repository has no {file}")]
     MissingFile { file: String },
@@ -106,6 +109,7 @@ impl TufError {
             Self::LengthMismatch { .. } => "tuf_length_mismatch",
             Self::RoleRemoved { .. } => "tuf_role_removed",
             Self::NotListed { .. } => "tuf_not_listed",
+            Self::AheadOfTime { .. } => "tuf_ahead_of_time",
             Self::MissingFile { .. } => "tuf_missing_file",
             Self::ByteBudget { .. } => "tuf_byte_budget",
             Self::EndlessDelegation { .. } => "tuf_endless_delegation",

@@ -166,6 +166,13 @@ impl Floors {
         raise(&mut self.soft.online, at, BTreeSet::from([by]));
     }
 
+    /// It is surely not as late as `limit` yet: drops a time of online keys that lies beyond.
+    pub fn forget_ahead(&mut self, limit: Timestamp) {
+        if self.soft.online.as_ref().is_some_and(|online| online.value > limit) {
+            self.soft.online = None;
+        }
+    }
+
     /// A new root rules: drops the soft floors whose keys no longer meet its thresholds.
     pub fn keep_under(&mut self, timestamp: &Authority, snapshot: &Authority) {
         drop_unless_met(&mut self.soft.timestamp_version, timestamp);

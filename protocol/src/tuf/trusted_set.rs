@@ -18,6 +18,7 @@ use super::schema::{
 };
 use super::threshold::{self, Authority, Signers};
 use crate::digest::Sha256Digest;
+use crate::limits::ISSUED_AHEAD_S_MAX;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,11 @@ use std::collections::BTreeMap;
 pub enum Expiry {
     /// It is this instant; if a floor knows a later time, that one counts (a clock set back).
     Enforce(Timestamp),
+    /// It is this instant, and sources that the owner of the online keys has no say in agree: what
+    /// those keys signed for a time further ahead than [`ISSUED_AHEAD_S_MAX`] is refused, and their
+    /// floor is forgotten where it was raised so far before. Otherwise a thief of the timestamp key
+    /// could let everything else expire until the root is changed.
+    Attested(Timestamp),
     /// Staged at this instant, when expiry was judged; since then the approval's `valid_until`
     /// rules. For verifying again, after a restart, what waits for its slot.
     AsStaged(Timestamp),
@@ -135,6 +141,9 @@ impl TrustedSet {
         let for_snapshot = schema::authority(&self.root.signed, TopLevel::Snapshot)?;
         let mut floors = self.floors.clone();
         floors.keep_under(&for_timestamp, &for_snapshot);
+        if let Expiry::Attested(at) = self.expiry {
+            floors.forget_ahead(at.plus_seconds(ISSUED_AHEAD_S_MAX));
+        }
         not_expired(&Role::Root, &self.root.signed, self.expiry.judged_at(&floors))?;
         let charset = self.profile.charset();
         let earlier = Earlier {
@@ -173,6 +182,7 @@ impl TrustedSet {
             None => (Adopted::Offered, offered),
         };
         let part = &new.document.signed;
+        not_ahead(&role, part, self.expiry)?;
         not_expired(&role, part, now)?;
         self.floors.raise_timestamp(part.version(), profile::issued(part), &new.signers);
         self.timestamp = Some(new);
@@ -361,7 +371,7 @@ impl Expiry {
     #[must_use]
     pub fn judged_at(self, floors: &Floors) -> Timestamp {
         match self {
-            Self::Enforce(at) => at.max(floors.newest_time()),
+            Self::Enforce(at) | Self::Attested(at) => at.max(floors.newest_time()),
             Self::AsStaged(at) => at,
         }
     }
@@ -433,6 +443,16 @@ fn is_version(role: &Role, listing: &Metafile, part: &impl Part) -> Result<(), T
     let (expected, found) = (listing.version.get(), part.version());
     if expected != found {
         return Err(TufError::VersionMismatch { role: role.clone(), expected, found });
+    }
+    Ok(())
+}
+
+fn not_ahead(role: &Role, part: &impl Part, expiry: Expiry) -> Result<(), TufError> {
+    let (Expiry::Attested(at), Some(issued)) = (expiry, profile::issued(part)) else {
+        return Ok(());
+    };
+    if issued > at.plus_seconds(ISSUED_AHEAD_S_MAX) {
+        return Err(TufError::AheadOfTime { role: role.clone(), issued, at });
     }
     Ok(())
 }
