@@ -25,6 +25,9 @@ pub const CONFIG_PATH: &str = "/etc/patchward/agent.toml";
 /// How long a person counts as present when they do not say, in minutes.
 const PRESENT_MINUTES: u32 = 15;
 
+/// How many slots are shown when nothing else is said.
+const SLOTS_SHOWN: usize = 5;
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 patchward-agent: fetches, verifies and installs approved releases on this device
@@ -38,6 +41,7 @@ patchward-agent: fetches, verifies and installs approved releases on this device
   status [--json]   what runs, what is wanted, what is known
   why [--lang en|ja]
                     why it has not been updated yet
+  slots [--next N]  the open and the next N approved slots (default 5)
   hold [--by PERSON] [--why TEXT] | hold --lift
                     not now: stops everything before the point of no return
   defer --minutes N --by PERSON
@@ -131,6 +135,11 @@ pub enum Verb {
     Status(Form),
     /// Why not yet.
     Why,
+    /// The next slots.
+    Slots {
+        /// How many.
+        next: usize,
+    },
     /// Set a hold.
     Hold {
         /// Who.
@@ -186,6 +195,7 @@ struct Options {
     by: Option<PersonId>,
     why: Option<String>,
     minutes: Option<u32>,
+    next: Option<usize>,
     help: bool,
     version: bool,
 }
@@ -244,6 +254,11 @@ fn options(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::
             }
             Long("replace-site") => options.replace_site = true,
             Long("json") => options.json = true,
+            Long("next") => {
+                let text = parser.value()?.to_string_lossy().into_owned();
+                let next = text.parse().map_err(|_| "--next is a whole number")?;
+                options.next = Some(next);
+            }
             Long("lift") => options.lift = true,
             Long("by") => {
                 let text = parser.value()?.to_string_lossy().into_owned();
@@ -282,6 +297,7 @@ fn verb(options: &Options) -> Result<Verb, CliError> {
         ["once"] => Verb::Once,
         ["status"] => Verb::Status(if options.json { Form::Json } else { Form::Text }),
         ["why"] => Verb::Why,
+        ["slots"] => Verb::Slots { next: options.next.unwrap_or(SLOTS_SHOWN) },
         ["hold"] if options.lift => Verb::LiftHold,
         ["hold"] => Verb::Hold { by: options.by.clone(), why: options.why.clone() },
         ["defer"] => {

@@ -161,6 +161,8 @@ pub struct Timing {
     pub spread: Duration,
     /// Time between two looks at slot, conditions and interlock while an update waits.
     pub gate_every: Duration,
+    /// Time between two looks at the interlock while nothing waits, to count hours of clinical use.
+    pub observe_every: Duration,
 }
 
 /// Why a configuration is refused.

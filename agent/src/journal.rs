@@ -245,8 +245,8 @@ impl Journal {
 
     /// The approval led to a write of no return: it leads to no other.
     fn spend(&mut self, goal: &Goal) {
-        if !self.spent.contains(&goal.approval.sha256) {
-            self.spent.push(goal.approval.sha256);
+        if !self.spent.contains(&goal.spends()) {
+            self.spent.push(goal.spends());
             forget_oldest(&mut self.spent, SPENT_KEPT_MAX);
         }
         self.serial_floor = self.serial_floor.max(goal.serial);

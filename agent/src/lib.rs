@@ -14,6 +14,7 @@ pub mod driver;
 pub mod edge;
 pub mod enrol;
 pub mod health;
+pub mod holds;
 pub mod identity;
 pub mod install;
 pub mod installer;

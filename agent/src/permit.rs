@@ -83,6 +83,8 @@ pub struct Proofs<'a> {
     pub weakest_allowed: SigningMethod,
     /// The image under the approval's path in the family repository.
     pub image: &'a Verified<ImageTarget>,
+    /// What the manufacturer's trusted targets say of the image that runs, if they still list it.
+    pub installed: Option<&'a Verified<ImageTarget>>,
 }
 
 /// Why there is no permit.
@@ -125,7 +127,7 @@ impl Proofs<'_> {
             weakest_allowed: self.weakest_allowed,
             path: &self.image.path,
             firmware: &self.image.firmware,
-            installed: None,
+            installed: self.installed.map(|image| &image.firmware),
         };
         match admit(self.own, &offer) {
             Admission::Admitted(admitted) => Ok(*admitted),
@@ -272,6 +274,7 @@ mod tests {
             signers: &samples::signers(),
             weakest_allowed: SigningMethod::Offline,
             image: &image,
+            installed: None,
         };
         Permit::issue(&proofs, &moment, answer, clock.boot_ms())
     }

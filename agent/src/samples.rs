@@ -165,6 +165,7 @@ pub(crate) async fn permit(kind: Kind, image: &Verified<ImageTarget>, clock: &Ha
         signers: &signers(),
         weakest_allowed: SigningMethod::Offline,
         image,
+        installed: None,
     };
     Permit::issue(&proofs, &moment(approval_sha256), &answer, clock.boot_ms()).unwrap()
 }

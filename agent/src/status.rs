@@ -4,17 +4,18 @@
 
 use crate::driver::device::Device;
 use crate::edge::Clock as _;
+use crate::holds::{Memory, concerns};
 use crate::journal::write_durably;
 use crate::ledger::Room;
+use crate::outbox::Outbox;
 use crate::permit::conditions::{Found, Met};
 use crate::permit::interlock::clinical_state;
 use patchward_protocol::approval::{Conditions, Need};
 use patchward_protocol::clinical::{AppId, Why};
 use patchward_protocol::decision::{ClockAgreement, Held};
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::{
-    ApprovalId, DeviceId, FamilyId, LedgerId, PersonId, SiteId, Version,
-};
+use patchward_protocol::directive::HoldNotice;
+use patchward_protocol::id::{ApprovalId, DeviceId, FamilyId, LedgerId, PersonId, SiteId, Version};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::ledger::{ClinicalState, SigningMethod};
@@ -73,6 +74,15 @@ pub struct Status {
     pub conditions: Vec<ShownCondition>,
     /// A hold that the server passed on.
     pub held_by_server: bool,
+    /// Those holds, with what was remembered of earlier ones.
+    #[serde(default)]
+    pub holds: Vec<ShownHold>,
+    /// The open or next slot of what is wanted.
+    #[serde(default)]
+    pub slot: Option<Slot>,
+    /// What the device has seen of its site's record.
+    #[serde(default)]
+    pub record: Option<ShownRecord>,
     /// The server.
     pub server: ShownServer,
     /// The ledger.
@@ -133,6 +143,27 @@ pub struct ShownCondition {
     pub met: Met,
     /// What was found.
     pub value: String,
+}
+
+/// A hold that stands for this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownHold {
+    /// The hold, as the server told it.
+    #[serde(flatten)]
+    pub notice: HoldNotice,
+    /// The server does not tell it any more; only a signed act of the hospital lifts it.
+    pub only_remembered: bool,
+}
+
+/// What this device has seen of its site's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownRecord {
+    /// How many entries it had.
+    pub size: u64,
+    /// The root over them.
+    pub root: Sha256Digest,
+    /// The server once showed another record; the evidence is kept in the state folder.
+    pub contradicted: Option<Reason>,
 }
 
 /// The approval at hand.
@@ -212,7 +243,9 @@ pub struct ShownRefusal {
 impl Status {
     /// The picture now.
     #[must_use]
-    pub fn of(device: &mut Device, boot_id: &str, receipted_seq: u64) -> Self {
+    pub fn of(device: &mut Device, boot_id: &str, outbox: &Outbox) -> Self {
+        let slot = device.next_slot();
+        let holds = holds(device);
         let (judged, boot_ms) = (device.judged(), device.clock.boot_ms());
         let state = device.known.journal.state.clone();
         let goal = state.goal();
@@ -247,10 +280,10 @@ impl Status {
             }),
             interlock: interlock(device),
             conditions: device.conditions.iter().map(condition).collect(),
-            held_by_server: device
-                .word
-                .as_ref()
-                .is_some_and(|word| !word.directive.holds.is_empty()),
+            held_by_server: !holds.is_empty() || device.holds.memory() == Memory::Unreadable,
+            holds,
+            slot,
+            record: record(outbox),
             server: ShownServer {
                 url: device.membership.url.clone(),
                 failed: device.contact_failed,
@@ -259,7 +292,7 @@ impl Status {
             ledger: ShownLedger {
                 id: device.keys.ledger_id,
                 seq: device.known.ledger_seq,
-                receipted_seq,
+                receipted_seq: outbox.receipted_seq(),
                 full: device.known.room == Room::Full,
             },
             trusted: trusted(device),
@@ -312,7 +345,7 @@ impl Status {
 }
 
 fn shown(device: &Device, goal: &crate::machine::state::Goal) -> ShownApproval {
-    let admitted = device.offers.by(goal.approval.sha256).map(|offered| &offered.admitted);
+    let admitted = device.offers.of(goal).map(|offered| &offered.admitted);
     ShownApproval {
         id: goal.approval.id.clone(),
         sha256: goal.approval.sha256,
@@ -339,6 +372,22 @@ fn interlock(device: &Device) -> ShownInterlock {
 fn condition(found: &Found) -> ShownCondition {
     let Found { reason, need, met, value } = found.clone();
     ShownCondition { reason, need, met, value }
+}
+
+fn holds(device: &Device) -> Vec<ShownHold> {
+    let wanted = device.known.journal.state.goal().map(|goal| &goal.image);
+    let concerning = |hold: &&HoldNotice| concerns(hold, &device.membership.device, wanted);
+    let shown = device.holds.standing().filter(concerning).map(|hold| ShownHold {
+        notice: hold.clone(),
+        only_remembered: device.holds.is_only_remembered(hold),
+    });
+    shown.collect()
+}
+
+fn record(outbox: &Outbox) -> Option<ShownRecord> {
+    let witness = outbox.witness();
+    let contradicted = witness.split().map(|split| split.reason);
+    witness.seen().map(|seen| ShownRecord { size: seen.size, root: seen.root, contradicted })
 }
 
 fn trusted(device: &Device) -> ShownTrust {

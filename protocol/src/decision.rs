@@ -384,7 +384,9 @@ impl HeldByServer {
         each.max().unwrap_or(Self::No)
     }
 
-    const fn blocks(self, action: Action) -> bool {
+    /// Whether they block an approval of this action.
+    #[must_use]
+    pub const fn blocks(self, action: Action) -> bool {
         match (self, action) {
             (Self::No, _) | (Self::ByOthers, Action::Rollback) => false,
             (Self::ByOthers, Action::Install | Action::Standing) | (Self::BySite, _) => true,

@@ -3,11 +3,13 @@
 
 use super::{Form, Lang};
 use crate::enrol::Joined;
-use crate::status::Status;
+use crate::status::{ShownHold, Status};
+use patchward_protocol::directive::{HoldBy, HoldNotice, HoldTarget};
 use patchward_protocol::id::PersonId;
 use patchward_protocol::ledger::Chain;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::time::TimeQuality;
+use patchward_protocol::why::{self, Waiting};
 
 /// Prints a line.
 pub(super) fn line(text: &str) {
@@ -110,6 +112,13 @@ fn rows(status: &Status, agent: Agent, lang: Lang) -> Vec<(&'static str, String)
                 say(lang, "receipted", "受領済み")
             ),
         ),
+        (
+            say(lang, "site record", "施設の監査記録"),
+            status.record.as_ref().map_or_else(none, |record| {
+                let odd = record.contradicted.map_or("", Reason::code);
+                format!("{} {} {odd}", record.size, record.root.fingerprint())
+            }),
+        ),
         (say(lang, "site targets", "施設の承認一覧"), version(status.trusted.site_targets)),
         (say(lang, "family targets", "機種のリリース一覧"), version(status.trusted.family_targets)),
     ]
@@ -125,11 +134,21 @@ pub(super) fn why(status: &Status, agent: Agent, lang: Lang, boot_ms: u64) {
         );
         println!("{stopped}");
     }
-    for reason in blocks(status) {
-        println!("{}: {}", reason.code(), sentence(reason, lang));
+    let blocks = blocks(status);
+    for reason in &blocks {
+        println!("{}: {}", reason.code(), said(status, Some(*reason), lang));
     }
-    if blocks(status).is_empty() {
-        println!("{}", nothing_blocks(status, lang));
+    if blocks.is_empty() {
+        println!("{}", said(status, None, lang));
+    }
+    if status.state == "awaiting-acceptance" {
+        println!("patchward-agent accept --by {}", say(lang, "PERSON", "担当者"));
+    }
+    for hold in &status.holds {
+        println!("{}", hold_line(hold, lang));
+    }
+    if let Some(reason) = status.record.as_ref().and_then(|record| record.contradicted) {
+        println!("{}: {}", reason.code(), sentence(reason, lang));
     }
     for refused in &status.refused {
         println!(
@@ -146,21 +165,43 @@ pub(super) fn why(status: &Status, agent: Agent, lang: Lang, boot_ms: u64) {
     }
 }
 
-fn nothing_blocks(status: &Status, lang: Lang) -> &'static str {
-    match status.state.as_str() {
-        "idle" => say(
-            lang,
-            "Nothing is waiting: no newer release is approved for this device.",
-            "適用待ちはありません。この機器に承認された新しいリリースはありません。",
-        ),
-        "awaiting-acceptance" => say(
-            lang,
-            "The update is installed. A person must release the device: patchward-agent accept --by PERSON.",
-            "更新は完了しました。受入確認が必要です: patchward-agent accept --by 担当者",
-        ),
-        "approved" | "fetching" => sentence(Reason::NotStagedYet, lang),
-        _under_way => say(lang, "The update is under way.", "更新を実行中です。"),
+/// The sentence that server and console say too.
+fn said(status: &Status, reason: Option<Reason>, lang: Lang) -> String {
+    let waiting = Waiting { state: Some(&status.state), reason, slot: status.slot };
+    let (en, ja) = why::sentence(&waiting);
+    match lang {
+        Lang::En => en,
+        Lang::Ja => ja,
     }
+}
+
+fn hold_line(hold: &ShownHold, lang: Lang) -> String {
+    let HoldNotice { id, target, by, reason, review_at } = &hold.notice;
+    let by = match by {
+        HoldBy::Site => say(lang, "the hospital", "医療機関"),
+        HoldBy::Maker => say(lang, "the manufacturer", "製造販売業者"),
+        HoldBy::Operator => say(lang, "the server's operator", "サーバー運用者"),
+        HoldBy::Freeze => say(lang, "a freeze", "凍結期間"),
+    };
+    let target = match target {
+        HoldTarget::Device { .. } => say(lang, "this device", "この機器").to_owned(),
+        HoldTarget::Ward { ward } => format!("{} {ward}", say(lang, "ward", "病棟")),
+        HoldTarget::Site => say(lang, "the whole site", "施設全体").to_owned(),
+        HoldTarget::Release { family, .. } => {
+            format!("{} ({family})", say(lang, "this release", "このリリース"))
+        }
+    };
+    let remembered = if hold.only_remembered {
+        say(
+            lang,
+            "; the server does not tell it any more, only a signed act of the hospital lifts it",
+            "。サーバーからは通知されなくなりました。解除には医療機関の署名が必要です",
+        )
+    } else {
+        ""
+    };
+    let (hold, review) = (say(lang, "hold", "保留"), say(lang, "review", "見直し"));
+    format!("{hold} {id}: {by}, {target}: {reason} ({review} {review_at}){remembered}")
 }
 
 /// Every reason, the first to be shown first.
@@ -233,6 +274,22 @@ fn table(status: &Status, lang: Lang) -> Vec<(&'static str, String)> {
         (say(lang, "conditions", "条件"), conditions),
         (say(lang, "state", "状態"), status.state.clone()),
     ]
+}
+
+/// `slots`: the open and the next slots of what is wanted.
+pub(super) fn slots(status: &Status, next: usize, lang: Lang) {
+    let slots = status.approval.iter().flat_map(|approval| &approval.slots);
+    let coming = slots.filter(|slot| status.time.utc.is_none_or(|utc| slot.end() > utc));
+    let coming: Vec<_> = coming.take(next).collect();
+    if coming.is_empty() {
+        println!("{}", say(lang, "No slot is to come.", "今後の適用枠はありません。"));
+    }
+    for slot in coming {
+        let open = status.time.utc.is_some_and(|utc| slot.contains(utc));
+        let minutes = slot.end().millis_since(slot.start()) / 60_000;
+        let open = if open { say(lang, "open now", "適用中") } else { "" };
+        println!("{} – {}  {minutes} min  {open}", slot.start(), slot.end());
+    }
 }
 
 /// `ledger verify`.

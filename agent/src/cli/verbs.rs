@@ -41,6 +41,7 @@ pub(super) fn perform(call: &Call) -> Result<u8, CliError> {
             let (status, agent) = picture(call)?;
             print::why(&status, agent, call.lang, MachineClock.boot_ms());
         }
+        Verb::Slots { next } => print::slots(&picture(call)?.0, *next, call.lang),
         Verb::Hold { by, why } => {
             let hold = Hold { by: by.clone(), why: why.clone() };
             let done = local(call)?.set_hold(&hold);

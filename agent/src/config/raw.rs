@@ -124,6 +124,7 @@ struct RawTiming {
     reserve_s: Option<u64>,
     spread_s: Option<u64>,
     gate_every_s: Option<u64>,
+    observe_every_s: Option<u64>,
 }
 
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
@@ -253,6 +254,7 @@ impl Text<'_> {
             reserve: self.seconds("timing.reserve_s", raw.reserve_s, 120)?,
             spread: self.seconds("timing.spread_s", raw.spread_s, 60)?,
             gate_every: self.at_least_1("timing.gate_every_s", raw.gate_every_s, 10)?,
+            observe_every: self.at_least_1("timing.observe_every_s", raw.observe_every_s, 60)?,
         })
     }
 

@@ -2,10 +2,13 @@
 //!
 //! Not here: what is done with it ([`super::contact`], [`super::gate`], [`super::hands`]).
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, millis};
+use super::contact::ContactError;
+use super::standing::{Asked, Standing};
 use crate::clock::{Judged, MachineClock, MachineRng, Sources, judge};
-use crate::config::Config;
+use crate::config::{Config, InterlockSource};
 use crate::edge::{Clock as _, Content, Observed};
+use crate::holds::Holds;
 use crate::identity::{Keys, Membership};
 use crate::install::Configured;
 use crate::journal::Journal;
@@ -16,15 +19,21 @@ use crate::local::Local;
 use crate::permit::conditions::Found;
 use crate::permit::{Interlock, Permit};
 use crate::trust::offers::{ApprovalFiles, Offers, read};
+use crate::trust::proofs::ProofFiles;
 use crate::trust::repository::Repository;
+use crate::usage::Watch;
+use patchward_protocol::api::device::CheckInReply;
 use patchward_protocol::decision::Own;
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::Directive;
 use patchward_protocol::id::ApprovalId;
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::Signer as _;
+use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
-use patchward_protocol::time::Timestamp;
+use patchward_protocol::time::{TimeQuality, Timestamp};
 use patchward_protocol::tuf::lookup::APPROVAL_DIR;
+use patchward_protocol::tuf::trusted_set::Expiry;
 
 /// Everything the driver holds besides the machine.
 #[derive(Debug)]
@@ -49,10 +58,24 @@ pub struct Device {
     pub approvals: ApprovalFiles,
     /// What the approvals say to this device.
     pub offers: Offers,
+    /// What the device knew of itself when they were read.
+    pub offers_to: Option<Own>,
     /// What the device goes by to tell the time.
     pub sources: Sources,
     /// The server's last word, and when it was asked for.
     pub word: Option<ServerWord>,
+    /// Holds that stand, as told and as remembered.
+    pub holds: Holds,
+    /// What proves that waves are open.
+    pub proofs: ProofFiles,
+    /// The poll that stands while an update waits.
+    pub standing: Standing,
+    /// What the standing poll's answer brought besides the word, until it is taken.
+    pub unread: Option<Unread>,
+    /// Number of the last poll.
+    pub asked_n: u64,
+    /// Looks at clinical use.
+    pub watch: Watch,
     /// Why the last contact failed, if it did.
     pub contact_failed: Option<Reason>,
     /// The bearer for files, and when it ends on the boot clock.
@@ -98,8 +121,21 @@ pub struct Device {
 pub struct ServerWord {
     /// The word.
     pub directive: Directive,
+    /// Digest of its canonical bytes.
+    pub sha256: Option<Sha256Digest>,
     /// When it was asked for, on the boot clock.
     pub asked_boot_ms: u64,
+}
+
+/// An answer whose word was heard and whose documents were not taken yet.
+#[derive(Debug)]
+pub struct Unread {
+    /// The question.
+    pub asked: Asked,
+    /// When the answer came, on the boot clock.
+    pub boot_ms: u64,
+    /// What came.
+    pub reply: Result<Box<CheckInReply>, ContactError>,
 }
 
 /// What journal, ledger and installer say, for decisions.
@@ -122,7 +158,7 @@ impl Device {
         let boot_ms = self.clock.boot_ms();
         let floor = self.site.floors().issued().max(self.family.floors().issued());
         let judged = judge(&self.sources, floor, boot_ms);
-        if judged.quality == patchward_protocol::time::TimeQuality::Attested
+        if judged.quality == TimeQuality::Attested
             && let Some(utc) = judged.utc
         {
             self.sources.agreed = Some(crate::clock::Heard { utc, boot_ms });
@@ -133,6 +169,15 @@ impl Device {
     /// The time for judging expiry: as well as it is known, never before what was signed.
     pub fn now(&mut self) -> Timestamp {
         self.judged().utc.unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// How expiry is judged now.
+    pub fn expiry(&mut self) -> Expiry {
+        let judged = self.judged();
+        match (judged.quality, judged.utc) {
+            (TimeQuality::Attested, Some(utc)) => Expiry::Attested(utc),
+            (_, utc) => Expiry::Enforce(utc.unwrap_or(Timestamp::EPOCH)),
+        }
     }
 
     /// The bearer for files, while it is good.
@@ -170,14 +215,25 @@ impl Device {
         ids.filter(|id| self.site.floors().is_withdrawn(id)).collect()
     }
 
-    /// Reads the approvals again: after news, after a change of what runs, after a start.
+    /// Reads the approvals again if the device has become another since: after a change of what runs.
+    pub fn read_offers_if_changed(&mut self) {
+        if self.offers_to.as_ref() != Some(&self.own()) {
+            self.read_offers();
+        }
+    }
+
+    /// Reads the approvals again: after news, after a start.
     pub fn read_offers(&mut self) {
         let own = self.own();
+        self.offers_to = Some(own.clone());
         let (Some(site), Some(family)) = (self.site.set(), self.family.set()) else {
             self.offers = Offers::default();
             return;
         };
         self.offers = read(site, family, &self.approvals, &own);
+        for offered in &self.offers.admitted {
+            self.proofs.check_all(offered, &self.membership.device);
+        }
         let withdrawn = self.offers.withdrawn.clone();
         let kept = self.site.change_floors(|floors| {
             for (id, until) in withdrawn {
@@ -216,6 +272,38 @@ impl Device {
                 let running = self.known.running.as_ref();
                 running.is_some_and(|image| image.image_sha256 == tries.image_sha256)
             })
+    }
+
+    /// Whether this image runs.
+    #[must_use]
+    pub fn runs(&self, image: &ImageRef) -> bool {
+        self.known.running.as_ref() == Some(image)
+    }
+
+    /// Whether the interlock can tell clinical use at all.
+    #[must_use]
+    pub const fn tells_use(&self) -> bool {
+        match self.config.clinical.interlock {
+            InterlockSource::Asked(_) => true,
+            InterlockSource::NoneBecause(_) | InterlockSource::Missing => false,
+        }
+    }
+
+    /// Looks at the interlock for hours of use, if nobody did so lately.
+    pub async fn look_at_use(&mut self) {
+        let boot_ms = self.clock.boot_ms();
+        if self.watch.is_due(boot_ms, millis(self.config.timing.observe_every)) {
+            let present = self.local.present(boot_ms);
+            let said = self.interlock.ask(present.as_ref()).await.clinical_state();
+            self.note_use(said);
+        }
+    }
+
+    /// The interlock was asked.
+    pub fn note_use(&mut self, said: ClinicalState) {
+        let gap = self.config.timing.observe_every.saturating_mul(2);
+        let gap = gap.saturating_add(self.config.clinical.probe_limit);
+        self.watch.saw(said, self.clock.boot_ms(), millis(gap));
     }
 
     /// Takes note of journal, ledger and installer.

@@ -5,11 +5,13 @@
 
 use super::device::Device;
 use crate::edge::Clock as _;
+use crate::holds::{Memory, concerns};
 use crate::machine::state::Goal;
 use crate::permit::{NoPermit, Permit, Proofs, conditions, power};
 use crate::trust::offers::{Offered, over, signing};
 use patchward_protocol::decision::{Heard, Held, HeldByServer, LedgerRoom, Moment, Staging};
 use patchward_protocol::directive::WaveOpen;
+use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
 
@@ -35,13 +37,15 @@ impl Device {
         let present = self.local.present(self.clock.boot_ms());
         let answer = self.interlock.ask(present.as_ref()).await;
         let clinical = answer.clinical_state();
+        self.note_use(clinical);
+        self.overhear().await;
         let judged = self.judged();
         if self.site.set().is_none() || self.family.set().is_none() {
             // What is held could not be verified again; the next contact brings it.
             return Gate::Wait(vec![Reason::ServerUnreachable], clinical);
         }
-        let Some(offered) = self.offers.by(goal.approval.sha256).cloned() else {
-            return Gate::Never(self.why_gone(goal));
+        let Some(offered) = self.offers.of(goal).cloned() else {
+            return Gate::Never(self.offers.why_gone(goal));
         };
         if let Some(reason) = over(&offered.admitted, judged.utc) {
             return Gate::Never(reason);
@@ -51,8 +55,8 @@ impl Device {
             quality: judged.quality,
             clock: judged.agreement,
             open: self.heard_open(&offered),
-            proof: None,
-            held_by_server: self.held_by_server(),
+            proof: self.proofs.proven(&offered),
+            held_by_server: self.held_by_server(&offered.admitted.image),
             held_here: self.held_here(),
             interlock: answer.interlock(),
             own_worst_s: self.known.journal.longest_ms.saturating_mul(3).div_ceil(2000),
@@ -75,6 +79,7 @@ impl Device {
             signers: &signing.signers,
             weakest_allowed: signing.weakest_allowed,
             image: &offered.image,
+            installed: offered.installed.as_ref(),
         };
         match Permit::issue(&proofs, &moment, &answer, self.clock.boot_ms()) {
             Ok(permit) if self.is_early(&permit, &moment) => {
@@ -142,8 +147,11 @@ impl Device {
     fn heard_open(&self, offered: &Offered) -> Option<Heard> {
         let word = self.word.as_ref()?;
         let admitted = &offered.admitted;
+        let image = admitted.image.image_sha256;
         let named = |open: &&WaveOpen| {
-            open.approval_sha256 == admitted.approval_sha256 && open.wave == admitted.wave
+            open.approval_sha256 == admitted.approval_sha256
+                && open.wave == admitted.wave
+                && open.image_sha256.is_none_or(|said| said == image)
         };
         let open = word.directive.open.iter().find(named)?;
         let age_ms = self.clock.boot_ms().saturating_sub(word.asked_boot_ms);
@@ -155,14 +163,23 @@ impl Device {
         })
     }
 
-    fn held_by_server(&self) -> HeldByServer {
-        let holds = self.word.iter().flat_map(|word| &word.directive.holds);
-        HeldByServer::of(holds.map(|hold| hold.by))
+    fn held_by_server(&self, wanted: &ImageRef) -> HeldByServer {
+        if self.holds.memory() == Memory::Unreadable {
+            return HeldByServer::BySite;
+        }
+        let own = &self.membership.device;
+        let concerning = self.holds.standing().filter(|hold| concerns(hold, own, Some(wanted)));
+        HeldByServer::of(concerning.map(|hold| hold.by))
     }
 
-    /// Why an approval that was good is not any more.
-    pub fn why_gone(&self, goal: &Goal) -> Reason {
-        let refused = self.offers.refused.iter().find(|(id, _)| *id == goal.approval.id);
-        refused.map_or(Reason::NoApproval, |(_, refusal)| refusal.reason)
+    /// Whether what was heard since the gate was asked stops an update that is about to be written.
+    pub fn stopped_by_server(&self, goal: &Goal) -> Option<Reason> {
+        let Some(offered) = self.offers.of(goal) else { return Some(Reason::NoApproval) };
+        let admitted = &offered.admitted;
+        if self.held_by_server(&admitted.image).blocks(admitted.action) {
+            return Some(Reason::HeldByServer);
+        }
+        let waived = admitted.conditions.offline_ok && admitted.wave == 0;
+        (!waived && self.heard_open(offered).is_none()).then_some(Reason::WaveNotOpen)
     }
 }

@@ -67,8 +67,8 @@ impl Hands for Device {
 
 impl Device {
     async fn stage(&mut self, goal: &Goal) -> Event {
-        let Some(offered) = self.offers.by(goal.approval.sha256).cloned() else {
-            return Event::Withdrawn { reason: self.why_gone(goal) };
+        let Some(offered) = self.offers.of(goal).cloned() else {
+            return Event::Withdrawn { reason: self.offers.why_gone(goal) };
         };
         match self.fetch_and_stage(&offered.image).await {
             Ok(()) => Event::Staged,
@@ -129,8 +129,8 @@ impl Device {
     }
 
     async fn ask_again(&mut self, goal: &Goal) -> Event {
-        let Some(offered) = self.offers.by(goal.approval.sha256).cloned() else {
-            return Event::Withdrawn { reason: self.why_gone(goal) };
+        let Some(offered) = self.offers.of(goal).cloned() else {
+            return Event::Withdrawn { reason: self.offers.why_gone(goal) };
         };
         if let Err(failure) = self.installer.check_staged(&offered.image).await {
             return self.stage_lost(&failure);
@@ -165,7 +165,7 @@ impl Device {
     /// How long the device may be out of use, in seconds.
     fn worst_s(&self, goal: &Goal) -> u64 {
         let own_s = self.known.journal.longest_ms.saturating_mul(3).div_ceil(2000);
-        let signed = self.offers.by(goal.approval.sha256);
+        let signed = self.offers.of(goal);
         signed.map_or(own_s, |offered| offered.admitted.worst_s.max(own_s))
     }
 
@@ -210,7 +210,7 @@ impl Device {
     async fn terms(&self, image: &Verified<ImageTarget>, goal: &Goal) -> Terms {
         let asked = self
             .offers
-            .by(goal.approval.sha256)
+            .of(goal)
             .is_none_or(|offered| offered.admitted.conditions.acceptance == Need::Required);
         let firmware = &image.firmware;
         let acceptance = match firmware.acceptance {
@@ -246,9 +246,11 @@ impl Device {
         };
         let Some(permit) = permit.filter(fits) else { return failed(Reason::PowerLost) };
         self.take_deferrals();
-        if self.held_here() == Held::Yes {
+        self.overhear().await;
+        let held_here = (self.held_here() == Held::Yes).then_some(Reason::HeldHere);
+        if let Some(reason) = held_here.or_else(|| self.stopped_by_server(&attempt.goal)) {
             self.interlock.release();
-            return failed(Reason::HeldHere);
+            return failed(reason);
         }
         if let Err(reason) = self.interlock.go() {
             tracing::warn!(reason = reason.code(), "the lock did not hold until the write");

@@ -1,9 +1,11 @@
 //! The driver: runs the machine on a real device.
 //!
-//! [`core`] keeps the order of things, [`run`] is the loop, [`contact`] asks the server, [`gate`] asks
+//! [`core`] keeps the order of things, [`run`] is the loop, [`contact`] asks the server, [`standing`]
+//! keeps one question open, [`gate`] asks
 //! for permits, [`hands`] does what the machine says. Not here: decisions.
 
 pub mod backoff;
+mod choose;
 pub mod contact;
 pub mod core;
 pub mod device;
@@ -11,4 +13,5 @@ pub mod disk;
 pub mod gate;
 pub mod hands;
 pub mod run;
+pub mod standing;
 pub mod start;

@@ -3,7 +3,6 @@
 //! Not here: how any of it is done. Invariant: when the machine's core reports an error, the loop
 //! recovers as after a crash before it does anything else.
 
-use super::backoff::millis;
 use super::core::{Core, CoreError, Rest};
 use super::device::Device;
 use super::disk::FileDisk;
@@ -12,15 +11,14 @@ use crate::installer::Installer as _;
 use crate::journal::{HeldHere, write_durably};
 use crate::ledger::Room;
 use crate::ledger::refusals::{Refusal, Refusals};
-use crate::local::{Local, Says};
-use crate::machine::event::Event;
-use crate::machine::state::{ATTEMPTS_MAX, Goal, Resting};
+use crate::local::Local;
+use crate::machine::state::Resting;
 use crate::outbox::{DeliverError, Outbox, REPORTS_MAX};
 use crate::status::Status;
-use crate::trust::offers::{Offered, over};
 use crate::trust::repository::chain;
+use crate::usage::Usage;
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::ledger::{ApprovalRef, Fact, Kind};
+use patchward_protocol::ledger::{Fact, Kind};
 use patchward_protocol::reason::Reason;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,8 +31,6 @@ const RECOVER_AGAIN: Duration = Duration::from_secs(1);
 const GOING_DOWN_MS: u64 = 120_000;
 /// Most events in a row before the loop looks around again.
 const EVENTS_MAX: u32 = 16;
-/// Shortest time between contacts that only ask whether the wave is open, in milliseconds.
-const WAVE_POLL_MS: u64 = 60_000;
 /// The status is written again after this time even when nothing changed, in milliseconds.
 const STATUS_MS: u64 = 30_000;
 
@@ -61,16 +57,16 @@ pub enum Ended {
 /// Everything at run time.
 #[derive(Debug)]
 pub struct Driver {
-    core: Core<FileDisk>,
-    device: Device,
+    pub(super) core: Core<FileDisk>,
+    pub(super) device: Device,
     outbox: Outbox,
     refusals: Refusals,
     refusals_path: PathBuf,
     status_path: PathBuf,
     boot_id: String,
-    gate_due_ms: u64,
+    pub(super) gate_due_ms: u64,
     deliver_due_ms: u64,
-    asked_server_ms: u64,
+    pub(super) asked_server_ms: u64,
     status: Option<(Status, u64)>,
 }
 
@@ -142,9 +138,8 @@ impl Driver {
                 self.device.interlock.release();
             }
             self.look_around();
-            if self.device.clock.boot_ms() >= self.device.contact_due_ms {
-                self.contact().await;
-            }
+            self.keep_contact(until).await;
+            self.look_at_use().await;
             self.record_refusals();
             let (now_rest, busy) = self.advance().await?;
             rest = now_rest;
@@ -230,10 +225,34 @@ impl Driver {
         self.gate_due_ms = 0;
     }
 
-    async fn contact(&mut self) {
-        self.learn().await;
-        self.asked_server_ms = self.device.clock.boot_ms();
-        self.device.make_contact().await;
+    /// While an update waits for its moment a question stands at the server; otherwise the server is
+    /// asked as often as it says.
+    async fn keep_contact(&mut self, until: Until) {
+        if self.device.take_standing().await {
+            self.contacted();
+        }
+        let now_ms = self.device.clock.boot_ms();
+        let waits = matches!(self.core.journal().state.rest(), Resting::BeforeStart(_));
+        if until == Until::Stopped && waits {
+            self.learn().await;
+            let says = self.device.says();
+            if self.device.standing.must_be_sent(&says, now_ms) {
+                self.asked_server_ms = now_ms;
+                self.device.stand(says).await;
+            }
+            if self.device.standing.is_out() {
+                return;
+            }
+        }
+        if now_ms >= self.device.contact_due_ms {
+            self.learn().await;
+            self.asked_server_ms = now_ms;
+            self.device.make_contact().await;
+            self.contacted();
+        }
+    }
+
+    fn contacted(&mut self) {
         if std::mem::take(&mut self.device.replayed) {
             self.note(vec![], |journal| {
                 journal.boot.count = journal.boot.count.saturating_add(1);
@@ -288,109 +307,31 @@ impl Driver {
         Ok((Rest::Quiet, busy))
     }
 
+    /// Looks at the interlock now and then, as long as hours of clinical use are still asked for.
+    async fn look_at_use(&mut self) {
+        let Some(usage) = self.core.journal().usage.clone().filter(Usage::is_watched) else {
+            return;
+        };
+        if !self.device.runs(&usage.image) || !self.device.tells_use() {
+            return;
+        }
+        self.device.look_at_use().await;
+        let now_ms = self.device.clock.boot_ms();
+        if let Some(more_ms) = self.device.watch.to_save(&usage, now_ms) {
+            let (usage, fact) = usage.after(more_ms);
+            self.note(fact.into_iter().collect(), |journal| journal.usage = Some(usage));
+            self.device.watch.saved(now_ms);
+        }
+    }
+
     fn remember_duration(&mut self) {
         if let Some(ms) = self.device.measured_ms.take() {
             self.note(vec![], |journal| journal.longest_ms = journal.longest_ms.max(ms));
         }
     }
 
-    async fn next_event(&mut self) -> Option<Event> {
-        let state = self.core.journal().state.clone();
-        let now_ms = self.device.clock.boot_ms();
-        match state.rest() {
-            Resting::Idle => {
-                self.device.read_offers();
-                self.offer(None)
-            }
-            Resting::BeforeFetching(goal) => self
-                .changed(goal)
-                .or_else(|| (now_ms >= self.device.fetch_due_ms).then_some(Event::FetchDue)),
-            Resting::BeforeStart(goal) => {
-                if let Some(event) = self.changed(goal) {
-                    return Some(event);
-                }
-                if now_ms < self.gate_due_ms {
-                    return None;
-                }
-                self.gate_due_ms = now_ms.saturating_add(self.gate_every_ms());
-                let (event, permit) = self.device.ask_gate(goal).await;
-                drop(permit);
-                self.ask_for_the_wave(&event);
-                Some(event)
-            }
-            Resting::Acceptance => self.word(&[Says::Accept, Says::Reject]),
-            Resting::Service => self.word(&[Says::Serviced]),
-            Resting::Nowhere => None,
-        }
-    }
-
-    fn gate_every_ms(&self) -> u64 {
-        let probe = self.device.config.clinical.probe_every;
-        millis(self.device.config.timing.gate_every.min(probe))
-    }
-
-    /// Everything holds but the server's word that the wave is open: ask, not too often.
-    fn ask_for_the_wave(&mut self, event: &Event) {
-        let Event::Blocked { reason: Reason::WaveNotOpen, .. } = event else { return };
-        let wait = WAVE_POLL_MS.min(millis(self.device.config.timing.poll));
-        let due = self.asked_server_ms.saturating_add(wait);
-        self.device.contact_due_ms = self.device.contact_due_ms.min(due);
-    }
-
-    /// A better offer, or the end of the present one.
-    fn changed(&mut self, goal: &Goal) -> Option<Event> {
-        if self.device.site.set().is_none() || self.device.family.set().is_none() {
-            return None;
-        }
-        let utc = self.device.judged().utc;
-        let Some(present) = self.device.offers.by(goal.approval.sha256) else {
-            return Some(Event::Withdrawn { reason: self.device.why_gone(goal) });
-        };
-        if let Some(reason) = over(&present.admitted, utc) {
-            return Some(Event::Withdrawn { reason });
-        }
-        self.offer(Some(goal))
-    }
-
-    fn offer(&mut self, present: Option<&Goal>) -> Option<Event> {
-        let utc = self.device.judged().utc;
-        let past = self.device.offers.past(utc);
-        self.device.refusals.extend(past);
-        let best = self.device.offers.best(utc)?;
-        let better = present.is_none_or(|goal| {
-            let rank = |seq, serial| (seq, serial);
-            rank(best.admitted.image.seq, best.admitted.serial) > rank(goal.image.seq, goal.serial)
-        });
-        if !better {
-            return None;
-        }
-        let goal = goal_of(best, self.core.journal().attempts_of(best.admitted.image.image_sha256));
-        if goal.attempts_before >= ATTEMPTS_MAX {
-            self.device.refusals.push(Refusal {
-                reason: Reason::AttemptsSpent,
-                document_sha256: Some(goal.approval.sha256),
-                detail: Reason::AttemptsSpent.en().to_owned(),
-            });
-            return None;
-        }
-        Some(Event::Offered { goal })
-    }
-
-    fn word(&mut self, answers: &[Says]) -> Option<Event> {
-        let word = self.device.local.word()?;
-        if let Err(error) = self.device.local.take_word() {
-            tracing::error!(%error, "a person's word could not be taken away");
-            return None;
-        }
-        let person = word.by;
-        answers.contains(&word.says).then_some(match word.says {
-            Says::Accept => Event::Accepted { person },
-            Says::Reject => Event::Rejected { person },
-            Says::Serviced => Event::Serviced { person },
-        })
-    }
-
     fn record_refusals(&mut self) {
+        self.device.refusals.extend(self.outbox.take_refusals());
         let refusals = std::mem::take(&mut self.device.refusals);
         if refusals.is_empty() || self.core.disk().ledger.room() == Room::Full {
             return;
@@ -458,9 +399,8 @@ impl Driver {
     }
 
     async fn show(&mut self) {
-        let receipted = self.outbox.receipted_seq();
         self.learn().await;
-        let status = Status::of(&mut self.device, &self.boot_id, receipted);
+        let status = Status::of(&mut self.device, &self.boot_id, &self.outbox);
         let now_ms = self.device.clock.boot_ms();
         let fresh = self.status.as_ref().is_some_and(|(shown, at_ms)| {
             shown.says_the_same(&status) && now_ms.saturating_sub(*at_ms) < STATUS_MS
@@ -478,21 +418,5 @@ impl Driver {
     #[must_use]
     pub const fn local(&self) -> &Local {
         &self.device.local
-    }
-}
-
-fn goal_of(offered: &Offered, attempts_before: u32) -> Goal {
-    let admitted = &offered.admitted;
-    Goal {
-        image: admitted.image.clone(),
-        path: offered.image.path.clone(),
-        approval: ApprovalRef {
-            sha256: admitted.approval_sha256,
-            id: admitted.approval_id.clone(),
-            weakest_method: admitted.weakest_method,
-        },
-        serial: admitted.serial,
-        attempts_before,
-        action: offered.approval.action,
     }
 }

@@ -7,9 +7,11 @@ use super::core::Core;
 use super::device::{Device, Known};
 use super::disk::FileDisk;
 use super::run::{Driver, Paths};
+use super::standing::Standing;
 use crate::clock::{MachineClock, MachineRng, Sources};
 use crate::config::Config;
 use crate::edge::Clock as _;
+use crate::holds::Holds;
 use crate::identity::{IdentityError, Keys, Membership};
 use crate::install::Configured;
 use crate::journal::{Journal, JournalError};
@@ -23,8 +25,10 @@ use crate::local::Local;
 use crate::outbox::Outbox;
 use crate::permit::Interlock;
 use crate::trust::offers::{ApprovalFiles, Offers};
+use crate::trust::proofs::ProofFiles;
 use crate::trust::repository::Repository;
 use crate::trust::store::{Store, StoreError};
+use crate::usage::Watch;
 use crate::witness::Places;
 use patchward_protocol::example_keys::is_example;
 use patchward_protocol::id::RepositoryId;
@@ -200,6 +204,13 @@ pub fn driver(
     );
     let approvals = ApprovalFiles::new(layout.approvals())
         .map_err(|source| StartError::Read { path: layout.approvals(), source })?;
+    let proofs = ProofFiles::new(layout.proofs())
+        .map_err(|source| StartError::Read { path: layout.proofs(), source })?;
+    let (holds, unreadable) = Holds::open(layout.holds());
+    refusals.extend(unreadable);
+    let contact_due_ms = clock.boot_ms().saturating_add(first_ms);
+    let mut standing = Standing::new(client.another());
+    standing.failed(contact_due_ms);
     let device = Device {
         interlock: Interlock::new(&config.clinical, config.timing.settle, clock),
         installer: Configured::new(&config, clock, &boot_id),
@@ -208,7 +219,7 @@ pub fn driver(
         deferred_until_boot_ms: 0,
         backoff: Backoff::new(config.timing.retry, config.timing.retry_max),
         spread_ms: between(0, millis(config.timing.spread), &mut rng),
-        contact_due_ms: clock.boot_ms().saturating_add(first_ms),
+        contact_due_ms,
         fetch_due_ms: 0,
         config,
         membership,
@@ -220,8 +231,15 @@ pub fn driver(
         family,
         approvals,
         offers: Offers::default(),
+        offers_to: None,
         sources: Sources::default(),
         word: None,
+        holds,
+        proofs,
+        standing,
+        unread: None,
+        asked_n: 0,
+        watch: Watch::default(),
         contact_failed: None,
         token: None,
         permit: None,

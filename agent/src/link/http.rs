@@ -144,6 +144,12 @@ impl Client {
         Ok(Self { config, tls, kept: None })
     }
 
+    /// A client of the same server with a connection of its own.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { config: self.config.clone(), tls: self.tls.clone(), kept: None }
+    }
+
     /// The server's address.
     #[must_use]
     pub const fn base(&self) -> &Url {

@@ -35,6 +35,9 @@ pub struct Goal {
     /// What the approval permits.
     #[serde(default = "install")]
     pub action: Action,
+    /// What the write of no return spends; none for the approval itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_key: Option<Sha256Digest>,
 }
 
 /// What every goal was before there were others.
@@ -43,6 +46,12 @@ const fn install() -> Action {
 }
 
 impl Goal {
+    /// What the write of no return spends (`protocol::decision::spent_key`).
+    #[must_use]
+    pub fn spends(&self) -> Sha256Digest {
+        self.spent_key.unwrap_or(self.approval.sha256)
+    }
+
     /// The action as the ledger says it: nothing for an installation by an approval of its own.
     #[must_use]
     pub const fn recorded_action(&self) -> Option<Action> {

@@ -71,6 +71,7 @@ async fn permit(
         signers: &samples::signers(),
         weakest_allowed: SigningMethod::Offline,
         image: &image,
+        installed: None,
     };
     Permit::issue(&proofs, &samples::moment(approval_sha256), &answer, clock.boot_ms())
 }

@@ -2,11 +2,12 @@
 //! again after every start.
 //!
 //! [`store`] keeps generations, [`repository`] refreshes one of them, [`offers`] reads approvals and
-//! the releases they name. Not here: verification itself (`protocol::tuf`) and whether a moment is
+//! the releases they name, [`proofs`] keeps what later waves and partners ask for. Not here: verification itself (`protocol::tuf`) and whether a moment is
 //! right (`protocol::decision`).
 //! Invariant: nothing leaves this module as trusted that was not verified in this run.
 
 pub mod offers;
+pub mod proofs;
 pub mod reason;
 pub mod repository;
 pub mod store;

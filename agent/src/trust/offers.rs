@@ -8,12 +8,14 @@
 use crate::journal::{sync_dir, write_durably};
 use crate::ledger::refusals::Refusal;
 use crate::link::http::Client;
+use crate::machine::state::Goal;
 use crate::permit::{NoPermit, Proofs};
 use hyper::header::{self, HeaderName};
 use patchward_protocol::approval::{Approval, ApprovalState};
 use patchward_protocol::decision::{Admitted, Own, SignedBy};
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::{ApprovalId, PersonId, RepositoryId};
+use patchward_protocol::directive::WaveOpen;
+use patchward_protocol::id::{ApprovalId, PersonId, RepositoryId, TargetPath};
 use patchward_protocol::ledger::SigningMethod;
 use patchward_protocol::limits::APPROVAL_BYTES_MAX;
 use patchward_protocol::reason::Reason;
@@ -38,6 +40,8 @@ pub struct Offered {
     pub approval_sha256: Sha256Digest,
     /// The image.
     pub image: Verified<ImageTarget>,
+    /// The image that runs, where the family's targets still list it.
+    pub installed: Option<Verified<ImageTarget>>,
     /// What of the approval concerns this device.
     pub admitted: Admitted,
 }
@@ -185,7 +189,15 @@ const fn method(method: Method) -> SigningMethod {
 /// Reads all approvals of the site against the family's releases.
 #[must_use]
 pub fn read(site: &TrustedSet, family: &TrustedSet, files: &ApprovalFiles, own: &Own) -> Offers {
-    let (mut offers, signing) = (Offers::default(), signing(site));
+    let images: Vec<_> = family.images().into_iter().filter_map(Result::ok).collect();
+    let running = own.installed.as_ref().map(|image| image.image_sha256);
+    let runs =
+        |image: &&Verified<ImageTarget>| running == Some(image.firmware.payload.image_sha256);
+    let installed = images.iter().find(runs).cloned();
+    let signing = signing(site);
+    let look =
+        Look { family, images: &images, installed: installed.as_ref(), signing: &signing, own };
+    let mut offers = Offers::default();
     for file in site.files(APPROVAL_DIR).iter().take(APPROVALS_MAX) {
         let Some(bytes) = files.read(file) else { continue };
         let sha256 = file.sha256;
@@ -197,53 +209,129 @@ pub fn read(site: &TrustedSet, family: &TrustedSet, files: &ApprovalFiles, own: 
                     offers.refused.push((id, refusal));
                 }
             }
-            Ok(approval) => one(&mut offers, family, &signing, own, approval, sha256),
+            Ok(approval) => look.one(&mut offers, &approval, sha256),
         }
     }
     offers
 }
 
-fn one(
-    offers: &mut Offers,
-    family: &TrustedSet,
-    signing: &Signing,
-    own: &Own,
-    approval: Verified<Approval>,
-    sha256: Sha256Digest,
-) {
-    if approval.state == ApprovalState::Withdrawn {
-        offers.withdrawn.push((approval.id.clone(), approval.valid_until));
-    }
-    if !approval.devices.iter().any(|device| device.id == own.device) {
-        return;
-    }
-    let mut refuse = |reason, detail: &str| {
-        offers.refused.push((approval.id.clone(), refusal(reason, sha256, detail)));
-    };
-    if !approval.families().contains(&&own.family) {
-        return refuse(Reason::OtherFamily, "");
-    }
-    let Some(release) = &approval.release else { return refuse(Reason::ActionUnknown, "") };
-    let image = match family.image(&release.path) {
-        Ok(Some(image)) => image,
-        Ok(None) => return refuse(Reason::ApprovalOtherImage, "no such release is signed"),
-        Err(error) => return refuse(Reason::ReleaseMalformed, &error.source.to_string()),
-    };
-    let proofs = Proofs {
-        own,
-        approval: &approval,
-        approval_sha256: sha256,
-        signers: &signing.signers,
-        weakest_allowed: signing.weakest_allowed,
-        image: &image,
-    };
-    match proofs.admit() {
-        Ok(admitted) => {
-            offers.admitted.push(Offered { approval, approval_sha256: sha256, image, admitted });
+/// What one approval is read against.
+struct Look<'a> {
+    family: &'a TrustedSet,
+    images: &'a [Verified<ImageTarget>],
+    installed: Option<&'a Verified<ImageTarget>>,
+    signing: &'a Signing,
+    own: &'a Own,
+}
+
+impl Look<'_> {
+    fn one(&self, offers: &mut Offers, approval: &Verified<Approval>, sha256: Sha256Digest) {
+        if approval.state == ApprovalState::Withdrawn {
+            offers.withdrawn.push((approval.id.clone(), approval.valid_until));
         }
-        Err(NoPermit::Installed | NoPermit::NotNow(_)) => {}
-        Err(NoPermit::Never(reason)) => refuse(reason, ""),
+        if !approval.devices.iter().any(|device| device.id == self.own.device) {
+            return;
+        }
+        let found = if approval.families().contains(&&self.own.family) {
+            match &approval.release {
+                Some(release) => self.named(approval, sha256, &release.path),
+                None => self.newest(approval, sha256),
+            }
+        } else {
+            Err(refusal(Reason::OtherFamily, sha256, ""))
+        };
+        match found {
+            Ok(offered) => offers.admitted.extend(offered),
+            Err(refusal) => offers.refused.push((approval.id.clone(), refusal)),
+        }
     }
+
+    /// The image that the approval names.
+    fn named(
+        &self,
+        approval: &Verified<Approval>,
+        sha256: Sha256Digest,
+        path: &TargetPath,
+    ) -> Result<Option<Offered>, Refusal> {
+        let image = match self.family.image(path) {
+            Ok(Some(image)) => image,
+            Ok(None) => {
+                let detail = "no such release is signed";
+                return Err(refusal(Reason::ApprovalOtherImage, sha256, detail));
+            }
+            Err(error) => {
+                let detail = error.source.to_string();
+                return Err(refusal(Reason::ReleaseMalformed, sha256, &detail));
+            }
+        };
+        match self.admit(approval, sha256, &image) {
+            Ok(offered) => Ok(Some(offered)),
+            Err(NoPermit::Installed | NoPermit::NotNow(_)) => Ok(None),
+            Err(NoPermit::Never(reason)) => Err(refusal(reason, sha256, "")),
+        }
+    }
+
+    /// The newest image that a standing approval permits. What it says of the others is no news,
+    /// unless something is wrong with the approval itself.
+    fn newest(
+        &self,
+        approval: &Verified<Approval>,
+        sha256: Sha256Digest,
+    ) -> Result<Option<Offered>, Refusal> {
+        let mut images: Vec<_> = self.images.iter().collect();
+        images.sort_unstable_by_key(|image| std::cmp::Reverse(image.firmware.seq));
+        let mut fault = None;
+        for image in images {
+            match self.admit(approval, sha256, image) {
+                Ok(offered) => return Ok(Some(offered)),
+                Err(NoPermit::Never(reason)) if !is_about_the_image(reason) => {
+                    fault = fault.or(Some(reason));
+                }
+                Err(NoPermit::Never(_) | NoPermit::Installed | NoPermit::NotNow(_)) => {}
+            }
+        }
+        fault.map_or(Ok(None), |reason| Err(refusal(reason, sha256, "")))
+    }
+
+    fn admit(
+        &self,
+        approval: &Verified<Approval>,
+        approval_sha256: Sha256Digest,
+        image: &Verified<ImageTarget>,
+    ) -> Result<Offered, NoPermit> {
+        let proofs = Proofs {
+            own: self.own,
+            approval,
+            approval_sha256,
+            signers: &self.signing.signers,
+            weakest_allowed: self.signing.weakest_allowed,
+            image,
+            installed: self.installed,
+        };
+        let admitted = proofs.admit()?;
+        Ok(Offered {
+            approval: approval.clone(),
+            approval_sha256,
+            image: image.clone(),
+            installed: self.installed.cloned(),
+            admitted,
+        })
+    }
+}
+
+/// Under a standing approval: says something of one image, and nothing of the approval.
+fn is_about_the_image(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::StandingNoMatch
+            | Reason::NotNewer
+            | Reason::BelowFloor
+            | Reason::MustPassThrough
+            | Reason::OtherHardware
+            | Reason::OtherInstaller
+            | Reason::ReleaseWithdrawn
+            | Reason::ApprovalReplayed
+    )
 }
 
 fn refusal(reason: Reason, sha256: Sha256Digest, detail: &str) -> Refusal {
@@ -252,12 +340,12 @@ fn refusal(reason: Reason, sha256: Sha256Digest, detail: &str) -> Refusal {
 }
 
 impl Offers {
-    /// The best of what may be acted on at `at`: the highest rank, then the newest approval; those
-    /// whose time is over do not count.
+    /// The best of what may be acted on at `at`: what the hospital decided last (the highest serial),
+    /// and under a standing approval the highest rank; those whose time is over do not count.
     #[must_use]
     pub fn best(&self, at: Option<Timestamp>) -> Option<&Offered> {
         let alive = self.admitted.iter().filter(|offered| over(&offered.admitted, at).is_none());
-        alive.max_by_key(|offered| (offered.admitted.image.seq, offered.admitted.serial))
+        alive.max_by_key(|offered| (offered.admitted.serial, offered.admitted.image.seq))
     }
 
     /// Refusals of what might have been acted on, had its time not passed by `at`.
@@ -270,10 +358,35 @@ impl Offers {
         past.collect()
     }
 
-    /// What may be acted on by this approval.
+    /// What may be acted on by this approval, for this very image.
     #[must_use]
-    pub fn by(&self, approval_sha256: Sha256Digest) -> Option<&Offered> {
-        self.admitted.iter().find(|offered| offered.approval_sha256 == approval_sha256)
+    pub fn of(&self, goal: &Goal) -> Option<&Offered> {
+        self.admitted.iter().find(|offered| {
+            offered.approval_sha256 == goal.approval.sha256 && offered.admitted.image == goal.image
+        })
+    }
+
+    /// What may be acted on in the wave that the server says is open.
+    #[must_use]
+    pub fn opened(&self, open: &WaveOpen) -> Option<&Offered> {
+        self.admitted.iter().find(|offered| {
+            offered.approval_sha256 == open.approval_sha256
+                && offered.admitted.wave == open.wave
+                && open
+                    .image_sha256
+                    .is_none_or(|image| image == offered.admitted.image.image_sha256)
+        })
+    }
+
+    /// Why what was wanted may not be acted on any more.
+    #[must_use]
+    pub fn why_gone(&self, goal: &Goal) -> Reason {
+        let same = |offered: &&Offered| offered.approval_sha256 == goal.approval.sha256;
+        if self.admitted.iter().any(|offered| same(&offered)) {
+            return Reason::Superseded;
+        }
+        let refused = self.refused.iter().find(|(id, _)| *id == goal.approval.id);
+        refused.map_or(Reason::NoApproval, |(_, refusal)| refusal.reason)
     }
 }
 

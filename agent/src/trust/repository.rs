@@ -231,7 +231,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Refreshes from the server. `offered` is a timestamp that came with a check-in. `at` is the
+    /// Refreshes from the server. `offered` is a timestamp that came with a check-in. `expiry` has the
     /// time as well as it is known; the floors know better when it is earlier.
     ///
     /// # Errors
@@ -240,17 +240,17 @@ impl Repository {
         &mut self,
         client: &mut Client,
         bearer: Option<&str>,
-        at: Timestamp,
+        expiry: Expiry,
         offered: Option<Vec<u8>>,
     ) -> Result<(), RefreshError> {
         let Generation { held, floors, .. } = self.generation.clone();
-        let begun = Refresh::begin(held, floors, self.profile(), Expiry::Enforce(at));
+        let begun = Refresh::begin(held, floors, self.profile(), expiry);
         let mut refresh = begun.map_err(|error| self.untrusted(error, None))?;
         if let Some(bytes) = offered {
             refresh.offer_timestamp(bytes);
         }
         let ended = self.follow(&mut refresh, client, bearer).await;
-        self.keep(&refresh, at)?;
+        self.keep(&refresh, expiry)?;
         ended?;
         let (set, ..) = refresh.finish().map_err(|error| self.untrusted(error, None))?;
         self.set = Some(set);
@@ -290,12 +290,12 @@ impl Repository {
         Ok(())
     }
 
-    fn keep(&mut self, refresh: &Refresh, at: Timestamp) -> Result<(), StoreError> {
+    fn keep(&mut self, refresh: &Refresh, expiry: Expiry) -> Result<(), StoreError> {
         let (held, floors) = (refresh.held().clone(), refresh.floors().clone());
         if held == self.generation.held && floors == self.generation.floors {
             return Ok(());
         }
-        let judged_at = Expiry::Enforce(at).judged_at(&floors);
+        let judged_at = expiry.judged_at(&floors);
         let next = Generation { n: self.generation.n + 1, held, floors, judged_at };
         self.store.write(&next)?;
         self.generation = next;

@@ -42,6 +42,7 @@ fn goal(version: &str, seq: u64) -> Goal {
         serial: 1,
         attempts_before: 0,
         action: Action::Install,
+        spent_key: None,
     }
 }
 

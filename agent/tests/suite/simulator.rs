@@ -341,6 +341,7 @@ fn offer(journal: &Journal) -> Option<Goal> {
         serial: u64::from(n) + 1,
         attempts_before: n,
         action: Action::Install,
+        spent_key: None,
     })
 }
 
