@@ -5,6 +5,7 @@
 use crate::approval::{Gates, Urgency};
 use crate::civil::{CivilDate, CivilTime, Weekday};
 use crate::id::{FamilyId, FreezeId, KindId, WardId, WindowId};
+use crate::limits::SLOT_RESERVE_S;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,8 @@ pub struct SiteRules {
     pub halt_permille: Vec<u32>,
     /// A device silent this long after activation counts as failed, in seconds.
     pub silent_after_s: u64,
+    /// What devices keep free at the end of a slot, as they are configured, in seconds.
+    pub reserve_s: u64,
 }
 
 impl Default for SiteRules {
@@ -60,6 +63,7 @@ impl Default for SiteRules {
             min_clinical_use_h: vec![0],
             halt_permille: vec![0, 0, 20],
             silent_after_s: 3600,
+            reserve_s: SLOT_RESERVE_S,
         }
     }
 }
