@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod html;
 pub mod kept;
 pub mod keys;
+pub mod releases;
 pub mod rollback;
 pub mod verify;
 pub mod words;

@@ -7,12 +7,13 @@
 
 use super::archive::File;
 use super::audit::{Audited, Finding, Spot};
+use super::releases::{FAMILIES, FamilyFile, Releases};
 use super::{csv, html};
 use crate::here::Language;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::{DeviceId, LedgerId, PersonId, SiteId};
+use patchward_protocol::id::{DeviceId, FamilyId, LedgerId, PersonId, SiteId};
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::record::checkpoint::verifier_key;
 use patchward_protocol::record::witness::Seen;
@@ -43,6 +44,8 @@ pub struct Contents {
     pub lines: Vec<Vec<u8>>,
     /// Approvals that entries name, by the digest of their bytes.
     pub approvals: BTreeMap<Sha256Digest, Vec<u8>>,
+    /// What manufacturers signed of the images that entries name.
+    pub families: BTreeMap<FamilyId, FamilyFile>,
 }
 
 /// `about.json`.
@@ -171,8 +174,10 @@ impl Contents {
             };
         }
         let record_key = keys.record_key;
+        let families = files.iter().filter(|(name, _)| name.starts_with(FAMILIES));
+        let families = families.map(FamilyFile::read).collect::<Result<_, Finding>>()?;
         let lines = lines(file(files, ENTRIES)?)?;
-        Ok(Self { about, record_key, roots, checkpoint, lines, approvals })
+        Ok(Self { about, record_key, roots, checkpoint, lines, approvals, families })
     }
 
     /// Every file, the given and the made ones.
@@ -193,13 +198,17 @@ impl Contents {
         files.extend(
             approvals.map(|(digest, bytes)| (format!("{APPROVALS}{digest}.json"), bytes.clone())),
         );
-        files.extend(self.pages(audited));
+        for family in self.families.values() {
+            files.push((family.name(), pretty(&family.name(), family)?));
+        }
+        files.extend(self.pages(audited, &Releases::of(self.families.values())?));
         Ok(files)
     }
 
     /// The pages for people: made by another version of the program they may look different.
-    pub fn pages(&self, audited: &Audited) -> [File; 3] {
-        let page = |language| html::page(self, audited, language).into_bytes();
+    #[must_use]
+    pub fn pages(&self, audited: &Audited, releases: &Releases) -> [File; 3] {
+        let page = |language| html::page(self, audited, releases, language).into_bytes();
         [
             ("record-ja.html".to_owned(), page(Language::Ja)),
             ("record-en.html".to_owned(), page(Language::En)),

@@ -9,7 +9,7 @@ use super::audit::{Audited, Checked, audit};
 use super::contents::{About, Contents};
 use super::fetch::Remote;
 use super::keys::People;
-use super::{archive, kept, rollback, verify};
+use super::{archive, kept, releases, rollback, verify};
 use crate::disk::{self, Place, Readers};
 use crate::error::{Code, Failure, Outcome};
 use crate::here::Here;
@@ -94,7 +94,8 @@ pub fn export(here: &Here, export: &Export) -> Outcome<Said> {
         seen_before: before.map(|kept| kept.seen),
     };
     let approvals = approvals(&server, site, &audited)?;
-    let contents = Contents { about, record_key, roots, checkpoint, lines, approvals };
+    let (families, remarks) = releases::fetch(here, &server, &audited)?;
+    let contents = Contents { about, record_key, roots, checkpoint, lines, approvals, families };
     let files = contents.files(&audited).map_err(|finding| bad(site, &finding))?;
     let bytes = archive::write(&files)
         .map_err(|error| Failure::because(Code::RecordTooLong, site, &error))?;
@@ -102,7 +103,7 @@ pub fn export(here: &Here, export: &Export) -> Outcome<Said> {
     verify::check(&bytes)?;
     disk::write(&export.out, &bytes, Readers::Owner, Place::New)?;
     kept::keep(here, site, record_key, shown, contents.checkpoint.clone())?;
-    Ok(said(here, export, &contents, &audited, &shown))
+    Ok(said(here, export, &contents, &audited, &shown).lines(remarks))
 }
 
 /// The failure for a record in which something is wrong.
@@ -202,7 +203,7 @@ fn said(
     let pick = |en, ja| here.language.pick(en, ja);
     let wrote = pick("wrote the record of", "監査記録を出力しました:");
     let acts = audited.entries.iter().filter(|entry| entry.is_act()).count();
-    let rollbacks = rollback::all(audited, &contents.approvals).len();
+    let rollbacks = rollback::all(audited).len();
     let value = json!({
         "site": export.site, "file": export.out, "size": shown.size, "root": shown.root,
         "acts": acts, "rollbacks": rollbacks, "devices": audited.devices.len(),

@@ -9,6 +9,7 @@ mod rollbacks;
 
 use super::audit::{Audited, Checked, Word};
 use super::contents::Contents;
+use super::releases::Releases;
 use super::words::{self, escape, zoned};
 use crate::here::Language;
 use patchward_protocol::act::{Act, CompensatingControl, Subject};
@@ -30,6 +31,7 @@ pub(super) struct Pen<'a> {
     pub(super) language: Language,
     pub(super) tz: &'a str,
     pub(super) audited: &'a Audited,
+    pub(super) releases: &'a Releases,
 }
 
 impl Pen<'_> {
@@ -88,13 +90,18 @@ impl Pen<'_> {
 
 /// The page.
 #[must_use]
-pub fn page(contents: &Contents, audited: &Audited, language: Language) -> String {
-    let pen = Pen { language, tz: &contents.about.tz, audited };
+pub fn page(
+    contents: &Contents,
+    audited: &Audited,
+    releases: &Releases,
+    language: Language,
+) -> String {
+    let pen = Pen { language, tz: &contents.about.tz, audited, releases };
     let title = format!("{} {}", pen.pick("Record of site", "監査記録"), contents.about.site);
     let mut body = format!("<h1>{}</h1>\n", escape(&title));
     body.push_str(&head(&pen, contents));
     body.push_str(&signatures(&pen));
-    body.push_str(&rollbacks::section(&pen, contents));
+    body.push_str(&rollbacks::section(&pen));
     body.push_str(&everything(&pen));
     let lang = language.pick("en", "ja");
     format!(

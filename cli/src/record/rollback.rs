@@ -7,14 +7,13 @@
 
 use super::audit::{Audited, Checked, Word};
 use patchward_protocol::act::{Meaning, Subject};
-use patchward_protocol::approval::{Action, Approval};
+use patchward_protocol::approval::Action;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::DeviceId;
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::{Entry, Fact, Kind};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::record::placement::{PLACED, Placement};
-use std::collections::BTreeMap;
 
 /// One rollback.
 #[derive(Debug)]
@@ -39,8 +38,6 @@ pub struct Rollback<'a> {
     pub authorised: Vec<&'a Checked>,
     /// The approval of the update that it reverses, and the hospital's acts on it.
     pub reverses: Option<(Sha256Digest, Vec<&'a Checked>)>,
-    /// The manufacturer's permission as the approval states it.
-    pub permitted: Option<String>,
 }
 
 /// What set a rollback off.
@@ -79,16 +76,13 @@ impl Trigger {
 
 /// Every rollback of a record, in order.
 #[must_use]
-pub fn all<'a>(
-    audited: &'a Audited,
-    approvals: &BTreeMap<Sha256Digest, Vec<u8>>,
-) -> Vec<Rollback<'a>> {
+pub fn all(audited: &Audited) -> Vec<Rollback<'_>> {
     let entries = &audited.entries;
     let ended = entries.iter().filter_map(|checked| {
         let entry = checked.ledger()?;
         ends(entries, checked, entry).then_some((checked, entry))
     });
-    ended.map(|(checked, entry)| one(entries, approvals, checked, entry)).collect()
+    ended.map(|(checked, entry)| one(entries, checked, entry)).collect()
 }
 
 /// Where a device stood before an entry.
@@ -151,12 +145,7 @@ fn ends(entries: &[Checked], checked: &Checked, entry: &Entry) -> bool {
     }
 }
 
-fn one<'a>(
-    entries: &'a [Checked],
-    approvals: &BTreeMap<Sha256Digest, Vec<u8>>,
-    ended: &'a Checked,
-    entry: &'a Entry,
-) -> Rollback<'a> {
+fn one<'a>(entries: &'a [Checked], ended: &'a Checked, entry: &'a Entry) -> Rollback<'a> {
     let ordered = entry.fact.action == Some(Action::Rollback);
     let fact: &Fact = &entry.fact;
     // By itself a device returns to what ran before; by order it installs what the order names.
@@ -171,11 +160,6 @@ fn one<'a>(
     } else {
         fact.approval.as_ref().map(|approval| approval.sha256)
     };
-    let permitted = ordering.and_then(|digest| approvals.get(&digest));
-    let permitted = permitted.and_then(|bytes| Approval::read(bytes).ok()).and_then(|approval| {
-        let release = approval.release.as_ref()?;
-        Some(format!("{} {} (seq {})", release.family, release.version, release.seq))
-    });
     Rollback {
         ended,
         entry,
@@ -187,7 +171,6 @@ fn one<'a>(
         tested: earlier(entries, ended, entry, &[Kind::Trial, Kind::RollingBack]),
         authorised: ordering.map(|digest| acts_on(entries, ended.n, digest)).unwrap_or_default(),
         reverses: reversed.map(|digest| (digest, acts_on(entries, ended.n, digest))),
-        permitted,
     }
 }
 

@@ -56,7 +56,7 @@ pub fn verify(here: &Here, verify: &Verify) -> Outcome<Said> {
         audited.entries.iter().filter(|entry| which(entry)).count()
     };
     let (acts, ledger) = (count(&|entry| entry.is_act()), count(&|entry| entry.ledger().is_some()));
-    let rollbacks = rollback::all(&audited, &contents.approvals).len();
+    let rollbacks = rollback::all(&audited).len();
     let (size, root) = (audited.tree.size(), audited.tree.root());
     let value = json!({
         "site": contents.about.site, "size": size, "root": root, "acts": acts, "ledger": ledger,

@@ -279,7 +279,7 @@ fn about(kind: Kind, version: &str, seq: u64, from: Option<(&str, u64)>, approva
 }
 
 /// Days after the record begins, which is yesterday.
-fn at(days: i64) -> Timestamp {
+pub(crate) fn at(days: i64) -> Timestamp {
     static FIRST: OnceLock<Timestamp> = OnceLock::new();
     let first = FIRST.get_or_init(|| crate::place::yesterday().whole_second());
     first.plus_seconds(days * 24 * 3600)

@@ -18,6 +18,7 @@ mod double_consent;
 mod example;
 mod hold;
 mod inventory;
+mod family;
 mod key;
 mod log;
 mod place;

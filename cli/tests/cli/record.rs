@@ -358,6 +358,41 @@ fn the_pages_show_signatures_and_rollbacks_and_run_nothing() {
 }
 
 #[test]
+fn what_the_manufacturer_signed_of_a_way_back_is_in_the_export_and_checked_with_it() {
+    let (place, server) = shown(&Log::year());
+    let told = place.good(&format!("{EXPORT} without.zip"));
+    assert!(told.out.contains("is left out"), "{}", told.out);
+    let maker = crate::family::serve(&server);
+    place.write("maker.json", &maker);
+    let digits = Sha256Digest::of(&maker).fingerprint().replace(' ', "");
+    let family = crate::family::FAMILY;
+    place.good(&format!("repo trust family:{family} --root maker.json --fingerprint {digits}"));
+    let told = place.good(&format!("{EXPORT} r.zip"));
+    assert!(!told.out.contains("is left out"), "{}", told.out);
+    let stranger = place.with_config("elsewhere");
+    stranger.good("record verify r.zip");
+    let files = archive::read(&stranger.read("r.zip")).unwrap();
+    let text = |name: &str| {
+        let (_, bytes) = files.iter().find(|(known, _)| known == name).unwrap();
+        String::from_utf8(bytes.clone()).unwrap()
+    };
+    let page = text("record-en.html");
+    for word in [crate::family::CVE, "rollback_ok: seq 1, seq 2"] {
+        assert!(page.contains(word), "{word}");
+    }
+    let name = format!("families/{family}.json");
+    let other = text(&name).replace("\"at\": \"2", "\"at\": \"3");
+    let said = refusal(&with(&files, &name, other.into_bytes()), &name);
+    assert!(said.starts_with(&name), "{said}");
+    // What the manufacturer did not sign does not count, whoever packed it.
+    let mut value: serde_json::Value = serde_json::from_str(&text(&name)).unwrap();
+    value["targets"] = value["root"].clone();
+    let mut bytes = serde_json::to_vec_pretty(&value).unwrap();
+    bytes.push(b'\n');
+    assert!(refusal(&with(&files, &name, bytes), &name).starts_with(&name));
+}
+
+#[test]
 fn an_implementation_written_from_the_standards_alone_agrees() {
     let python = std::env::var("PATCHWARD_PYTHON").expect(
         "PATCHWARD_PYTHON names no Python with `cryptography`: run `cargo xtask test`, \

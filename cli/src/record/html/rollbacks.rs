@@ -5,15 +5,15 @@
 
 use super::Pen;
 use crate::record::audit::Checked;
-use crate::record::contents::Contents;
+use crate::record::releases::Permission;
 use crate::record::rollback::{self, Rollback};
 use crate::record::words::{self, escape, zoned};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::{Fact, Kind};
 
-pub(super) fn section(pen: &Pen<'_>, contents: &Contents) -> String {
-    let all = rollback::all(pen.audited, &contents.approvals);
+pub(super) fn section(pen: &Pen<'_>) -> String {
+    let all = rollback::all(pen.audited);
     let title = pen.pick("Rollbacks", "ロールバック");
     if all.is_empty() {
         return format!("<h2>{title}</h2>\n<p>{}</p>\n", pen.pick("None.", "なし"));
@@ -72,27 +72,12 @@ fn course(pen: &Pen<'_>, rollback: &Rollback<'_>) -> Vec<Row> {
         format!(" — {} ({})", pen.pick(reason.en(), reason.ja()), reason.code())
     });
     let outcome = words::kind(fact.kind, pen.language);
-    let permitted = match (&rollback.permitted, rollback.to) {
-        (Some(release), Some(to)) => format!(
-            "{} {}; {} {}",
-            pen.pick("the approval names", "承認の対象:"),
-            escape(release),
-            pen.pick("the device checked rollback_ok for seq", "機器がrollback_okを確認した連番:"),
-            to.seq
-        ),
-        _ => pen
-            .pick(
-                "not needed: the image that ran before, kept for this",
-                "不要(直前の版として保持されていたもの)",
-            )
-            .to_owned(),
-    };
     vec![
         ("Outcome", "結果", outcome.to_owned()),
         ("From", "変更前の版", image(rollback.from)),
         ("To", "変更後の版", image(rollback.to)),
         ("Trigger", "契機", format!("{}{reason}", pen.pick(en, ja))),
-        ("Manufacturer's permission", "製造販売業者の許可", permitted),
+        ("Manufacturer's permission", "製造販売業者の許可", permitted(pen, rollback)),
         ("Started", "開始", time(pen, rollback.started)),
         ("Finished", "終了", time(pen, Some(rollback.ended))),
     ]
@@ -196,18 +181,61 @@ fn settings(pen: &Pen<'_>, fact: &Fact) -> String {
     format!("{} / {}{same}", text(fact.settings_before), text(fact.settings_after))
 }
 
-fn controls(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
-    let stated = rollback.authorised.iter().filter_map(|checked| checked.act());
-    let stated: Vec<_> =
-        stated.filter_map(|act| act.compensating.as_ref()).map(|c| pen.control(c)).collect();
-    if stated.is_empty() {
-        let none = pen.pick(
-            "none stated in a signed act: see the release's dossier for the CVEs of the image that was left",
-            "署名記録に記載なし(元の版のリリース説明書を参照)",
-        );
-        return none.to_owned();
+/// What the manufacturer signed of this way back.
+fn permitted(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
+    let (Some(from), Some(to)) = (rollback.from, rollback.to) else {
+        return pen.pick("not in the record", "記録なし").to_owned();
+    };
+    let (to_seq, from_seq) = (to.seq, from.seq);
+    match pen.releases.permission(from, to) {
+        Permission::Listed => format!(
+            "{} (rollback_ok: seq {to_seq}, seq {from_seq})",
+            pen.pick("signed: the image that was left names this one", "署名あり(元の版が許可)")
+        ),
+        Permission::NotListed if rollback.authorised.is_empty() => pen
+            .pick(
+                "not asked for: the device kept the image that ran before, for this",
+                "不要(直前の版として保持されていたもの)",
+            )
+            .to_owned(),
+        Permission::NotListed => format!(
+            "{} (seq {to_seq}, seq {from_seq})",
+            pen.pick(
+                "NOT in rollback_ok of the image that was left",
+                "元の版のrollback_okに記載なし"
+            )
+        ),
+        Permission::NotKnown => format!(
+            "{} (seq {to_seq}, seq {from_seq})",
+            pen.pick(
+                "checked by the device; the manufacturer's metadata is not in this file",
+                "機器が確認(製造販売業者のメタデータは本ファイルに含まれない)"
+            )
+        ),
     }
-    stated.join("<br>")
+}
+
+fn controls(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
+    let open = rollback.from.zip(rollback.to).map(|(from, to)| pen.releases.open_again(from, to));
+    let open: Vec<String> = open.into_iter().flatten().map(escape).collect();
+    let stated = rollback.authorised.iter().filter_map(|checked| checked.act());
+    let stated = stated.filter_map(|act| act.compensating.as_ref()).map(|c| pen.control(c));
+    let none = pen.pick(
+        "NO compensating control in a signed act: name one with owner and due date",
+        "署名記録に補完的対策の記載なし(責任者と期限を定めてください)",
+    );
+    let mut lines = Vec::new();
+    if !open.is_empty() {
+        let say = pen
+            .pick("closed by what was left behind, as signed", "元の版で対処済みだったCVE(署名)");
+        lines.push(format!("{say}: {}", open.join(", ")));
+    }
+    let before = lines.len();
+    lines.extend(stated);
+    if lines.len() == before {
+        lines.push(none.to_owned());
+    }
+    lines.join("<br>")
 }
 
 fn receipt(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
