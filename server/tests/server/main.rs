@@ -9,11 +9,15 @@
     reason = "a test stops at the first surprise, in its helpers too"
 )]
 
+mod decisions;
 mod files;
+mod hospital;
 mod http;
 mod owner;
 mod place;
 mod process;
 mod publishing;
+mod rollouts;
+mod standing;
 mod record;
 mod storage;

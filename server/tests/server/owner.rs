@@ -125,6 +125,11 @@ impl Owner {
         staged.to_bytes()
     }
 
+    /// Digest of what is signed of the targets.
+    pub(crate) fn staged_sha256(&self) -> Sha256Digest {
+        self.targets.staged(Role::Targets).unwrap().message_sha256()
+    }
+
     pub(crate) async fn publish(
         &self,
         app: &Arc<App>,

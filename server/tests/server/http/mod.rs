@@ -2,7 +2,7 @@
 
 mod bodies;
 mod callers;
-mod device;
+pub(crate) mod device;
 mod engines;
 mod enrolment;
 mod house;
