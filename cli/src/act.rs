@@ -10,12 +10,14 @@ use crate::here::Here;
 use crate::key::OpenKey;
 use crate::limits::KEY_FILE_BYTES_MAX;
 use crate::login;
+use crate::record::kept;
 use crate::said::Said;
-use crate::server::{Reach, Server};
+use crate::server::{Reach, Server, is_absent};
 use patchward_protocol::act::{Act, CompensatingControl, Meaning, Subject};
 use patchward_protocol::api::consent::{ActFiled, FileAct};
 use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::id::SiteId;
+use patchward_protocol::record::witness::Seen;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -98,11 +100,19 @@ impl Words {
     }
 }
 
-/// Seals an act with an open key.
+/// Seals an act with an open key. It names the end of the site's record: as the server shows it now,
+/// when it continues what this machine has seen; else as this machine last saw it.
 ///
 /// # Errors
-/// [`Code::ValueBad`] when it is too long.
-pub fn seal(here: &Here, key: &OpenKey, words: &Given, statement: Statement) -> Outcome<Envelope> {
+/// [`Code::ValueBad`] when it is too long; [`Code::RecordUntrusted`], [`Code::RecordRewritten`].
+pub fn seal(
+    here: &Here,
+    key: &OpenKey,
+    words: &Given,
+    server: Option<&Server>,
+    statement: Statement,
+) -> Outcome<Envelope> {
+    let seen = seen(here, server, &statement.site)?;
     let act = Act {
         v: 1,
         site: statement.site,
@@ -115,11 +125,23 @@ pub fn seal(here: &Here, key: &OpenKey, words: &Given, statement: Statement) -> 
         at: here.at,
         tz: statement.tz,
         compensating: statement.compensating,
-        log_size: None,
-        log_root: None,
+        log_size: seen.as_ref().map(|seen| seen.size),
+        log_root: seen.as_ref().map(|seen| seen.root),
     };
     Envelope::seal(PayloadType::Act, &act, &key.secret)
         .map_err(|error| Failure::because(Code::ValueBad, "the act", &error))
+}
+
+/// The end of the site's record, for the act; nothing when nobody here has seen one.
+fn seen(here: &Here, server: Option<&Server>, site: &SiteId) -> Outcome<Option<Seen>> {
+    let before = kept::last(here, site)?.map(|kept| kept.seen);
+    let Some(server) = server else { return Ok(before) };
+    match kept::look(here, server, site) {
+        Ok(seen) => Ok(Some(seen)),
+        // A rewritten record is for people to look at; a server that shows none has none yet.
+        Err(failure) if failure.code == Code::NotLoggedIn || is_absent(&failure) => Ok(before),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Writes an act to its file.

@@ -8,15 +8,17 @@ use crate::error::{Code, Failure, Outcome};
 use crate::here::Language;
 use jiff::tz::TimeZone;
 use patchward_protocol::approval::{
-    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, Need, NeededTime, Urgency,
+    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, KnownExploited, Need,
+    NeededTime, StandingPolicy, Urgency, Wave,
 };
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::TargetPath;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
+use patchward_protocol::tuf::custom::{Class, Firmware, ReleaseState};
 use patchward_protocol::tuf::trusted_set::TrustedSet;
+use serde_json::json;
 
 /// Reads an approval from its file.
 ///
@@ -45,12 +47,14 @@ pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> V
     if let Some(release) = &approval.release {
         lines.extend(named_release(language, release));
     }
+    lines.extend(approval.standing.iter().flat_map(|policy| standing(language, policy)));
     lines.push(format!(
         "  {} {}",
         word("valid until", "有効期限"),
         both(approval, approval.valid_until)
     ));
     lines.extend(conditions(language, approval));
+    lines.extend(waves(language, approval));
     let count = approval.devices.len();
     lines.push(match language {
         Language::En => format!("  {count} devices:"),
@@ -65,6 +69,58 @@ pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> V
         sha256.fingerprint()
     ));
     lines
+}
+
+/// What a policy permits.
+fn standing(language: Language, policy: &StandingPolicy) -> [String; 3] {
+    let word = |en, ja| language.pick(en, ja);
+    let families: Vec<_> = policy.families.iter().map(ToString::to_string).collect();
+    let class = |class: &Class| json!(class).as_str().unwrap_or_default().to_owned();
+    let classes: Vec<_> = policy.classes.iter().map(class).collect();
+    let severity = json!(policy.severity_min).as_str().unwrap_or_default().to_owned();
+    let exploited = match policy.known_exploited {
+        KnownExploited::Always => word(
+            "; exploited holes whatever their severity",
+            "、悪用が確認された脆弱性は深刻度によらず対象",
+        ),
+        KnownExploited::BySeverity => "",
+    };
+    [
+        format!(
+            "  {} {}",
+            word("EVERY RELEASE of", "対象機種のすべてのリリース:"),
+            families.join(", ")
+        ),
+        format!("  {} {}", word("of the kinds", "変更の種類:"), classes.join(", ")),
+        format!("  {} {severity}{exploited}", word("severity at least", "深刻度の下限:")),
+    ]
+}
+
+/// How the devices follow each other, where there is more than one wave.
+fn waves(language: Language, approval: &Approval) -> Vec<String> {
+    let devices = |n| approval.devices.iter().filter(|device| device.wave == n).count();
+    let one = |wave: &Wave| match language {
+        Language::En => format!(
+            "  wave {}: {} devices, watched for {} h; opens after {} updated, {} h of clinical use",
+            wave.n,
+            devices(wave.n),
+            wave.soak_s / 3600,
+            wave.min_updated,
+            wave.min_clinical_use_h
+        ),
+        Language::Ja => format!(
+            "  第{}段階: {} 台、経過観察 {} 時間。前段階の {} 台の適用と臨床使用 {} 時間の後に開始",
+            wave.n,
+            devices(wave.n),
+            wave.soak_s / 3600,
+            wave.min_updated,
+            wave.min_clinical_use_h
+        ),
+    };
+    match approval.waves.len() {
+        0 | 1 => Vec::new(),
+        _ => approval.waves.iter().map(one).collect(),
+    }
 }
 
 fn named_release(language: Language, release: &ApprovedRelease) -> [String; 3] {

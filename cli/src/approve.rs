@@ -1,41 +1,90 @@
-//! `approve` and `withdraw`: a hospital's plan for named devices and hours, drafted to be signed.
+//! `approve` and `withdraw`: a hospital's plan, drafted to be signed.
 //!
-//! The release comes from the verified family repository, the keys of devices from the inventory.
-//! An approval becomes a target of the next version of the site's targets. Not here: signing, and
-//! rules of wards (explicit devices and slots only).
+//! Without `--device` the planner chooses slots from the inventory; with it, devices and hours are
+//! those that are given. Either way the result is judged by a second function. The release comes from
+//! the verified family repository, keys from the server's list. Not here: signing, policies
+//! ([`crate::standing`]).
 //! Invariant: what is drafted passes the same check that the device makes.
 
-use crate::approval_text;
+use crate::approvals::{self, Drafted};
 use crate::base::{Against, Base};
 use crate::devices::{self, NamedDevice, SlotWord};
 use crate::error::{Code, Failure, Outcome};
-use crate::folder::Folder;
 use crate::here::{Here, Language};
+use crate::plan::{self, Aim, Direction, Known, need_s};
 use crate::release::{Life, next};
 use crate::said::Said;
 use crate::server::Server;
-use crate::{login, repository};
+use crate::standing::Standing;
+use crate::ward_rules::{self, Needs};
+use crate::{approval_text, login, plan_text, repository, rollback};
+use clap::Subcommand as _;
 use patchward_protocol::approval::{
     Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
     Conditions, Gates, Need, NeededTime, RollbackTerms, SnapshotRef, Urgency, Wave,
 };
+use patchward_protocol::check::{Violation, WaveOrder};
 use patchward_protocol::dossier::Dossier;
-use patchward_protocol::id::{
-    ApprovalId, FamilyId, RepositoryId, Seq, SiteId, TargetPath, Version,
-};
+use patchward_protocol::id::{ApprovalId, FamilyId, RepositoryId, SiteId, Version};
+use patchward_protocol::inventory::{Attendance, SiteRules};
 use patchward_protocol::limits::SLOT_RESERVE_S;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
-use patchward_protocol::tuf::lookup::{APPROVAL_DIR, ImageTarget};
-use patchward_protocol::tuf::role::Role;
+use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::tuf::trusted_set::TrustedSet;
 use patchward_protocol::verified::Verified;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Seconds of an hour.
-const HOUR_S: i64 = 3600;
+const HOUR_S: u64 = 3600;
+
+/// `approve`, or `approve standing`.
+#[derive(Debug)]
+pub enum ApproveArgs {
+    /// One release.
+    One(Box<Approve>),
+    /// A policy.
+    Standing(Box<Standing>),
+}
+
+/// Kinds of approval with a verb of their own.
+#[derive(Debug, clap::Subcommand)]
+enum Kind {
+    /// Sign once what may come: a policy for at most 90 days
+    Standing(Box<Standing>),
+}
+
+// By hand, because clap's derive cannot say "these arguments, or a verb".
+impl clap::Args for ApproveArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = Kind::augment_subcommands(Approve::augment_args(command));
+        command
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for ApproveArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand_name() {
+            Some(_) => Kind::from_arg_matches(matches).map(|Kind::Standing(it)| Self::Standing(it)),
+            None => Approve::from_arg_matches(matches).map(|it| Self::One(Box::new(it))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
 
 /// Arguments of `approve`.
 #[derive(Debug, clap::Args)]
@@ -49,22 +98,25 @@ pub struct Approve {
     /// The version of the release
     #[arg(long, value_name = "VERSION")]
     pub release: Version,
-    /// A device, or DEVICE=START/END[,START/END] with slots of its own (repeat)
-    #[arg(long, value_name = "DEVICE", required = true)]
+    /// A device, or DEVICE=START/END[,START/END] with slots of its own (repeat; default: planned)
+    #[arg(long, value_name = "DEVICE")]
     pub device: Vec<NamedDevice>,
     /// Slot START/END in UTC for devices without their own (repeat for alternatives)
-    #[arg(long, value_name = "START/END")]
+    #[arg(long, value_name = "START/END", requires = "device")]
     pub slot: Vec<SlotWord>,
-    /// Inventory that `devices --json` wrote (default: asked of the server)
-    #[arg(long, value_name = "FILE")]
-    pub devices_file: Option<PathBuf>,
-    /// Zone in which people read the hours
-    #[arg(long, value_name = "ZONE", default_value = "Asia/Tokyo")]
-    pub tz: String,
+    /// Draft it although it breaks this rule of the inventory (with --device; repeat)
+    #[arg(long, value_name = "CODE", requires = "device")]
+    pub accept_violation: Vec<String>,
+    /// What to plan, without --device
+    #[command(flatten)]
+    pub words: plan::PlanWords,
+    /// Zone in which people read the hours (default: of the inventory, else Asia/Tokyo)
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
     /// The approval's id (default: from family, seq and version of the targets)
     #[arg(long)]
     pub id: Option<ApprovalId>,
-    /// Last instant of validity (default: the end of the last slot)
+    /// Last instant of validity, with --device (default: the end of the last slot)
     #[arg(long, value_name = "UTC")]
     pub valid_until: Option<Timestamp>,
     /// The approval that this one replaces
@@ -85,7 +137,7 @@ pub struct Approve {
 }
 
 /// What an approval permits and what must hold on the device.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Terms {
     /// Lives at most 24 hours, signed by two persons
     #[arg(long)]
@@ -144,48 +196,287 @@ pub struct Withdraw {
     pub against: Against,
 }
 
-/// `approve`.
+/// `approve …`.
 ///
 /// # Errors
-/// [`Code::ReleaseUnknown`], [`Code::DeviceUnknown`], [`Code::ApprovalRefused`], and failures of the
-/// base, the server and writing.
-pub fn approve(here: &Here, approve: &Approve) -> Outcome<Said> {
-    approval_text::zone(&approve.tz)?;
+/// As [`one`] and [`crate::standing::standing`].
+pub fn approve(here: &Here, args: &ApproveArgs) -> Outcome<Said> {
+    match args {
+        ApproveArgs::One(approve) => one(here, approve),
+        ApproveArgs::Standing(standing) => crate::standing::standing(here, standing),
+    }
+}
+
+/// What an approval of one release is made of.
+struct Draft<'a> {
+    approve: &'a Approve,
+    image: &'a ImageTarget,
+    set: &'a TrustedSet,
+    spec: &'a TargetsSpec,
+    tz: String,
+}
+
+/// The devices of one approval, and how they go.
+struct Who {
+    devices: Vec<ApprovedDevice>,
+    waves: Vec<Wave>,
+    gates: Gates,
+    /// 0, or which further part of a large site.
+    part: usize,
+}
+
+/// `approve`: one release.
+///
+/// # Errors
+/// [`Code::ReleaseUnknown`], [`Code::DeviceUnknown`], [`Code::PlanRefused`], [`Code::PlanViolates`],
+/// [`Code::RollbackNotPermitted`], [`Code::ApprovalRefused`], and failures of the base, the server
+/// and writing.
+pub fn one(here: &Here, approve: &Approve) -> Outcome<Said> {
+    if let Some(tz) = &approve.tz {
+        approval_text::zone(tz)?;
+    }
     let server = login::connect(here, &approve.against.reach)?;
     let family = RepositoryId::Family(approve.family.clone());
-    let family_set = repository::refresh(here, &server, &family)?;
-    let image = release(&family_set, &approve.release)?;
-    let inventory = match &approve.devices_file {
-        Some(path) => devices::from_file(path)?,
-        None => devices::from_server(&server, &approve.site)?,
-    };
-    let picked = devices::pick(&inventory, &approve.device, &image.firmware)?;
+    let set = repository::refresh(here, &server, &family)?;
+    let image = release_of(&set, &approve.release, offered)?;
     let id = RepositoryId::Site(approve.site.clone());
     let base = Base::current(here, &id, &approve.against)?;
     let mut spec = next(here, &id, &base, &approve.life)?;
-    let mut given: Vec<_> = approve.slot.iter().map(|slot| slot.0).collect();
-    given.sort_unstable_by_key(|slot| slot.start());
-    let mut approved = Vec::new();
-    for (device, key) in picked {
-        let mut slots: Vec<_> = device.slots.iter().map(|slot| slot.0).collect();
-        slots.sort_unstable_by_key(|slot| slot.start());
-        let slots = if slots.is_empty() { given.clone() } else { slots };
-        let (attended, wave) = (approve.terms.attended, 0);
-        approved.push(ApprovedDevice { id: device.id, key, wave, slots, attended, pair: None });
-    }
-    let snapshot = approve.terms.for_bundle.then(|| snapshot_of(&family_set)).flatten();
-    let approval = draw_up(approve, &image, &spec, approved, snapshot)?;
-    drop_past(here, &server, &id, &mut spec)?;
-    let dossier = dossier(&server, &family, &family_set, &image)?;
-    let summary = |language| {
-        let mut lines = approval_text::dossier_lines(language, &dossier);
-        if let Some(release) = &approval.release {
-            lines.extend(approval_text::release_lines(language, release, Some(&family_set)));
+    let known = Known::of(here, &server, &approve.site, &approve.words)?;
+    let zone = known.inventory.as_ref().map(|inventory| inventory.tz.clone());
+    let tz = approve.tz.clone().or(zone).unwrap_or_else(|| "Asia/Tokyo".to_owned());
+    let draft = Draft { approve, image: &image, set: &set, spec: &spec, tz };
+    let (approvals, notes) = if approve.device.is_empty() {
+        draft.planned(here, &known)?
+    } else {
+        draft.explicit(here, &known)?
+    };
+    let dossier = dossier(&server, &family, &set, &image)?;
+    let first = approvals.first().map(|approval| approval.id.clone());
+    let more = |language: Language, approval: &Approval| {
+        let mut lines = Vec::new();
+        if Some(&approval.id) == first.as_ref() {
+            lines.extend(approval_text::dossier_lines(language, &dossier));
+            if let Some(release) = &approval.release {
+                lines.extend(approval_text::release_lines(language, release, Some(&set)));
+            }
+            lines.extend(notes.lines(language));
         }
-        lines.extend(short_slots(language, &approval, &image.firmware));
+        lines.extend(short_slots(language, approval, &image.firmware));
         lines
     };
-    put(here, &id, spec, &approval, &approve.out, &summary)
+    let drafted: Vec<_> =
+        approvals.into_iter().map(|approval| Drafted { approval, more: &more }).collect();
+    approvals::drop_past(&approvals::listed(here, &server, &id)?, &mut spec);
+    approvals::put(here, &id, spec, &drafted, known.grounds(), &approve.out)
+}
+
+/// What stands in a summary beside the approval itself.
+struct Notes {
+    en: Vec<String>,
+    ja: Vec<String>,
+}
+
+impl Notes {
+    fn of(lines: impl Fn(Language) -> Vec<String>) -> Self {
+        Self { en: lines(Language::En), ja: lines(Language::Ja) }
+    }
+
+    fn lines(&self, language: Language) -> Vec<String> {
+        match language {
+            Language::En => self.en.clone(),
+            Language::Ja => self.ja.clone(),
+        }
+    }
+}
+
+impl Draft<'_> {
+    /// Slots from the planner.
+    fn planned(&self, here: &Here, known: &Known) -> Outcome<(Vec<Approval>, Notes)> {
+        let (approve, firmware) = (self.approve, &self.image.firmware);
+        let aim = Aim {
+            firmware,
+            set: self.set,
+            urgency: urgency(&approve.terms),
+            direction: direction(&approve.terms),
+            attended: plan::attended(firmware, approve.terms.attended),
+            supersedes: approve.supersedes.as_ref(),
+            issued: self.spec.issued,
+        };
+        let mut planned = known.plan(&approve.site, &approve.words, &aim)?;
+        ward_rules::must_hold(here.language, &planned, WaveOrder::InTime)?;
+        if planned.parts.iter().all(|part| part.devices.is_empty()) {
+            let lines = plan_text::not_planned(here.language, &planned);
+            let what = format!("{}: no device got a slot", approve.site);
+            return Err(Failure::with_problems(Code::PlanRefused, what, lines));
+        }
+        let notes = Notes::of(|language| {
+            let mut lines = plan_text::not_planned(language, &planned);
+            for part in &planned.parts {
+                lines.extend(plan_text::detection(language, &part.waves, &part.devices));
+            }
+            lines.extend(self.rollback_lines(language, known));
+            lines
+        });
+        let parts = std::mem::take(&mut planned.parts).into_iter();
+        let filled = parts.filter(|part| !part.devices.is_empty()).enumerate();
+        let approvals = filled.map(|(n, plan)| {
+            let (devices, waves, gates) = (plan.devices, plan.waves, plan.gates);
+            self.draw_up(Who { devices, waves, gates, part: n })
+        });
+        Ok((approvals.collect::<Outcome<_>>()?, notes))
+    }
+
+    /// Devices and slots as they were given; judged by the rules where there is an inventory.
+    fn explicit(&self, here: &Here, known: &Known) -> Outcome<(Vec<Approval>, Notes)> {
+        let (approve, firmware) = (self.approve, &self.image.firmware);
+        let accepted = ward_rules::named(&approve.accept_violation)?;
+        let picked = devices::pick(&known.views, &approve.device, firmware)?;
+        if approve.terms.rollback {
+            let named = known
+                .views
+                .iter()
+                .filter(|view| picked.iter().any(|(device, _)| device.id == view.device));
+            rollback::must_be_permitted(self.set, firmware, named)?;
+        }
+        let sorted = |slots: &[SlotWord]| {
+            let mut slots: Vec<_> = slots.iter().map(|slot| slot.0).collect();
+            slots.sort_unstable_by_key(|slot| slot.start());
+            slots
+        };
+        let given = sorted(&approve.slot);
+        let devices = picked.into_iter().map(|(device, key)| {
+            let own = sorted(&device.slots);
+            let inventory = known.inventory.as_ref();
+            let held = inventory.and_then(|inventory| inventory.device(&device.id)).cloned();
+            ApprovedDevice {
+                key,
+                wave: 0,
+                slots: if own.is_empty() { given.clone() } else { own },
+                attended: approve.terms.attended
+                    || held.as_ref().is_some_and(|held| held.attended == Attendance::Attended),
+                pair: held.and_then(|held| held.pair.clone()),
+                id: device.id,
+            }
+        });
+        let rules = known.inventory.as_ref().map(|inventory| inventory.rules.clone());
+        let approval =
+            self.draw_up(one_wave(devices.collect(), approve, rules.as_ref(), self.spec))?;
+        let needs = Needs {
+            need_s: need_s(firmware, known.inventory.as_ref()),
+            attended: plan::attended(firmware, approve.terms.attended),
+        };
+        let found: Vec<Violation> = match &known.inventory {
+            Some(inventory) => ward_rules::violations(known, inventory, &approval, needs, &[])?,
+            None => Vec::new(),
+        };
+        ward_rules::refuse(here.language, approval.id.as_str(), &found, &accepted)?;
+        let notes = Notes::of(|language| {
+            let mut lines = ward_rules::accepted_lines(language, &found);
+            lines.extend(self.rollback_lines(language, known));
+            lines
+        });
+        Ok((vec![approval], notes))
+    }
+
+    fn rollback_lines(&self, language: Language, known: &Known) -> Vec<String> {
+        match self.approve.terms.rollback {
+            true => rollback::lines(language, self.set, &self.image.firmware, &known.views),
+            false => Vec::new(),
+        }
+    }
+
+    fn draw_up(&self, who: Who) -> Outcome<Approval> {
+        let (approve, spec, firmware) = (self.approve, self.spec, &self.image.firmware);
+        let last = who.devices.iter().flat_map(|device| &device.slots).map(|slot| slot.end()).max();
+        let snapshot = approve.terms.for_bundle.then(|| snapshot_of(self.set)).flatten();
+        let name = approve.family.as_str().split_once('.').map_or("", |(_, name)| name);
+        let id = approve.id.as_ref().map_or_else(
+            || format!("{name}-{}-v{}", firmware.seq, spec.version),
+            ToString::to_string,
+        );
+        let id = if who.part == 0 { id } else { format!("{id}-part{}", who.part + 1) };
+        let approval = Approval {
+            v: 1,
+            id: ApprovalId::new(&id).map_err(|error| Failure::new(Code::NameBad, error))?,
+            site: approve.site.clone(),
+            // Versions of the targets rise with every approval, so serials do, whatever is dropped.
+            serial: spec.version,
+            issued: spec.issued,
+            valid_until: approve.valid_until.or(last).unwrap_or(spec.issued),
+            action: if approve.terms.rollback { Action::Rollback } else { Action::Install },
+            urgency: urgency(&approve.terms),
+            state: ApprovalState::Active,
+            release: Some(approved_release(self.image)),
+            standing: None,
+            devices: who.devices,
+            conditions: conditions(&approve.terms),
+            waves: who.waves,
+            gates: who.gates,
+            rollback: RollbackTerms {
+                automatic: !approve.terms.no_automatic_rollback,
+                to: firmware.rollback_ok.clone(),
+            },
+            tz: self.tz.clone(),
+            supersedes: approve.supersedes.clone(),
+            snapshot,
+        };
+        approval.check().map_err(|error| approvals::refused(&approval, &error))?;
+        Ok(approval)
+    }
+}
+
+/// All devices in one wave, watched as the rules of the site say.
+fn one_wave(
+    devices: Vec<ApprovedDevice>,
+    approve: &Approve,
+    rules: Option<&SiteRules>,
+    spec: &TargetsSpec,
+) -> Who {
+    let soak_s = rules.map_or(24 * HOUR_S, |rules| rules.soak_s_of(0, urgency(&approve.terms)));
+    let silent_after_s = approve.terms.silent_after_s;
+    let gates = Gates { halt_permille: vec![0], silent_after_s };
+    let wave =
+        Wave { n: 0, not_before: spec.issued, soak_s, min_updated: 0, min_clinical_use_h: 0 };
+    Who { devices, waves: vec![wave], gates, part: 0 }
+}
+
+const fn urgency(terms: &Terms) -> Urgency {
+    if terms.emergency { Urgency::Emergency } else { Urgency::Routine }
+}
+
+const fn direction(terms: &Terms) -> Direction {
+    if terms.rollback { Direction::Back } else { Direction::Forward }
+}
+
+/// What must hold on the device.
+#[must_use]
+pub const fn conditions(terms: &Terms) -> Conditions {
+    const fn need(required: bool) -> Need {
+        if required { Need::Required } else { Need::Advisory }
+    }
+    Conditions {
+        clinical_state: ClinicalCondition::Idle,
+        settle_s: terms.settle_s,
+        mains: need(terms.mains),
+        battery_min: terms.battery_min,
+        acceptance: need(terms.acceptance),
+        time: if terms.time_plausible { NeededTime::Plausible } else { NeededTime::Attested },
+        offline_ok: terms.offline_ok,
+    }
+}
+
+fn approved_release(image: &ImageTarget) -> ApprovedRelease {
+    let firmware = &image.firmware;
+    ApprovedRelease {
+        family: firmware.family.clone(),
+        version: firmware.version.clone(),
+        seq: firmware.seq,
+        image_sha256: firmware.payload.image_sha256,
+        path: image.path.clone(),
+        image_length: firmware.payload.image_length,
+        dossier_sha256: firmware.docs.dossier.sha256,
+    }
 }
 
 /// The dossier that the release lists, verified: what a person reads before approving.
@@ -214,7 +505,7 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
     let id = RepositoryId::Site(withdraw.site.clone());
     let base = Base::current(here, &id, &withdraw.against)?;
     let spec = next(here, &id, &base, &withdraw.life)?;
-    let listed = listed(here, &server, &id)?;
+    let listed = approvals::listed(here, &server, &id)?;
     let found = listed.iter().find(|(_, approval)| approval.id == withdraw.id);
     let Some((_, approval)) = found else {
         let names = listed.iter().map(|(_, approval)| approval.id.to_string()).collect();
@@ -226,23 +517,29 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
         return Err(Failure::new(Code::ApprovalUnknown, what));
     }
     let approval = Approval { state: ApprovalState::Withdrawn, ..approval.clone() };
-    put(here, &id, spec, &approval, &withdraw.out, &|_| Vec::new())
+    let drafted = [Drafted { approval, more: &|_, _| Vec::new() }];
+    approvals::put(here, &id, spec, &drafted, None, &withdraw.out)
 }
 
-/// The offered release of this version.
-fn release(set: &TrustedSet, version: &Version) -> Outcome<Verified<ImageTarget>> {
-    named(set, version, |state| state == ReleaseState::Released)
+/// A release that the manufacturer still offers.
+#[must_use]
+pub fn offered(state: ReleaseState) -> bool {
+    state == ReleaseState::Released
 }
 
-/// The release of this version, offered or taken back.
+/// A release of this version, offered or taken back.
 ///
 /// # Errors
 /// [`Code::ReleaseUnknown`] with every release that there is.
 pub fn any_release(set: &TrustedSet, version: &Version) -> Outcome<Verified<ImageTarget>> {
-    named(set, version, |_| true)
+    release_of(set, version, |_| true)
 }
 
-fn named(
+/// A release of this version in a wanted state.
+///
+/// # Errors
+/// [`Code::ReleaseUnknown`] with every release that there is.
+pub fn release_of(
     set: &TrustedSet,
     version: &Version,
     wanted: impl Fn(ReleaseState) -> bool,
@@ -264,145 +561,6 @@ fn named(
 fn snapshot_of(set: &TrustedSet) -> Option<SnapshotRef> {
     let snapshot = set.snapshot()?;
     Some(SnapshotRef { version: snapshot.signed.version.get(), sha256: snapshot.sha256() })
-}
-
-fn draw_up(
-    approve: &Approve,
-    image: &ImageTarget,
-    spec: &TargetsSpec,
-    devices: Vec<ApprovedDevice>,
-    snapshot: Option<SnapshotRef>,
-) -> Outcome<Approval> {
-    let (firmware, terms) = (&image.firmware, &approve.terms);
-    let last = devices.iter().flat_map(|device| &device.slots).map(|slot| slot.end()).max();
-    let valid_until = approve.valid_until.or(last).unwrap_or(spec.issued);
-    let need = |required| if required { Need::Required } else { Need::Advisory };
-    let name = approve.family.as_str().split_once('.').map_or("", |(_, name)| name);
-    let id = match &approve.id {
-        Some(id) => id.clone(),
-        None => ApprovalId::new(&format!("{name}-{}-v{}", firmware.seq, spec.version))
-            .map_err(|error| Failure::new(Code::NameBad, error))?,
-    };
-    let approval = Approval {
-        v: 1,
-        id,
-        site: approve.site.clone(),
-        // Versions of the targets rise with every approval, so serials do, whatever is dropped.
-        serial: spec.version,
-        issued: spec.issued,
-        valid_until,
-        action: if terms.rollback { Action::Rollback } else { Action::Install },
-        urgency: if terms.emergency { Urgency::Emergency } else { Urgency::Routine },
-        state: ApprovalState::Active,
-        release: Some(ApprovedRelease {
-            family: firmware.family.clone(),
-            version: firmware.version.clone(),
-            seq: firmware.seq,
-            image_sha256: firmware.payload.image_sha256,
-            path: image.path.clone(),
-            image_length: firmware.payload.image_length,
-            dossier_sha256: firmware.docs.dossier.sha256,
-        }),
-        standing: None,
-        devices,
-        conditions: Conditions {
-            clinical_state: ClinicalCondition::Idle,
-            settle_s: terms.settle_s,
-            mains: need(terms.mains),
-            battery_min: terms.battery_min,
-            acceptance: need(terms.acceptance),
-            time: if terms.time_plausible { NeededTime::Plausible } else { NeededTime::Attested },
-            offline_ok: terms.offline_ok,
-        },
-        waves: vec![Wave {
-            n: 0,
-            not_before: spec.issued,
-            soak_s: u64::try_from(24 * HOUR_S).unwrap_or(0),
-            min_updated: 0,
-            min_clinical_use_h: 0,
-        }],
-        gates: Gates { halt_permille: vec![0], silent_after_s: terms.silent_after_s },
-        rollback: rollback_terms(terms, firmware),
-        tz: approve.tz.clone(),
-        supersedes: approve.supersedes.clone(),
-        snapshot,
-    };
-    approval
-        .check()
-        .map_err(|error| Failure::because(Code::ApprovalRefused, approval.id.as_str(), &error))?;
-    Ok(approval)
-}
-
-fn rollback_terms(terms: &Terms, firmware: &Firmware) -> RollbackTerms {
-    let to: Vec<Seq> = firmware.rollback_ok.clone();
-    RollbackTerms { automatic: !terms.no_automatic_rollback, to }
-}
-
-/// The verified approvals that the site lists.
-fn listed(here: &Here, server: &Server, id: &RepositoryId) -> Outcome<Vec<(TargetPath, Approval)>> {
-    let set = repository::refresh(here, server, id)?;
-    let files = set.files(APPROVAL_DIR);
-    let read = |file: &Verified<patchward_protocol::tuf::lookup::TargetFile>| {
-        let bytes = repository::fetch(server, id, &set, file)?;
-        Ok((file.path.clone(), approval_text::read(&file.path, &bytes)?))
-    };
-    files.iter().map(read).collect()
-}
-
-/// Approvals whose `valid_until` has passed permit nothing and need not be listed any more.
-fn drop_past(
-    here: &Here,
-    server: &Server,
-    id: &RepositoryId,
-    spec: &mut TargetsSpec,
-) -> Outcome<()> {
-    for (path, approval) in listed(here, server, id)? {
-        if approval.valid_until < spec.issued {
-            spec.targets.remove(&path);
-        }
-    }
-    Ok(())
-}
-
-fn put(
-    here: &Here,
-    id: &RepositoryId,
-    mut spec: TargetsSpec,
-    approval: &Approval,
-    out: &Path,
-    more: &dyn Fn(Language) -> Vec<String>,
-) -> Outcome<Said> {
-    let path = TargetPath::new(&format!("{APPROVAL_DIR}/{}.json", approval.id))
-        .map_err(|error| Failure::new(Code::NameBad, error))?;
-    if approval.state == ApprovalState::Active && spec.targets.contains_key(&path) {
-        let what = format!("{} is taken; choose another --id", approval.id);
-        return Err(Failure::new(Code::ApprovalRefused, what));
-    }
-    let bytes = approval
-        .write()
-        .map_err(|error| Failure::because(Code::ApprovalRefused, approval.id.as_str(), &error))?;
-    let folder = Folder::begin(out)?;
-    let target = folder.add(&path, &bytes)?;
-    let sha256 = target.sha256;
-    spec.targets.insert(path, target);
-    let staged = spec.staged(Role::Targets);
-    let staged = staged.map_err(|error| Failure::because(Code::StageRules, id, &error))?;
-    let text = |language| {
-        let mut lines = approval_text::lines(language, approval, sha256);
-        lines.extend(more(language));
-        lines
-    };
-    for (name, language) in [("summary-en.txt", Language::En), ("summary-ja.txt", Language::Ja)] {
-        folder.note(name, &text(language))?;
-    }
-    let file = folder.finish(&staged)?;
-    let word = here.language.pick("to be signed:", "署名待ち:");
-    Ok(Said::new(json!({
-        "approval": approval.id, "sha256": sha256, "fingerprint": sha256.fingerprint(),
-        "version": spec.version, "staged": file, "signed_sha256": staged.message_sha256(),
-    }))
-    .lines(text(here.language))
-    .line(format!("{word} {}", file.display())))
 }
 
 /// A slot that is too short for the signed worst case would only ever be waited out.

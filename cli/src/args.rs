@@ -9,7 +9,7 @@ use crate::inventory::{self, edit};
 use crate::said::Said;
 use crate::server::Reach;
 use crate::{
-    act, approve, campaign, devices, hold, key, login, pack, record, release, repo, rollout,
+    act, approve, campaign, devices, hold, key, login, pack, plan, record, release, repo, rollout,
     rotate, sign, stage, why,
 };
 use clap::{Parser, Subcommand};
@@ -83,7 +83,9 @@ pub enum Verb {
     #[command(subcommand)]
     Release(ReleaseVerb),
     /// Approve a release for named devices and hours
-    Approve(Box<approve::Approve>),
+    Approve(approve::ApproveArgs),
+    /// Who may be updated when, and who may not and why; writes nothing
+    Plan(Box<plan::PlanArgs>),
     /// Take an approval back
     Withdraw(approve::Withdraw),
     /// Enrolment packs of a site
@@ -411,6 +413,7 @@ pub fn run(here: &Here, args: Args) -> Outcome<Said> {
         Verb::Release(ReleaseVerb::Prepare(prepare)) => release::prepare(here, &prepare),
         Verb::Release(ReleaseVerb::Withdraw(withdraw)) => release::withdraw(here, &withdraw),
         Verb::Approve(approve) => approve::approve(here, &approve),
+        Verb::Plan(args) => plan::plan(here, &args),
         Verb::Withdraw(withdraw) => approve::withdraw(here, &withdraw),
         Verb::Site(SiteVerb::Pack(pack)) => pack::make(here, &pack),
         Verb::Devices { site, reach } => devices::list(here, &reach, &site),
@@ -511,5 +514,16 @@ fn run_key(here: &Here, verb: &KeyVerb) -> Outcome<Said> {
             key::import(here, from, from_passphrase_file.as_deref(), owner)
         }
         KeyVerb::Show { key } => key::show(here, key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_of_all_verbs_fit_together() {
+        Args::command().debug_assert();
     }
 }

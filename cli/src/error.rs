@@ -229,6 +229,24 @@ codes! {
     CalendarBad, "calendar_bad", 3,
         "Correct the calendar where it is named, or export it with IANA time zones. Nothing was imported.",
         "示された箇所を修正するか、IANAタイムゾーンで書き出し直してください。何も取り込んでいません。";
+    PlanRefused, "plan_refused", 6,
+        "Nothing can be planned as asked; the message says why for each device. Nothing was written.",
+        "この条件では計画できません。機器ごとの理由を確認してください。何も書き込んでいません。";
+    PlanViolates, "plan_violates", 6,
+        "It breaks rules of the wards, which are named. Change it; or accept each by its name with --accept-violation CODE (the name goes into summary and record).",
+        "示された病棟の規則に反しています。内容を変更するか、--accept-violation CODE で規則名を指定して承知してください(要約と監査記録に残ります)。";
+    RollbackNotPermitted, "rollback_not_permitted", 6,
+        "The manufacturer does not permit this way back for the devices that are named. Ask the manufacturer, or choose another release.",
+        "示された機器について、製造販売業者はこのロールバックを許可していません。製造販売業者に確認するか、別の版を選んでください。";
+    ControlMissing, "control_missing", 6,
+        "Going back opens the holes that are named. Say what stands in meanwhile: --control TEXT --owner NAME --due DATE",
+        "ロールバックにより示された脆弱性が再び生じます。--control 対策 --owner 担当者 --due 期限 で補完的対策を指定してください。";
+    InventoryUnseen, "inventory_unseen", 6,
+        "This key has signed by this site's ward rules before, and this machine sees none now. Log in, give --inventory and --devices-file, or bring the whole folder of the draft.",
+        "この鍵は以前、病棟の規則を確認して署名しましたが、今回は台帳を確認できません。ログインするか、--inventory と --devices-file を指定するか、下書きのフォルダー全体を持参してください。";
+    NotAbandoned, "not_abandoned", 6,
+        "--abandoned names the version whose earlier draft was given up: exactly the version of this draft, and it was signed here with other content.",
+        "--abandoned には、取りやめた下書きの版番号(この下書きと同じ版で、この鍵が別の内容に署名済みのもの)を指定してください。";
     RecordFile, "record_file", 3,
         "This is no file of `patchward record export`, or it was packed again. Get the file as it was exported.",
         "patchward record export のファイルではないか、再圧縮されています。出力されたままのファイルを入手してください。";

@@ -105,6 +105,16 @@ impl Folder {
         disk::write(&self.part.join(name), text.as_bytes(), Readers::Everybody, Place::New)
     }
 
+    /// Adds a value beside the staged file; it is no target, and whoever uses it checks it.
+    ///
+    /// # Errors
+    /// Failures of writing.
+    pub fn beside(&self, name: &str, value: &serde_json::Value) -> Outcome<()> {
+        let bytes = serde_json::to_vec(value);
+        let bytes = bytes.map_err(|error| Failure::new(Code::WriteFailed, error))?;
+        disk::write(&self.part.join(name), &bytes, Readers::Everybody, Place::New)
+    }
+
     /// Adds the staged file, checks it as a signer would, and lets the folder appear.
     ///
     /// # Errors

@@ -220,7 +220,7 @@ pub fn lift(here: &Here, lift: &Lift) -> Outcome<Said> {
         tz: lift.with.tz.clone(),
         compensating: None,
     };
-    let sealed = act::seal(here, &key, &words, statement)?;
+    let sealed = act::seal(here, &key, &words, Some(&server), statement)?;
     let filed = act::file_one(&server, &lift.site, &sealed).map_err(known)?;
     Ok(Said::new(json!({"hold": lift.id, "record_index": filed.record_index})).line(format!(
         "{} {} — {}",

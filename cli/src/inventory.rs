@@ -8,6 +8,7 @@
 pub mod csv;
 pub mod difference;
 pub mod edit;
+pub mod seen;
 pub mod table;
 pub mod text;
 

@@ -52,6 +52,32 @@ impl Memory {
         Ok(Self { path, file })
     }
 
+    /// Gives up the draft that this key signed as `version` before, so that another of the same
+    /// version can be signed; kept with the next [`Memory::remember`].
+    ///
+    /// # Errors
+    /// [`Code::NotAbandoned`] when it is not the version of this draft, or was not signed here last,
+    /// or this draft is that very one.
+    pub fn abandon(&mut self, draft: &Draft, version: u64) -> Outcome<()> {
+        let held = self.file.signed.entry(slot(draft)).or_default();
+        let refused = |why: &str| {
+            let shown = draft.staged.version();
+            let what =
+                format!("{}: --abandoned {version}, the draft is {shown}: {why}", draft.repository);
+            Failure::new(Code::NotAbandoned, what)
+        };
+        if version != draft.staged.version() {
+            return Err(refused("another version"));
+        }
+        let given_up = held.abandoning(version).ok_or_else(|| refused("not signed here"))?;
+        let again = given_up.check(&draft.staged, 0, None).err();
+        if matches!(again, Some(MemoryRefusal::GivenUp { .. })) {
+            return Err(refused("this very draft is what was signed"));
+        }
+        *held = given_up;
+        Ok(())
+    }
+
     /// Whether this key may sign the draft, and what to say first.
     ///
     /// # Errors
@@ -61,7 +87,9 @@ impl Memory {
         let memory = self.file.signed.get(&slot(draft)).unwrap_or(&none);
         memory.check(&draft.staged, base, draft.targets()).map_err(|refusal| {
             let code = match refusal {
-                MemoryRefusal::OtherContent { .. } => Code::SignerSawOther,
+                MemoryRefusal::OtherContent { .. } | MemoryRefusal::GivenUp { .. } => {
+                    Code::SignerSawOther
+                }
                 MemoryRefusal::Older { .. } | MemoryRefusal::StaleBase { .. } => {
                     Code::SignerSawNewer
                 }

@@ -131,7 +131,7 @@ pub fn resume(here: &Here, resume: &Resume) -> Outcome<Said> {
         tz: resume.with.tz.clone(),
         compensating: None,
     };
-    let sealed = act::seal(here, &key, &words, statement)?;
+    let sealed = act::seal(here, &key, &words, Some(&server), statement)?;
     let filed = act::file_one(&server, &resume.site, &sealed)?;
     let line = match here.language {
         Language::En => format!(

@@ -7,12 +7,15 @@
 
 use crate::act::{self, Given, Statement, Words};
 use crate::base::{Against, Base};
+use crate::day::Day;
 use crate::draft::{Draft, hash_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::{Here, Language};
+use crate::inventory::seen;
 use crate::key::{self, OpenKey};
 use crate::memory::Memory;
 use crate::said::Said;
+use crate::second_look::{self, Look};
 use crate::{rules, show};
 use patchward_protocol::act::{CompensatingControl, Meaning, Subject};
 use patchward_protocol::approval::{Action, Approval, ApprovalState, Urgency};
@@ -20,6 +23,7 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::tuf::memory::Remarks;
 use patchward_protocol::tuf::stage::StageError;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Arguments of `stage sign`.
@@ -39,6 +43,9 @@ pub struct Sign {
     /// Accept entries that were removed or withdrawn once and come back
     #[arg(long)]
     pub accept_readded: bool,
+    /// Give up the draft that this key signed as this version before: it must never be published
+    #[arg(long, value_name = "N")]
+    pub abandoned: Option<u64>,
     /// Folder with the listed files (default: `targets` beside the staged file)
     #[arg(long, value_name = "FOLDER")]
     pub files: Option<PathBuf>,
@@ -48,9 +55,29 @@ pub struct Sign {
     /// What the signature means (default: approved, withdrawn, … as the approval says)
     #[arg(long, value_enum)]
     pub meaning: Option<MeaningWord>,
+    /// By which ward rules it is judged
+    #[command(flatten)]
+    pub look: second_look::JudgedBy,
+    /// What stands in for the patch when a rollback opens holes again
+    #[command(flatten)]
+    pub control: Control,
     /// What is published
     #[command(flatten)]
     pub against: Against,
+}
+
+/// What stands in for a patch that is taken away.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Control {
+    /// What is done instead, e.g. isolation from the network (rollbacks)
+    #[arg(long, value_name = "TEXT")]
+    pub control: Option<String>,
+    /// Who sees to it (rollbacks)
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// Until when (rollbacks)
+    #[arg(long, value_name = "DATE|UTC")]
+    pub due: Option<Day>,
 }
 
 /// Meanings of a signature on the command line.
@@ -96,14 +123,20 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
         true => None,
         false => Some(sign.words.given("an approval")?),
     };
-    let acts = acts_to_come(sign, &approvals)?;
-    let memory = Memory::beside(&sign.key)?;
+    let look = second_look::look(here, &sign.look, &sign.key, &draft, &sign.against, &approvals)?;
+    let acts = acts_to_come(here, sign, &approvals, &look)?;
     let published = base.version(&draft);
+    let mut memory = Memory::beside(&sign.key)?;
+    if let Some(version) = sign.abandoned {
+        memory.abandon(&draft, version)?;
+    }
     let remarks = memory.check(&draft, published)?;
     readded(sign, &remarks)?;
     let mut text = show::lines(here, &draft, &base);
     text.extend(show::approvals(here, &draft, &base, &folder)?);
     text.push(hashed_words(here.language, hashed));
+    text.extend(look.lines.iter().cloned());
+    text.extend(sign.abandoned.map(|version| given_up_words(here.language, version)));
     text.extend(show::what_is_signed(here.language, &draft));
     text.iter().for_each(|line| here.tell(line));
     confirm(here, sign, &draft)?;
@@ -111,7 +144,10 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     let asked = base.asked(&draft)?;
     draft.staged.sign(&key.secret, &asked).map_err(|error| not_signed(&key, &error))?;
     memory.remember(&draft, published)?;
-    let acts = write_acts(here, &draft, &key, words.as_ref(), acts)?;
+    if let Some(inventory) = &look.inventory {
+        seen::remember(&sign.key, inventory)?;
+    }
+    let acts = write_acts(here, &draft, &key, words.as_ref(), &look, acts)?;
     draft.save()?;
     let statuses = draft.staged.status(&asked).map_err(|error| {
         Failure::new(Code::StageUnreadable, format!("{}: {}", sign.file.display(), chain(&error)))
@@ -176,14 +212,64 @@ struct ActToCome {
     compensating: Option<CompensatingControl>,
 }
 
-fn acts_to_come(sign: &Sign, approvals: &[(Approval, Sha256Digest)]) -> Outcome<Vec<ActToCome>> {
-    let act = |(approval, sha256): &(Approval, Sha256Digest)| ActToCome {
-        approval: approval.clone(),
-        sha256: *sha256,
-        meaning: sign.meaning.map_or_else(|| meaning_of(approval), Into::into),
-        compensating: None,
+fn acts_to_come(
+    here: &Here,
+    sign: &Sign,
+    approvals: &[(Approval, Sha256Digest)],
+    look: &Look,
+) -> Outcome<Vec<ActToCome>> {
+    let act = |(approval, sha256): &(Approval, Sha256Digest)| {
+        let cves = look.cves.get(&approval.id);
+        Ok(ActToCome {
+            approval: approval.clone(),
+            sha256: *sha256,
+            meaning: sign.meaning.map_or_else(|| meaning_of(approval), Into::into),
+            compensating: cves.map_or(Ok(None), |cves| compensating(here, sign, approval, cves))?,
+        })
     };
-    Ok(approvals.iter().map(act).collect())
+    approvals.iter().map(act).collect()
+}
+
+/// What stands in for the patch; asked for where holes open again.
+fn compensating(
+    here: &Here,
+    sign: &Sign,
+    approval: &Approval,
+    cves: &BTreeSet<String>,
+) -> Outcome<Option<CompensatingControl>> {
+    let (control, owner, due) = (&sign.control.control, &sign.control.owner, sign.control.due);
+    let (Some(control), Some(owner), Some(due)) = (control, owner, due) else {
+        if cves.is_empty() {
+            return Ok(None);
+        }
+        let what = format!("{}: --control, --owner and --due", approval.id);
+        let list = cves.iter().cloned().collect();
+        return Err(Failure::with_problems(Code::ControlMissing, what, list));
+    };
+    let due = due.end(&approval.tz)?;
+    if due <= here.at || control.trim().is_empty() || owner.trim().is_empty() {
+        let what = format!("{}: a control, an owner and a day to come", approval.id);
+        return Err(Failure::new(Code::ControlMissing, what));
+    }
+    Ok(Some(CompensatingControl {
+        cves: cves.iter().cloned().collect(),
+        control: control.trim().to_owned(),
+        owner: owner.trim().to_owned(),
+        due,
+    }))
+}
+
+fn given_up_words(language: Language, version: u64) -> String {
+    match language {
+        Language::En => format!(
+            "! THE DRAFT OF VERSION {version} THAT THIS KEY SIGNED BEFORE IS GIVEN UP. Its signatures must never be used: \
+             destroy every copy, and see to it that every other signer gives it up too."
+        ),
+        Language::Ja => format!(
+            "! この鍵が以前署名した版 {version} の下書きを取りやめます。その署名は決して使用しないでください。\
+             すべての写しを破棄し、他の署名者にも同じ操作を依頼してください。"
+        ),
+    }
 }
 
 const fn meaning_of(approval: &Approval) -> Meaning {
@@ -203,11 +289,17 @@ fn write_acts(
     draft: &Draft,
     key: &OpenKey,
     words: Option<&Given>,
+    look: &Look,
     acts: Vec<ActToCome>,
 ) -> Outcome<Vec<PathBuf>> {
     let folder = act::folder_beside(&draft.path);
     let mut written = Vec::new();
     let Some(words) = words else { return Ok(written) };
+    let mut words = words.clone();
+    if !look.accepted.is_empty() {
+        let codes: Vec<_> = look.accepted.iter().copied().collect();
+        words.reason = format!("{} [accepted: {}]", words.reason, codes.join(", "));
+    }
     for to_come in acts {
         let version = draft.staged.version();
         let name = format!("{}.v{version}.{}.act.json", to_come.approval.id, key.public.person);
@@ -224,7 +316,7 @@ fn write_acts(
             compensating: to_come.compensating,
         };
         let path = folder.join(name);
-        act::write(&path, &act::seal(here, key, words, statement)?)?;
+        act::write(&path, &act::seal(here, key, &words, look.server.as_ref(), statement)?)?;
         written.push(path);
     }
     Ok(written)

@@ -9,16 +9,17 @@ use crate::draft::{Content, Draft, file_in, hash_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::Here;
 use crate::memory::Memory;
+use crate::persons::{self, Need};
 use crate::repository;
 use crate::said::Said;
 use crate::server::Server;
-use crate::{act, login, rules, show};
+use crate::{act, approvals, login, rules, show};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::act::{Act, Subject};
 use patchward_protocol::api::repository::{Publish, PublishRequest};
 use patchward_protocol::id::RepositoryId;
-use patchward_protocol::tuf::schema::Root;
+use patchward_protocol::tuf::schema::{Method, Root};
 use patchward_protocol::tuf::stage::{StageError, Status};
 use patchward_protocol::tuf::trusted_set::TrustedSet;
 use serde_json::json;
@@ -73,12 +74,32 @@ pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
     let draft = Draft::read(file)?;
     let base = Base::of(here, &draft, against)?;
     let statuses = statuses(&draft, &base)?;
+    let needs = needs(&draft, &base, &statuses, &draft.files_beside())?;
+    let complete = statuses.iter().all(Status::is_met) && needs.iter().all(Need::is_met);
     Ok(Said::new(json!({
-        "version": draft.staged.version(), "complete": statuses.iter().all(Status::is_met),
+        "version": draft.staged.version(), "complete": complete,
         "status": show::status_value(&statuses),
+        "approvals": needs.iter().map(Need::value).collect::<Vec<_>>(),
     }))
     .lines(show::what_is_signed(here.language, &draft))
-    .lines(show::status(here.language, &statuses)))
+    .lines(show::status(here.language, &statuses))
+    .lines(needs.iter().map(|need| need.line(here.language))))
+}
+
+/// What the new approvals of a draft need of persons and methods, as far as their files are at hand.
+fn needs(draft: &Draft, base: &Base, statuses: &[Status], folder: &Path) -> Outcome<Vec<Need>> {
+    let approvals = match show::new_approvals(draft, base, folder) {
+        Ok(approvals) => approvals,
+        Err(failure) if failure.code == Code::FileMissing => return Ok(Vec::new()),
+        Err(failure) => return Err(failure),
+    };
+    let beside = draft.path.parent().unwrap_or_else(|| Path::new("."));
+    let policy = approvals::carried(beside)?.map(|(inventory, _)| inventory.policy);
+    let weakest = base.root_spec().and_then(|root| root.weakest).unwrap_or(Method::Offline);
+    let signers = statuses.first().map(|status| &status.signers);
+    let approvals = approvals.iter().map(|(approval, _)| approval);
+    let needs = signers.map(|signers| persons::needs(approvals, policy.as_ref(), signers, weakest));
+    Ok(needs.unwrap_or_default())
 }
 
 /// `stage merge`: takes the valid signatures of other copies into the first file.
@@ -138,7 +159,7 @@ pub fn publish(
         if let (Content::Targets(_), Some(root)) = (&draft.content, &new_root) {
             base.root = Some(root.clone());
         }
-        complete(here, draft, &base)?;
+        complete(here, draft, &base, folder)?;
         rules::check_publishable(here, draft, &base, new_root.as_ref())?;
     }
     let mut uploaded = 0;
@@ -245,13 +266,16 @@ fn statuses(draft: &Draft, base: &Base) -> Outcome<Vec<Status>> {
     })
 }
 
-fn complete(here: &Here, draft: &Draft, base: &Base) -> Outcome<()> {
+fn complete(here: &Here, draft: &Draft, base: &Base, folder: Option<&Path>) -> Outcome<()> {
     let statuses = statuses(draft, base)?;
-    if statuses.iter().all(Status::is_met) {
+    let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
+    let needs = needs(draft, base, &statuses, &folder)?;
+    if statuses.iter().all(Status::is_met) && needs.iter().all(Need::is_met) {
         return Ok(());
     }
     let what = draft.path.display().to_string();
-    let lines = show::status(here.language, &statuses);
+    let mut lines = show::status(here.language, &statuses);
+    lines.extend(needs.iter().map(|need| need.line(here.language)));
     Err(Failure::with_problems(Code::SignaturesMissing, what, lines))
 }
 

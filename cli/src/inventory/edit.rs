@@ -5,6 +5,7 @@
 
 use super::table::{hours, min_in_service, weekday};
 use super::{At, read, write};
+use crate::day::Day;
 use crate::error::{Code, Failure, Outcome};
 use crate::here::Here;
 use crate::login;
@@ -14,9 +15,6 @@ use patchward_protocol::id::{FamilyId, FreezeId, KindId, PersonId, WardId, Windo
 use patchward_protocol::inventory::{
     Freeze, FreezeScope, Hardness, Inventory, Person, UsualWindow, Ward, WindowRule,
 };
-use patchward_protocol::time::Timestamp;
-use patchward_protocol::window;
-use std::str::FromStr;
 
 /// Seconds of an hour.
 const HOUR_S: u64 = 3600;
@@ -77,6 +75,12 @@ pub struct Whole {
     /// Seconds after which a silent device counts as failed
     #[arg(long, value_name = "S", conflicts_with = "ward")]
     pub silent_after_s: Option<u64>,
+    /// Seconds that devices keep free at the end of a slot, as they are configured
+    #[arg(long, value_name = "S", conflicts_with = "ward")]
+    pub reserve_s: Option<u64>,
+    /// How long each wave of an emergency is watched, in hours
+    #[arg(long, value_name = "H", conflicts_with = "ward")]
+    pub emergency_soak_h: Option<u64>,
     /// Persons who sign, as ROUTINE,STANDING,EMERGENCY,ROLLBACK
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', conflicts_with = "ward")]
     pub persons: Option<Vec<u32>>,
@@ -132,10 +136,10 @@ pub struct AddFreeze {
     pub id: FreezeId,
     /// First day, or first instant in UTC
     #[arg(long, value_name = "DATE|UTC")]
-    pub from: Edge,
+    pub from: Day,
     /// First day after it, or first instant after it in UTC
     #[arg(long, value_name = "DATE|UTC")]
-    pub to: Edge,
+    pub to: Day,
     /// Why, for people
     #[arg(long, value_name = "TEXT")]
     pub why: String,
@@ -173,43 +177,6 @@ pub struct AddPerson {
     /// Which site
     #[command(flatten)]
     pub at: At,
-}
-
-/// Where a freeze begins or ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
-    /// The beginning of a day of the site's zone.
-    Day(CivilDate),
-    /// An instant.
-    At(Timestamp),
-}
-
-impl FromStr for Edge {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let day = text.parse().map(Self::Day);
-        let at = || text.parse().map(Self::At).map_err(|error| format!("{error}"));
-        day.or_else(|_| at()).map_err(|error: String| {
-            format!("a day like 2026-12-28 or an instant like 2026-12-28T00:00:00Z ({error})")
-        })
-    }
-}
-
-impl Edge {
-    fn instant(self, tz: &str) -> Outcome<Timestamp> {
-        match self {
-            Self::At(at) => Ok(at),
-            Self::Day(day) => {
-                let bad = |error: &dyn std::error::Error| {
-                    Failure::because(Code::ValueBad, "the day", error)
-                };
-                let zone = window::zone(tz).map_err(|error| bad(&error))?;
-                let midnight = CivilTime::new(0, 0).map_err(|error| bad(&error))?;
-                Ok(zone.start(day, midnight))
-            }
-        }
-    }
 }
 
 /// Reads the inventory, changes it, writes it back.
@@ -267,10 +234,13 @@ fn whole(inventory: &mut Inventory, whole: &Whole) -> Outcome<()> {
     let rules = &mut inventory.rules;
     replace(&mut rules.canary_per_ward, whole.canary_per_ward);
     replace(&mut rules.soak_s, whole.soak_h.as_ref().map(hours));
+    let emergency = whole.emergency_soak_h.map(|h| h.saturating_mul(HOUR_S));
+    replace(&mut rules.emergency_soak_s, emergency);
     replace(&mut rules.min_updated_permille, whole.min_updated_permille);
     replace(&mut rules.min_clinical_use_h, whole.min_clinical_use_h.clone());
     replace(&mut rules.halt_permille, whole.halt_permille.clone());
     replace(&mut rules.silent_after_s, whole.silent_after_s);
+    replace(&mut rules.reserve_s, whole.reserve_s);
     match whole.persons.as_deref() {
         None => Ok(()),
         Some(&[routine, standing, emergency, rollback]) => {
@@ -383,8 +353,8 @@ pub fn add_freeze(here: &Here, add: &AddFreeze) -> Outcome<Said> {
     change(here, &add.at, |inventory| {
         let freeze = Freeze {
             id: add.id.clone(),
-            from: add.from.instant(&inventory.tz)?,
-            to: add.to.instant(&inventory.tz)?,
+            from: add.from.begin(&inventory.tz)?,
+            to: add.to.begin(&inventory.tz)?,
             scope,
             hardness: if add.soft { Hardness::Soft } else { Hardness::Hard },
             why: add.why.clone(),
@@ -416,7 +386,7 @@ pub fn add_person(here: &Here, add: &AddPerson) -> Outcome<Said> {
         person: add.person.clone(),
         name: add.name.clone(),
         role: add.role.clone(),
-        email: add.email.clone(),
+        notices_to: add.email.clone(),
     };
     change(here, &add.at, |inventory| {
         match inventory.people.iter_mut().find(|held| held.person == add.person) {

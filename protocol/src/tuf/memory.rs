@@ -24,6 +24,9 @@ pub struct SignerMemory {
     listed: BTreeMap<TargetPath, Sha256Digest>,
     /// What was listed once and was then removed or replaced.
     past: BTreeMap<TargetPath, BTreeSet<Sha256Digest>>,
+    /// Drafts that were signed and then given up, by version: they are never signed again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    abandoned: BTreeMap<u64, BTreeSet<Sha256Digest>>,
 }
 
 /// Why this machine does not sign.
@@ -37,6 +40,14 @@ pub enum MemoryRefusal {
         /// The digest of what was signed.
         signed: Sha256Digest,
         /// The digest of what is shown now.
+        shown: Sha256Digest,
+    },
+    /// It was signed here and then given up.
+    #[error("this draft of version {version} was given up here ({shown})")]
+    GivenUp {
+        /// The version.
+        version: u64,
+        /// The digest of what is shown.
         shown: Sha256Digest,
     },
     /// It has signed a newer version.
@@ -80,6 +91,9 @@ impl SignerMemory {
         if shown < self.version {
             return Err(MemoryRefusal::Older { signed: self.version, shown });
         }
+        if self.abandoned.get(&shown).is_some_and(|digests| digests.contains(&digest)) {
+            return Err(MemoryRefusal::GivenUp { version: shown, shown: digest });
+        }
         if let Some(signed) = self.message_sha256
             && shown == self.version
             && signed != digest
@@ -100,6 +114,16 @@ impl SignerMemory {
         Ok(Remarks { readded })
     }
 
+    /// The memory after the draft that was last signed here, as this version, was given up before it
+    /// was published; nothing when another version was last signed. That draft is never signed again.
+    #[must_use]
+    pub fn abandoning(&self, version: u64) -> Option<Self> {
+        let given_up = self.message_sha256.filter(|_| version == self.version)?;
+        let mut abandoned = self.abandoned.clone();
+        abandoned.entry(version).or_default().insert(given_up);
+        Some(Self { message_sha256: None, abandoned, ..self.clone() })
+    }
+
     /// The memory after signing it.
     #[must_use]
     pub fn after(&self, staged: &Staged, base: u64, targets: Option<&TargetsSpec>) -> Self {
@@ -112,7 +136,8 @@ impl SignerMemory {
         }
         let message_sha256 = Some(staged.message_sha256());
         let (version, base) = (staged.version(), base.max(self.base));
-        Self { version, message_sha256, base, listed, past }
+        let abandoned = self.abandoned.clone();
+        Self { version, message_sha256, base, listed, past, abandoned }
     }
 }
 
