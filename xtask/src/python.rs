@@ -75,7 +75,7 @@ impl Python {
 /// An environment that was moved or whose Python is gone does not even import.
 fn imports(folder: &Path) -> bool {
     let mut command = Command::new(folder.join("bin/python"));
-    command.args(["-c", "import tuf.ngclient, securesystemslib.signer"]);
+    command.args(["-c", "import tuf.ngclient, securesystemslib.signer, tzdata"]);
     child::read(&mut command).is_ok()
 }
 
