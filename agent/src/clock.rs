@@ -244,6 +244,66 @@ mod tests {
         assert_eq!(read_printed("-5"), None);
     }
 
+    /// What two sources say at a minute of the boot clock, judged there.
+    fn judged(server: Option<(&str, u64)>, own: Option<&str>, minute: u64) -> Judged {
+        let boot_ms = minute * 60_000;
+        let server = server.and_then(|(utc, minute)| heard(at(utc), minute * 60_000));
+        let own = own.and_then(|utc| heard(at(utc), boot_ms));
+        let agreed = heard(at(NOW), 0);
+        judge(&Sources { server, own, agreed }, at(FLOOR), boot_ms)
+    }
+
+    #[test]
+    fn a_clock_in_1970_or_2040_opens_nothing_however_the_server_talks() {
+        for wrong in ["1970-01-01T00:00:00Z", "2040-01-01T00:00:00Z"] {
+            let with_server = judged(Some((NOW, 0)), Some(wrong), 0);
+            assert_ne!(with_server.quality, TimeQuality::Attested, "{wrong}");
+            let lying_along = judged(Some((wrong, 0)), Some(wrong), 0);
+            assert_ne!(lying_along.quality, TimeQuality::Attested, "{wrong}");
+            let alone = judged(None, Some(wrong), 0);
+            assert_eq!(alone.utc, None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_hour_back_inside_a_slot_is_a_contradiction_and_not_an_hour_more() {
+        let before = judged(Some(("2026-12-05T05:00:00Z", 30)), Some("2026-12-05T05:00:00Z"), 30);
+        assert_eq!(before.quality, TimeQuality::Attested);
+        for server in [Some(("2026-12-05T05:00:00Z", 30)), Some(("2026-12-05T04:01:00Z", 31)), None]
+        {
+            let back = judged(server, Some("2026-12-05T04:01:00Z"), 31);
+            assert_eq!((back.utc, back.agreement), (None, ClockAgreement::Disagree), "{server:?}");
+        }
+    }
+
+    #[test]
+    fn a_suspend_of_eight_hours_is_time_that_passed() {
+        let resumed = judged(Some((NOW, 0)), Some("2026-12-05T12:30:00Z"), 8 * 60);
+        assert_eq!(resumed.quality, TimeQuality::Attested);
+        // A clock that slept too says that no time has passed.
+        assert_eq!(judged(Some((NOW, 0)), Some(NOW), 8 * 60).agreement, ClockAgreement::Disagree);
+    }
+
+    #[test]
+    fn a_device_without_a_clock_of_its_own_knows_at_most_what_the_server_says() {
+        let judged = judged(Some((NOW, 0)), None, 0);
+        assert_eq!((judged.utc, judged.quality), (Some(at(NOW)), TimeQuality::Plausible));
+        let sources = Sources::default();
+        assert_eq!(judge(&sources, at(FLOOR), 0).quality, TimeQuality::Unknown);
+    }
+
+    #[test]
+    fn a_server_that_lies_to_each_device_differently_moves_none_that_has_a_clock_of_its_own() {
+        for lie_s in (-90_000..=90_000).step_by(37) {
+            let (truth, told) = (at(NOW), at(NOW).plus_seconds(lie_s));
+            let sources = Sources { server: heard(told, 0), own: heard(truth, 0), agreed: None };
+            let judged = judge(&sources, at(FLOOR), 0);
+            assert!(judged.utc.is_none_or(|utc| utc == truth), "{lie_s}");
+            let near = lie_s.abs() <= TIME_AGREE_S;
+            assert_eq!(judged.quality == TimeQuality::Attested, near, "{lie_s}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_lying_server_alone_never_attests_a_time(lie in 0_i64..4_000_000_000, boot_ms in 0_u64..1_000_000) {

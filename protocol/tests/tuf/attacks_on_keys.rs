@@ -8,6 +8,7 @@ use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::{FileSpec, KeySpec, TimestampSpec};
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::TopLevel;
+use patchward_protocol::tuf::trusted_set::Expiry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -128,6 +129,36 @@ fn a_new_root_recovers_from_a_stolen_timestamp_key() {
     assert_eq!(targets_version(&device.refresh(&repository.files).unwrap()), 2);
     assert_eq!(device.floors.timestamp_version(), 2);
     assert!(device.floors.newest_time() < day(2));
+}
+
+/// Attack 14: a thief of the timestamp key signs a time far ahead, so that everything else expires.
+#[test]
+fn a_timestamp_from_the_future_freezes_no_device_that_knows_the_time() {
+    let mut repository = Repository::new(FAMILY);
+    let mut device = Device::of(&repository);
+    device.refresh(&repository.files).unwrap();
+    let honest = repository.files.clone();
+    let stolen = TimestampSpec {
+        repository: repository.id(),
+        version: 2,
+        issued: day(600),
+        expires: day(604),
+        snapshot: repository.snapshot_file(),
+    };
+    let bytes = signed(stolen.staged().unwrap(), &[TIMESTAMP], &repository.root);
+    repository.files.insert("timestamp.json".into(), bytes);
+    let attested = Expiry::Attested(day(1));
+    let refused = device.refresh_at(attested, &repository.files).unwrap_err();
+    assert_eq!(refused.code(), "tuf_ahead_of_time");
+    assert!(device.refresh_at(attested, &honest).is_ok(), "nothing of it stuck");
+
+    // A device with one source only takes it, and is frozen until it knows the time better.
+    assert_eq!(device.refused(&repository.files), "tuf_expired");
+    repository.timestamp_version = 5;
+    repository.publish(&TARGETS[..2]);
+    assert_eq!(device.refused(&repository.files), "tuf_expired");
+    let set = device.refresh_at(attested, &repository.files).unwrap();
+    assert_eq!(targets_version(&set), 2);
 }
 
 /// Attack 15: snapshot and timestamp keys are stolen.

@@ -273,7 +273,11 @@ impl Device {
 
     /// Refreshes from a server that serves these files.
     pub fn refresh(&mut self, files: &Files) -> Result<TrustedSet, TufError> {
-        let expiry = Expiry::Enforce(self.clock);
+        self.refresh_at(Expiry::Enforce(self.clock), files)
+    }
+
+    /// The same with what is known of the time.
+    pub fn refresh_at(&mut self, expiry: Expiry, files: &Files) -> Result<TrustedSet, TufError> {
         let (held, floors) = (self.held.clone(), self.floors.clone());
         let mut refresh = Refresh::begin(held, floors, self.profile.clone(), expiry)?;
         let outcome = serve(&mut refresh, files);
