@@ -130,6 +130,8 @@ pub enum InventoryVerb {
     Export(inventory::Export),
     /// Take a changed file back; nothing is half-imported
     Import(inventory::Import),
+    /// Make a device without an agent known
+    Manual(inventory::Manual),
     /// Change rules of the site or of a ward
     Set(Box<edit::Set>),
     /// When devices may be disturbed
@@ -148,6 +150,8 @@ pub enum InventoryVerb {
 pub enum WindowsVerb {
     /// Add or change one
     Add(Box<edit::AddWindow>),
+    /// Take the windows of a calendar (iCalendar), all or none
+    Import(edit::ImportWindows),
     /// Remove one
     Remove {
         /// Its id
@@ -432,7 +436,9 @@ fn run_inventory(here: &Here, verb: &InventoryVerb) -> Outcome<Said> {
         InventoryVerb::Show(at) => inventory::show(here, at),
         InventoryVerb::Export(export) => inventory::export(here, export),
         InventoryVerb::Import(import) => inventory::import(here, import),
+        InventoryVerb::Manual(manual) => inventory::manual(here, manual),
         InventoryVerb::Set(set) => edit::set(here, set),
+        InventoryVerb::Windows(WindowsVerb::Import(import)) => edit::import_windows(here, import),
         InventoryVerb::Windows(WindowsVerb::Add(add)) => edit::add_window(here, add),
         InventoryVerb::Windows(WindowsVerb::Remove { id, at }) => edit::remove_window(here, id, at),
         InventoryVerb::Freezes(FreezesVerb::Add(add)) => edit::add_freeze(here, add),

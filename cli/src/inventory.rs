@@ -5,30 +5,27 @@
 //! Invariant: what is sent passed every rule here first, and a change that somebody else overtook is
 //! not written.
 
-pub mod csv;
 pub mod difference;
 pub mod edit;
 pub mod seen;
-pub mod table;
 pub mod text;
+pub mod words;
 
 use crate::disk::{self, Place, Readers};
 use crate::error::{Code, Failure, Outcome};
 use crate::here::Here;
+use crate::login;
 use crate::said::Said;
 use crate::server::{Reach, Server, is_absent};
-use crate::{devices, login};
-use csv::Table;
 use patchward_protocol::api::consent::{ReadInventory, WriteInventory};
 use patchward_protocol::api::error::ErrorCode;
-use patchward_protocol::api::site::{AddDevice, AddDeviceRequest, DeviceView};
-use patchward_protocol::id::{DeviceId, SiteId};
+use patchward_protocol::api::site::{AddDevice, AddDeviceRequest, Management};
+use patchward_protocol::id::{DeviceId, FamilyId, HardwareId, SiteId};
 use patchward_protocol::inventory::Inventory;
 use patchward_protocol::limits::INVENTORY_BYTES_MAX;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use table::{Others, WithoutAgent};
 
 /// Which site, and how to reach its server.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,7 +66,7 @@ pub struct Export {
 pub struct Import {
     /// NAME.toml or NAME.json with the whole inventory, or NAME.csv with wards or devices
     pub file: PathBuf,
-    /// With a table: remove what it does not list
+    /// With a table: remove wards or devices that it does not list
     #[arg(long)]
     pub replace: bool,
     /// Zone of the site, when it has no inventory yet
@@ -107,11 +104,8 @@ pub fn export(here: &Here, export: &Export) -> Outcome<Said> {
         Ok(())
     };
     put(&export.out, &|path| whole(path, &inventory))?;
-    put(&export.wards, &|_| Ok(csv::write(&table::WARDS, &table::ward_rows(&inventory))))?;
-    put(&export.devices, &|_| {
-        let known = known(&server, &export.site)?;
-        Ok(csv::write(&table::DEVICES, &table::device_rows(&inventory, &known)))
-    })?;
+    put(&export.wards, &|_| Ok(inventory.wards_table().into_bytes()))?;
+    put(&export.devices, &|_| Ok(inventory.devices_table().into_bytes()))?;
     if written.is_empty() {
         let what = "name at least one of --out, --wards and --devices";
         return Err(Failure::new(Code::Usage, what));
@@ -134,18 +128,15 @@ pub fn import(here: &Here, import: &Import) -> Outcome<Said> {
     let bad = |problems| Failure::with_problems(Code::InventoryBad, &name, problems);
     match ending(&import.file) {
         "csv" => {
-            let table = Table::read(&bytes).map_err(&bad)?;
             let empty = || Inventory::empty(import.at.site.clone(), &import.tz);
             let old = held.unwrap_or_else(empty);
-            let others = if import.replace { Others::Removed } else { Others::Kept };
-            let taken = table::take(&old, &table, others).map_err(&bad)?;
-            let problems = taken.inventory.check();
-            if !problems.is_empty() {
-                return Err(bad(problems.iter().map(|problem| taken.place(problem)).collect()));
+            let new = table(here, &old, &bytes).map_err(&bad)?;
+            let gone = removed(&old, &new);
+            if !gone.is_empty() && !import.replace {
+                let what = format!("{name}: without these, which --replace would remove");
+                return Err(Failure::with_problems(Code::InventoryBad, what, gone));
             }
-            let to_add = to_add(&server, &import.at.site, &taken.without_agent, &bad)?;
-            let said = write(here, &server, &import.at, &old, &taken.inventory)?;
-            add(here, &server, import, &to_add, said)
+            write(here, &server, &import.at, &old, &new)
         }
         "toml" | "json" => {
             let new = from_file(&import.file, &bytes)?;
@@ -276,59 +267,70 @@ fn overtaken(here: &Here, server: &Server, new: &Inventory, failure: Failure) ->
     Failure { code: Code::InventoryConflict, problems, ..failure }
 }
 
-/// What the server knows of the site's devices.
-fn known(server: &Server, site: &SiteId) -> Outcome<BTreeMap<DeviceId, DeviceView>> {
-    let views = devices::from_server(server, site)?;
-    Ok(views.into_iter().map(|view| (view.device.clone(), view)).collect())
+/// The inventory with the wards or devices of a table; which of the two, its header says.
+fn table(here: &Here, old: &Inventory, bytes: &[u8]) -> Result<Inventory, Vec<String>> {
+    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let header = String::from_utf8_lossy(header);
+    let taken = match header.contains("name_en") {
+        true => old.with_wards(bytes),
+        false => old.with_devices(bytes),
+    };
+    let line = |problem: &patchward_protocol::inventory::csv::Problem| {
+        let (en, ja) = problem.words();
+        let what = here.language.pick(en, ja);
+        format!("line {}, {} {:?}: {what}", problem.line, problem.column, problem.value)
+    };
+    taken.map_err(|bad| bad.problems.iter().map(line).collect())
 }
 
-/// Devices without an agent that the server does not know yet; one that it knows otherwise is a
-/// problem.
-fn to_add(
-    server: &Server,
-    site: &SiteId,
-    named: &[WithoutAgent],
-    bad: &dyn Fn(Vec<String>) -> Failure,
-) -> Outcome<Vec<WithoutAgent>> {
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = known(server, site)?;
-    let (mut new, mut problems) = (Vec::new(), Vec::new());
-    for device in named {
-        match known.get(&device.device) {
-            None => new.push(device.clone()),
-            Some(view) if view.management == device.management && view.family == device.family => {}
-            Some(view) => problems.push(format!(
-                "{}: the server has it as {} of {}",
-                device.device,
-                json!(view.management).as_str().unwrap_or_default(),
-                view.family
-            )),
-        }
-    }
-    if problems.is_empty() { Ok(new) } else { Err(bad(problems)) }
+/// Wards and devices that the new inventory has not any more.
+fn removed(old: &Inventory, new: &Inventory) -> Vec<String> {
+    let ids = |inventory: &Inventory| -> BTreeSet<String> {
+        let wards = inventory.wards.iter().map(|ward| format!("ward {}", ward.id));
+        wards
+            .chain(inventory.devices.iter().map(|device| format!("device {}", device.id)))
+            .collect()
+    };
+    ids(old).difference(&ids(new)).cloned().collect()
 }
 
-fn add(
-    here: &Here,
-    server: &Server,
-    import: &Import,
-    to_add: &[WithoutAgent],
-    mut said: Said,
-) -> Outcome<Said> {
-    for device in to_add {
-        if !import.at.dry_run {
-            let request = AddDeviceRequest {
-                device: device.device.clone(),
-                management: device.management,
-                family: device.family.clone(),
-                hardware: device.hardware.clone(),
-            };
-            server.call::<AddDevice>(&[import.at.site.as_str()], &request)?;
-        }
-        let word = here.language.pick("device without an agent:", "エージェントのない機器:");
-        said = said.line(format!("{word} {}", device.device));
-    }
-    Ok(said)
+/// Arguments of `inventory manual`.
+#[derive(Debug, clap::Args)]
+pub struct Manual {
+    /// The device
+    pub device: DeviceId,
+    /// Its family
+    #[arg(long, value_name = "MAKER.NAME")]
+    pub family: FamilyId,
+    /// Its hardware, when known
+    #[arg(long, value_name = "HARDWARE")]
+    pub hardware: Option<HardwareId>,
+    /// It is only observed on the network
+    #[arg(long)]
+    pub observed: bool,
+    /// The site
+    #[arg(long, value_name = "SITE")]
+    pub site: SiteId,
+    /// How to reach the server
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `inventory manual`: makes a device without an agent known to the server.
+///
+/// # Errors
+/// Failures of the server.
+pub fn manual(here: &Here, manual: &Manual) -> Outcome<Said> {
+    let server = login::connect(here, &manual.reach)?;
+    let management = if manual.observed { Management::Observed } else { Management::Manual };
+    let request = AddDeviceRequest {
+        device: manual.device.clone(),
+        management,
+        family: manual.family.clone(),
+        hardware: manual.hardware.clone(),
+    };
+    let view = server.call::<AddDevice>(&[manual.site.as_str()], &request)?;
+    let word = here.language.pick("device without an agent:", "エージェントのない機器:");
+    let line = format!("{word} {} ({})", view.device, view.family);
+    Ok(Said::new(json!(view)).line(line))
 }

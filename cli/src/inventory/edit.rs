@@ -3,18 +3,22 @@
 //! Each reads the inventory, changes it and writes it over the revision that was read. Not here:
 //! tables and whole files ([`super`]).
 
-use super::table::{hours, min_in_service, weekday};
+use super::words::{hours, min_in_service, weekday};
 use super::{At, read, write};
 use crate::day::Day;
+use crate::disk;
 use crate::error::{Code, Failure, Outcome};
 use crate::here::Here;
 use crate::login;
 use crate::said::Said;
 use patchward_protocol::civil::{CivilDate, CivilTime};
+use patchward_protocol::ical;
 use patchward_protocol::id::{FamilyId, FreezeId, KindId, PersonId, WardId, WindowId};
 use patchward_protocol::inventory::{
     Freeze, FreezeScope, Hardness, Inventory, Person, UsualWindow, Ward, WindowRule,
 };
+use patchward_protocol::limits::CALENDAR_BYTES_MAX;
+use std::path::PathBuf;
 
 /// Seconds of an hour.
 const HOUR_S: u64 = 3600;
@@ -40,8 +44,8 @@ pub struct Set {
     /// Windows, separated by commas
     #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub windows: Option<Vec<WindowId>>,
-    /// Hours of staff, e.g. "mon tue wed 08:30/510" (repeat)
-    #[arg(long, value_name = "DAYS START/MINUTES")]
+    /// Hours of staff, e.g. "mon+tue+wed 08:30 510" (repeat)
+    #[arg(long, value_name = "DAYS START MINUTES")]
     pub staff: Vec<String>,
     /// Rules of the whole site
     #[command(flatten)]
@@ -75,12 +79,12 @@ pub struct Whole {
     /// Seconds after which a silent device counts as failed
     #[arg(long, value_name = "S", conflicts_with = "ward")]
     pub silent_after_s: Option<u64>,
-    /// Seconds that devices keep free at the end of a slot, as they are configured
-    #[arg(long, value_name = "S", conflicts_with = "ward")]
-    pub reserve_s: Option<u64>,
     /// How long each wave of an emergency is watched, in hours
     #[arg(long, value_name = "H", conflicts_with = "ward")]
     pub emergency_soak_h: Option<u64>,
+    /// Seconds that devices keep free at the end of a slot, as they are configured
+    #[arg(long, value_name = "S", conflicts_with = "ward")]
+    pub reserve_s: Option<u64>,
     /// Persons who sign, as ROUTINE,STANDING,EMERGENCY,ROLLBACK
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', conflicts_with = "ward")]
     pub persons: Option<Vec<u32>>,
@@ -122,6 +126,25 @@ pub struct AddWindow {
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
     /// Use it for every ward that names no windows
+    #[arg(long)]
+    pub usual: bool,
+    /// Which site
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Arguments of `inventory windows import`.
+#[derive(Debug, clap::Args)]
+pub struct ImportWindows {
+    /// The calendar (iCalendar)
+    pub file: PathBuf,
+    /// The windows are called so, with -1, -2, … behind it
+    #[arg(long, value_name = "ID")]
+    pub name: WindowId,
+    /// Zone of times that name none (default: they are refused)
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// Use them for every ward that names no windows
     #[arg(long)]
     pub usual: bool,
     /// Which site
@@ -326,6 +349,40 @@ pub fn put_window(inventory: &mut Inventory, window: UsualWindow, usual: bool) {
     if usual && !inventory.rules.windows.contains(&id) {
         inventory.rules.windows.push(id);
     }
+}
+
+/// `inventory windows import`: all windows of a calendar, or none; those of the same name go.
+///
+/// # Errors
+/// [`Code::CalendarBad`] with every line; as [`super::write`].
+pub fn import_windows(here: &Here, import: &ImportWindows) -> Outcome<Said> {
+    let bytes_max = u64::try_from(CALENDAR_BYTES_MAX).unwrap_or(u64::MAX);
+    let bytes = disk::read(&import.file, bytes_max)?;
+    let asked = ical::Import { name: &import.name, zone: import.zone.as_deref() };
+    let windows = ical::read(&bytes, &asked).map_err(|bad| {
+        let line = |problem: &ical::Problem| {
+            let what = here.language.pick(problem.refused.en(), problem.refused.ja());
+            format!("line {}: {:?}: {what}", problem.line, problem.text)
+        };
+        let problems = bad.problems.iter().map(line).collect();
+        Failure::with_problems(Code::CalendarBad, import.file.display(), problems)
+    })?;
+    let prefix = format!("{}-", import.name);
+    let same = |id: &WindowId| {
+        let number = id.as_str().strip_prefix(&prefix);
+        *id == import.name || number.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let fresh: Vec<_> = windows.iter().map(|window| window.id.clone()).collect();
+    change(here, &import.at, |inventory| {
+        let stays = |id: &WindowId| !same(id) || fresh.contains(id);
+        inventory.windows.retain(|window| stays(&window.id));
+        inventory.rules.windows.retain(stays);
+        for ward in &mut inventory.wards {
+            ward.windows.retain(stays);
+        }
+        windows.into_iter().for_each(|window| put_window(inventory, window, import.usual));
+        Ok(())
+    })
 }
 
 /// `inventory windows remove`.

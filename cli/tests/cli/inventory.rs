@@ -23,16 +23,15 @@ fn spoken(place: &Place, words: &str, more: &[&str]) -> Run {
     run
 }
 
-const WARDS: &str =
-    "\u{feff}ward,name_en,name_ja,max_parallel,min_in_service,windows,staff_on_site\r
-icu,Intensive care,集中治療室,2,infusion-pump=2;monitor=1,night,mon tue wed thu fri 08:30/510\r
+const WARDS: &str = "\u{feff}id,name_en,name_ja,min_in_service,max_parallel,windows,staff_on_site\r
+icu,Intensive care,集中治療室,infusion-pump=2;monitor=1,2,night,mon+tue+wed+thu+fri 08:30 510\r
 er,Emergency room,救急外来,,,,\r
 ";
-const DEVICES: &str = "device,ward,kind,pair,usage,attended,management,family\n\
-    pump-01,icu,infusion-pump,pump-02,,,,\n\
-    pump-02,icu,infusion-pump,pump-01,,,agent,acme.infusion-a\n\
-    pump-03,,infusion-pump,,spare,,,\n\
-    scope-1,er,monitor,,,attended,manual,acme.infusion-a\n";
+const DEVICES: &str = "id,ward,kind,pair,usage,attended,udi,serial_number\n\
+    pump-01,icu,infusion-pump,pump-02,in-service,unattended,,\n\
+    pump-02,icu,infusion-pump,pump-01,in-service,unattended,,SN-2\n\
+    pump-03,,infusion-pump,,spare,unattended,,\n\
+    scope-1,er,monitor,,in-service,attended,,\n";
 
 fn filled() -> (Place, Double) {
     let (place, server) = ready();
@@ -53,6 +52,9 @@ fn wards_and_devices_come_from_spreadsheets_and_go_back_as_they_were() {
     assert_eq!(inventory["wards"][0]["name_ja"], "集中治療室");
     assert_eq!(inventory["wards"][0]["min_in_service"][1], json!({"kind": "monitor", "count": 1}));
     assert_eq!(inventory["devices"][2]["usage"], "spare");
+    let manual = "inventory manual scope-1 --family acme.infusion-a";
+    let run = place.good(&format!("{manual} {AT} --lang ja"));
+    assert!(run.out.contains("エージェントのない機器: scope-1"), "{}", run.out);
     assert_eq!(server.state.lock().unwrap().consent.added[0]["management"], "manual");
     let words = "--wards w.csv --devices d.csv";
     place.good(&format!("inventory export {AT} {words}"));
@@ -75,31 +77,30 @@ fn wards_and_devices_come_from_spreadsheets_and_go_back_as_they_were() {
 fn every_bad_row_is_named_with_its_line_and_nothing_is_half_imported() {
     let (place, server) = filled();
     let before = held(&server);
+    let header = "id,ward,kind,pair,usage,attended,udi,serial_number";
+    let row = "in-service,unattended,,";
     place.write(
         "bad.csv",
-        "device,ward,kind,pair,colour\npump-04,nowhere,infusion-pump,,red\nPump 5,icu,x,,\n\
-         pump-06,icu,,,\npump-07,icu,infusion-pump,pump-07,\n",
+        format!("{header}\nPump 5,icu,infusion-pump,,{row}\npump-06,icu,infusion-pump,,often,unattended,,\n"),
     );
-    let run = place.refused("inventory_bad", &format!("inventory import bad.csv {AT}"));
-    for line in ["line 1: no column \"colour\"", "line 3, device:", "line 4, kind:"] {
+    let run = place.refused("inventory_bad", &format!("inventory import bad.csv {AT} --replace"));
+    for line in ["line 2, id \"Pump 5\"", "line 3, usage \"often\""] {
         assert!(run.err.contains(line), "{line}\n{}", run.err);
     }
-    place.write(
-        "whole.csv",
-        "device,ward,kind,pair\npump-08,icu,infusion-pump,\npump-04,nowhere,infusion-pump,pump-01\n",
-    );
+    let whole = DEVICES.to_owned() + &format!("pump-04,nowhere,infusion-pump,pump-01,{row}\n");
+    place.write("whole.csv", whole);
     let run = place.refused("inventory_bad", &format!("inventory import whole.csv {AT}"));
     for line in
-        ["line 3, ward \"nowhere\": There is no ward", "line 3, pair \"pump-01\": The partner"]
+        ["line 6, ward \"nowhere\": There is no ward", "line 6, pair \"pump-01\": The partner"]
     {
         assert!(run.err.contains(line), "{line}\n{}", run.err);
     }
-    place.write("sjis.csv", b"ward,name_en,name_ja\nicu,ICU,\x8f\x57\x92\x86\n");
+    place.write("sjis.csv", b"id,name_en,name_ja\nicu,ICU,\x8f\x57\x92\x86\n");
     let run = place.refused("inventory_bad", &format!("inventory import sjis.csv {AT}"));
-    assert!(run.err.contains("line 2: not UTF-8"), "{}", run.err);
-    place.write("known.csv", "device,ward,kind,management,family\nscope-2,er,monitor,observed,\n");
-    let run = place.refused("inventory_bad", &format!("inventory import known.csv {AT}"));
-    assert!(run.err.contains("line 2, family: something must be written"), "{}", run.err);
+    assert!(run.err.contains("Save the file as CSV UTF-8"), "{}", run.err);
+    place.write("fewer.csv", DEVICES.replace("pump-03,,infusion-pump,,spare,unattended,,\n", ""));
+    let run = place.refused("inventory_bad", &format!("inventory import fewer.csv {AT}"));
+    assert!(run.err.contains("- device pump-03"), "{}", run.err);
     place.refused("usage", &format!("inventory import pass {AT}"));
     assert_eq!(held(&server), before);
 }
@@ -175,6 +176,35 @@ fn rules_freezes_windows_and_people_are_changed_one_at_a_time() {
     place.refused("value_bad", &format!("inventory set {AT} --persons 1,2"));
     place.refused("inventory_bad", &format!("inventory set {AT} --tz Asia/Edo"));
     place.refused("inventory_bad", &format!("inventory set {AT} --persons 1,1,1,1"));
+}
+
+#[test]
+fn windows_come_from_a_calendar_all_or_none() {
+    let (place, server) = filled();
+    let calendar = |zone: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Sunday\r\n\
+             DTSTART;TZID={zone}:20261206T023000\r\nDTEND;TZID={zone}:20261206T043000\r\n\
+             RRULE:FREQ=WEEKLY;BYDAY=SU\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    place.write("good.ics", calendar("Tokyo Standard Time"));
+    place.write("bad.ics", calendar("My Office"));
+    let import = |file: &str| format!("inventory windows import {file} --name sunday --usual {AT}");
+    let run = place.refused("calendar_bad", &import("bad.ics"));
+    assert!(
+        run.err.contains("line 7:") && run.err.contains("TZID must be an IANA name"),
+        "{}",
+        run.err
+    );
+    place.good(&import("good.ics"));
+    let inventory = held(&server);
+    let found = inventory["windows"].as_array().unwrap().iter().any(|window| {
+        window["id"].as_str().unwrap().starts_with("sunday") && window["tz"] == "Asia/Tokyo"
+    });
+    assert!(found, "{inventory}");
+    let again = place.good(&import("good.ics"));
+    assert!(again.out.contains("nothing changes"), "{}", again.out);
 }
 
 #[test]
