@@ -21,6 +21,11 @@ use rustix::net::{
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The version that the reference clients say: that of the update.
+const VERSION: &str = "2.0.0";
+/// The version that a [`Voice`] says: another.
+const OTHER_VERSION: &str = "2.4.0";
+
 /// In which language a reference client is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -72,6 +77,16 @@ pub fn with_socket(device: &Device, apps: &[&str], uid: u32) -> Result<()> {
     device.reconfigure("[install]\n", &table)
 }
 
+/// These applications must say the new version after an update.
+///
+/// # Errors
+/// When the configuration is not the expected one.
+pub fn with_same_version(device: &Device, apps: &[&str]) -> Result<()> {
+    let table = "[clinical.socket]\n";
+    device.reconfigure(table, &format!("{table}same_version = {apps:?}\n"))?;
+    device.reconfigure("ready_within_s = 0", "ready_within_s = 2")
+}
+
 /// Puts a line of `[clinical]` in place of the probe.
 ///
 /// # Errors
@@ -99,7 +114,7 @@ impl Client {
                 command
             }
         };
-        command.arg(socket_path(device)).args([app, "2.4.0"]).arg(&busy).arg(&lock);
+        command.arg(socket_path(device)).args([app, VERSION]).arg(&busy).arg(&lock);
         let log = device.folder.join(format!("{app}.log"));
         let running = Running::start(app, &mut command, &log)?;
         Ok(Self { running, busy, lock })
@@ -159,7 +174,7 @@ impl Voice {
     /// When it is not.
     pub fn of(device: &Device, app: &str) -> Result<Self> {
         let voice = Self::connect(device)?;
-        let (app, version) = (AppId::new(app)?, Version::new("2.4.0").context("a version")?);
+        let (app, version) = (AppId::new(app)?, Version::new(OTHER_VERSION).context("a version")?);
         voice.say(&FromApp::Hello { v: 1, app, version })?;
         match voice.hears()? {
             ToApp::Welcome { .. } => Ok(voice),

@@ -66,6 +66,8 @@ pub struct SocketSettings {
     pub participants: Required,
     /// Users that may defer without taking part.
     pub operators: BTreeSet<u32>,
+    /// Applications that say the new version in their `HELLO` after an update, or it goes back.
+    pub same_version: BTreeSet<AppId>,
 }
 
 /// A file that an application touches while the device is free.
@@ -100,6 +102,8 @@ struct RawSocket {
     participants: BTreeMap<AppId, u32>,
     #[serde(default)]
     operators: BTreeSet<u32>,
+    #[serde(default)]
+    same_version: BTreeSet<AppId>,
 }
 
 impl Text<'_> {
@@ -162,6 +166,10 @@ impl Text<'_> {
         let Some(participants) = Required::new(raw.participants) else {
             return self.rule("clinical.socket.participants", "must name at least one application");
         };
-        Ok(SocketSettings { path, participants, operators: raw.operators })
+        let same_version = raw.same_version;
+        if !same_version.iter().all(|app| participants.apps().contains_key(app)) {
+            return self.rule("clinical.socket.same_version", "names participants only");
+        }
+        Ok(SocketSettings { path, participants, operators: raw.operators, same_version })
     }
 }

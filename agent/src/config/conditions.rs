@@ -283,6 +283,7 @@ mod tests {
             ("pump-ui = 4711", "\"Pump UI\" = 991"),
             ("pump-ui = 4711", "pump-ui = \"root\""),
             ("/run/x/", "x/"),
+            ("operators = [0]\n[", "same_version = [\"alarm\"]\n["),
             ("\nmanual = true", "\nmanual = true\nnone_because = \"laboratory only\""),
             ("\nmanual = true", "\nidle_file_fresh_s = 61"),
         ] {

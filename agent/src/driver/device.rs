@@ -90,6 +90,8 @@ pub struct Device {
     pub conditions: Vec<Found>,
     /// End, on the boot clock, of a deferral that could not be written down.
     pub deferred_until_boot_ms: u64,
+    /// When applications may be asked again to lock the start of therapy.
+    pub lock_again: Again,
     /// The permit between arming and activation.
     pub permit: Option<Permit>,
     /// Why an update waits: every reason of the gate's last word, the first to be shown.
@@ -114,6 +116,22 @@ pub struct Device {
     pub spread_ms: u64,
     /// What the journal says, for decisions.
     pub known: Known,
+}
+
+/// When something that did not succeed may be tried again: later each time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Again {
+    /// The instant on the boot clock, in milliseconds.
+    pub boot_ms: u64,
+    waited_ms: u64,
+}
+
+impl Again {
+    /// It did not succeed at `boot_ms`: begins with `first_ms`, doubles, up to `most_ms`.
+    pub fn wait_longer(&mut self, first_ms: u64, most_ms: u64, boot_ms: u64) {
+        self.waited_ms = self.waited_ms.saturating_mul(2).max(first_ms).min(most_ms);
+        self.boot_ms = boot_ms.saturating_add(self.waited_ms);
+    }
 }
 
 /// The server's last word to this device.
@@ -313,5 +331,22 @@ impl Device {
             Content::Unknown => None,
         };
         self.known = Known { journal: journal.clone(), running, room, ledger_seq };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_succeed_is_tried_again_later_each_time_up_to_a_longest_wait() {
+        let mut again = Again::default();
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            again.wait_longer(5_000, 30_000, 100);
+            waits.push(again.boot_ms - 100);
+        }
+        assert_eq!(waits, [5_000, 10_000, 20_000, 30_000, 30_000]);
+        assert_eq!(Again::default().boot_ms, 0);
     }
 }

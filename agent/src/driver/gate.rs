@@ -98,7 +98,11 @@ impl Device {
 
     /// What the hospital asks for holds; what this device asks for must hold as well.
     fn with_conditions(&self, permit: Permit, clinical: ClinicalState) -> Gate {
-        let unmet: Vec<Reason> = self.unmet().collect();
+        let mut unmet: Vec<Reason> = self.unmet().collect();
+        if self.clock.boot_ms() < self.lock_again.boot_ms {
+            // Applications that did not lock are not asked again at once.
+            unmet.push(Reason::InterlockNotReady);
+        }
         if unmet.is_empty() { Gate::Go(Box::new(permit)) } else { Gate::Wait(unmet, clinical) }
     }
 

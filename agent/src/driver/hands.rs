@@ -5,8 +5,9 @@
 //! Invariant: the installer's write of no return gets a permit by value that was issued in this run,
 //! for this goal, after the way back was made ready.
 
+use super::backoff::millis;
 use super::core::{Hands, Outcome};
-use super::device::Device;
+use super::device::{Again, Device};
 use super::gate::Gate;
 use crate::edge::{Clock as _, Content, Failure, Restart};
 use crate::health;
@@ -20,6 +21,7 @@ use crate::permit::Permit;
 use crate::stage::{Fetch, Pause};
 use hyper::header::{self, HeaderName};
 use patchward_protocol::approval::Need;
+use patchward_protocol::clinical::AppId;
 use patchward_protocol::decision::Held;
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::{Class, Reason};
@@ -32,6 +34,10 @@ use std::time::Duration;
 const FETCH_MS_MIN: u64 = 15_000;
 /// Longest time that a fetch is given before the driver looks around again, in milliseconds.
 const FETCH_MS_MAX: u64 = 300_000;
+/// Time between two looks for the applications of a new image.
+const HELLO_AGAIN: Duration = Duration::from_millis(250);
+/// Longest time before applications are asked again to lock the start of therapy, in milliseconds.
+const LOCK_AGAIN_MS_MAX: u64 = 300_000;
 
 impl Hands for Device {
     async fn perform(&mut self, effect: &Effect) -> Outcome {
@@ -146,8 +152,14 @@ impl Device {
             return self.stage_lost(&failure);
         }
         let (event, permit) = match self.interlock.lock(self.worst_s(goal)).await {
-            Ok(()) => self.ask_gate(goal).await,
+            Ok(()) => {
+                self.lock_again = Again::default();
+                self.ask_gate(goal).await
+            }
             Err(reason) => {
+                let first_ms = millis(self.config.clinical.probe_every);
+                let boot_ms = self.clock.boot_ms();
+                self.lock_again.wait_longer(first_ms, LOCK_AGAIN_MS_MAX, boot_ms);
                 self.reasons = vec![reason];
                 let in_use = reason == Reason::InUse;
                 let clinical_state =
@@ -317,12 +329,30 @@ impl Device {
         };
         match health::check(&self.config.health, &self.clock, observed, target).await {
             Ok(()) => {
+                if let Some(app) = self.silent_app(attempt).await {
+                    let detail = format!("{app} did not say hello with the new version");
+                    return unhealthy(Reason::HealthSilent, detail);
+                }
                 let now = self.clock.boot_ms();
                 let began = self.activated_boot_ms.take();
                 self.measured_ms = began.map(|began| now.saturating_sub(began));
                 Event::Healthy { settings_after: self.fingerprint().await }
             }
             Err(bad) => unhealthy(bad.reason, bad.detail),
+        }
+    }
+
+    /// An application that has not said hello with the new version by `health.ready_within_s`.
+    async fn silent_app(&self, attempt: &Attempt) -> Option<AppId> {
+        let began_boot_ms = self.clock.boot_ms();
+        let within_ms = millis(self.config.health.ready_within);
+        loop {
+            let silent = self.interlock.without_version(&attempt.goal.image.version);
+            let waited_ms = self.clock.boot_ms().saturating_sub(began_boot_ms);
+            if silent.is_none() || waited_ms >= within_ms {
+                return silent;
+            }
+            tokio::time::sleep(HELLO_AGAIN).await;
         }
     }
 

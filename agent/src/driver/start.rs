@@ -4,7 +4,7 @@
 
 use super::backoff::{Backoff, between, millis};
 use super::core::Core;
-use super::device::{Device, Known};
+use super::device::{Again, Device, Known};
 use super::disk::FileDisk;
 use super::run::{Driver, Paths};
 use super::standing::Standing;
@@ -217,6 +217,7 @@ pub fn driver(
         local: Local::new(layout.folder(), &boot_id),
         conditions: Vec::new(),
         deferred_until_boot_ms: 0,
+        lock_again: Again::default(),
         backoff: Backoff::new(config.timing.retry, config.timing.retry_max),
         spread_ms: between(0, millis(config.timing.spread), &mut rng),
         contact_due_ms,

@@ -46,6 +46,7 @@ fn socket(folder: &Path) -> Source {
         path: folder.join("clinical.sock"),
         participants: Required::new(apps).unwrap(),
         operators: BTreeSet::new(),
+        same_version: BTreeSet::new(),
     })
 }
 

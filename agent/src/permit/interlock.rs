@@ -11,10 +11,10 @@ use super::watch::{Shared, Watch};
 use crate::config::{Clinical, InterlockSource, Source};
 use crate::edge::Clock;
 use crate::local::Present;
-use patchward_protocol::clinical::DeferMinutes;
 use patchward_protocol::clinical::participants::{self, Shown, Word};
+use patchward_protocol::clinical::{AppId, DeferMinutes};
 use patchward_protocol::decision::Interlock as Heard;
-use patchward_protocol::id::PersonId;
+use patchward_protocol::id::{PersonId, Version};
 use patchward_protocol::ledger::ClinicalState;
 use patchward_protocol::reason::Reason;
 use std::time::Duration;
@@ -278,6 +278,20 @@ impl<C: Clock> Interlock<C> {
         let (heard, detail) =
             self.last.as_ref().map_or((None, ""), |(heard, detail)| (Some(*heard), detail));
         LastSaid { heard, detail: detail.to_owned(), apps }
+    }
+
+    /// An application that should say this version in its `HELLO` after an update, and does not.
+    pub fn without_version(&self, version: &Version) -> Option<AppId> {
+        let InterlockSource::Asked(sources) = &self.source else { return None };
+        let mut named = sources.iter().flat_map(|source| match source {
+            Source::Socket(settings) => settings.same_version.iter().collect(),
+            Source::Probe(_) | Source::IdleFile(_) | Source::Manual => Vec::new(),
+        });
+        let apps = self.last_said().apps;
+        let says = |app: &AppId| {
+            apps.iter().any(|said| said.app == *app && said.version.as_ref() == Some(version))
+        };
+        named.find(|app| !says(app)).cloned()
     }
 
     /// Looks at socket and idle file as they are at this instant.

@@ -30,6 +30,8 @@ use std::path::{Path, PathBuf};
 const BACKLOG: i32 = 16;
 /// Most messages read from one connection in one look: more than a socket's queue holds.
 const MESSAGES_PER_LOOK_MAX: usize = 512;
+/// Least time between two lines of the log about connections that were closed, in milliseconds.
+const WARN_MS_MIN: u64 = 10_000;
 /// Others may not write the folder of the socket.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -42,6 +44,7 @@ pub(super) struct Socket {
     participants: Participants,
     next: PeerId,
     deferred: Vec<(DeferMinutes, PersonId)>,
+    warned_boot_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -109,7 +112,15 @@ impl Socket {
         let participants =
             Participants::new(settings.participants.clone(), settings.operators.clone());
         let (links, deferred) = (BTreeMap::new(), Vec::new());
-        Ok(Self { listener, _file: file, links, participants, next: 0, deferred })
+        Ok(Self {
+            listener,
+            _file: file,
+            links,
+            participants,
+            next: 0,
+            deferred,
+            warned_boot_ms: None,
+        })
     }
 
     /// Takes new connections and reads everything that was said.
@@ -215,22 +226,21 @@ impl Socket {
                 }
                 Action::Close(id, why) => {
                     self.links.remove(&id);
-                    match why {
-                        // Anybody on the device can cause these: not a line for each.
-                        Closed::WrongUser | Closed::TooMany => {}
-                        Closed::Flood
-                        | Closed::NotAMessage
-                        | Closed::OutOfTurn
-                        | Closed::OtherVersion
-                        | Closed::NoHello => {
-                            tracing::warn!(%why, "a connection to the clinical socket was closed");
-                        }
-                    }
+                    self.warn(why, boot_ms);
                 }
                 Action::Defer(minutes, by) => self.deferred.push((minutes, by)),
             }
         }
         told
+    }
+
+    /// Anybody on the device can cause this: not a line for each.
+    fn warn(&mut self, why: Closed, boot_ms: u64) {
+        let long_ago = |last: u64| boot_ms.saturating_sub(last) >= WARN_MS_MIN;
+        if self.warned_boot_ms.is_none_or(long_ago) {
+            self.warned_boot_ms = Some(boot_ms);
+            tracing::warn!(%why, "a connection to the clinical socket was closed");
+        }
     }
 
     /// Whether the message is on its way. Who does not read is not waited for.

@@ -7,7 +7,7 @@ use patchward_protocol::id::PersonId;
 use patchward_protocol::ledger::{ClinicalState, Entry, Kind};
 use patchward_protocol::reason::Reason;
 use patchward_tests::bedside::{
-    Client, Voice, Written, socket_path, us, with_socket, without_probe,
+    Client, Voice, Written, socket_path, us, with_same_version, with_socket, without_probe,
 };
 use patchward_tests::clock::until;
 use patchward_tests::device::{PATIENCE, script};
@@ -34,7 +34,11 @@ fn activating(scene: &Scene) -> Result<Entry> {
 
 #[test]
 fn both_reference_clients_take_an_update_through_and_are_released() -> Result<()> {
-    let mut scene = bedside("clients", &BOTH)?;
+    let mut scene = Scene::begin("bedclients")?;
+    with_socket(&scene.device, &BOTH, us())?;
+    with_same_version(&scene.device, &BOTH)?;
+    scene.approve()?;
+    scene.start()?;
     scene.device.held(Reason::InterlockSilent)?;
     let mut python = Client::start(&scene.device, "pump-ui", Written::Python)?;
     let mut rust = Client::start(&scene.device, "alarm", Written::Rust)?;
@@ -50,8 +54,24 @@ fn both_reference_clients_take_an_update_through_and_are_released() -> Result<()
 }
 
 #[test]
+fn an_application_that_does_not_say_the_new_version_sends_the_device_back() -> Result<()> {
+    let mut scene = Scene::begin("bedoldhello")?;
+    with_socket(&scene.device, &["pump-ui"], us())?;
+    with_same_version(&scene.device, &["pump-ui"])?;
+    scene.approve()?;
+    scene.start()?;
+    let voice = Voice::of(&scene.device, "pump-ui")?;
+    let n = voice.asked()?;
+    voice.say(&FromApp::Ready { n })?;
+    scene.device.noted(Kind::RolledBack, Reason::HealthSilent)?;
+    assert_eq!(voice.hears()?, ToApp::Go { n });
+    assert_eq!(voice.hears()?, ToApp::Release { n });
+    scene.device.still_runs(scene.factory.firmware.payload.image_sha256)
+}
+
+#[test]
 fn two_applications_that_disagree_hold_the_update_and_why_says_which() -> Result<()> {
-    let mut scene = Scene::begin("disagree")?;
+    let mut scene = Scene::begin("beddisagree")?;
     with_socket(&scene.device, &BOTH, us())?;
     scene.approve()?;
     let python = Client::start(&scene.device, "pump-ui", Written::Python)?;
@@ -71,7 +91,7 @@ fn two_applications_that_disagree_hold_the_update_and_why_says_which() -> Result
 
 #[test]
 fn the_death_of_an_application_at_any_message_leaves_the_device_as_it_is() -> Result<()> {
-    let scene = bedside("appdies", &BOTH)?;
+    let scene = bedside("bedappdies", &BOTH)?;
     let alarm = Client::start(&scene.device, "alarm", Written::Rust)?;
     for last in ["connect", "hello", "idle", "asked", "ready"] {
         match last {
@@ -95,7 +115,7 @@ fn the_death_of_an_application_at_any_message_leaves_the_device_as_it_is() -> Re
 
 #[test]
 fn busy_after_ready_stops_the_update_before_the_write() -> Result<()> {
-    let scene = bedside("race", &["pump-ui"])?;
+    let scene = bedside("bedrace", &["pump-ui"])?;
     let voice = Voice::of(&scene.device, "pump-ui")?;
     let n = voice.asked()?;
     voice.say(&FromApp::Ready { n })?;
@@ -120,7 +140,7 @@ fn busy_after_ready_stops_the_update_before_the_write() -> Result<()> {
 
 #[test]
 fn an_agent_that_dies_while_it_holds_the_lock_sets_the_application_free() -> Result<()> {
-    let mut scene = bedside("agentdies", &BOTH)?;
+    let mut scene = bedside("bedagentdies", &BOTH)?;
     let mut rust = Client::start(&scene.device, "pump-ui", Written::Rust)?;
     // One is locked, the other has not answered yet.
     let voice = Voice::of(&scene.device, "alarm")?;
@@ -143,7 +163,7 @@ fn an_agent_that_dies_while_it_holds_the_lock_sets_the_application_free() -> Res
 #[test]
 fn after_a_crash_behind_the_write_the_restart_waits_until_nobody_depends_on_the_device()
 -> Result<()> {
-    let mut scene = Scene::begin("latebusy")?;
+    let mut scene = Scene::begin("bedlatebusy")?;
     with_socket(&scene.device, &["pump-ui"], us())?;
     let folder = scene.device.folder.display().to_string();
     // The first restart takes the agent's life before it has done anything.
@@ -179,7 +199,7 @@ fn after_a_crash_behind_the_write_the_restart_waits_until_nobody_depends_on_the_
 
 #[test]
 fn garbage_and_floods_are_shut_out_and_the_agent_works_on() -> Result<()> {
-    let mut scene = bedside("flood", &["pump-ui"])?;
+    let mut scene = bedside("bedflood", &["pump-ui"])?;
     for bytes in [b"garbage".to_vec(), vec![0xff; 1024], vec![b'{'; 1025], vec![b' '; 60_000]] {
         let voice = Voice::of(&scene.device, "pump-ui")?;
         voice.idle()?;
@@ -205,7 +225,7 @@ fn garbage_and_floods_are_shut_out_and_the_agent_works_on() -> Result<()> {
 
 #[test]
 fn a_user_who_takes_no_part_is_shut_out_and_the_device_stays_in_use() -> Result<()> {
-    let mut scene = Scene::begin("stranger")?;
+    let mut scene = Scene::begin("bedstranger")?;
     with_socket(&scene.device, &["pump-ui"], us() + 1)?;
     scene.approve()?;
     scene.start()?;
@@ -216,7 +236,7 @@ fn a_user_who_takes_no_part_is_shut_out_and_the_device_stays_in_use() -> Result<
 
 #[test]
 fn a_lease_that_is_not_renewed_ends() -> Result<()> {
-    let mut scene = Scene::begin("lease")?;
+    let mut scene = Scene::begin("bedlease")?;
     with_socket(&scene.device, &["pump-ui"], us())?;
     scene.device.reconfigure("settle_s = 0", "settle_s = 3600")?;
     scene.approve()?;
@@ -234,7 +254,7 @@ fn a_lease_that_is_not_renewed_ends() -> Result<()> {
 
 #[test]
 fn a_person_defers_through_the_socket_and_the_command_line_and_lifts_it() -> Result<()> {
-    let scene = bedside("defer", &["pump-ui"])?;
+    let scene = bedside("beddefer", &["pump-ui"])?;
     let voice = Voice::of(&scene.device, "pump-ui")?;
     voice.send(br#"{"type":"DEFER","minutes":30,"by":"tanaka"}"#)?;
     let set = scene.device.noted(Kind::HoldSet, Reason::HeldHere)?;
@@ -256,7 +276,7 @@ fn a_person_defers_through_the_socket_and_the_command_line_and_lifts_it() -> Res
 
 #[test]
 fn a_manual_device_waits_for_a_person_whose_name_stands_in_the_ledger() -> Result<()> {
-    let mut scene = Scene::begin("manual")?;
+    let mut scene = Scene::begin("bedmanual")?;
     without_probe(&scene.device, "manual = true")?;
     scene.approve()?;
     scene.start()?;
@@ -273,7 +293,7 @@ fn a_manual_device_waits_for_a_person_whose_name_stands_in_the_ledger() -> Resul
 
 #[test]
 fn a_condition_of_the_device_holds_the_update_until_it_is_met() -> Result<()> {
-    let mut scene = Scene::begin("warm")?;
+    let mut scene = Scene::begin("bedwarm")?;
     let sensor = scene.device.folder.join("temp");
     let table = format!(
         "[conditions.temperature]\nfile = \"{}\"\ncelsius_min = 5\ncelsius_max = 60\n\n\
@@ -298,7 +318,7 @@ fn a_condition_of_the_device_holds_the_update_until_it_is_met() -> Result<()> {
 
 #[test]
 fn a_socket_that_an_agent_left_behind_is_replaced_and_a_strangers_file_is_not() -> Result<()> {
-    let mut scene = bedside("leftover", &["pump-ui"])?;
+    let mut scene = bedside("bedleftover", &["pump-ui"])?;
     let path = socket_path(&scene.device);
     drop(Voice::connect(&scene.device)?);
     scene.kill()?;

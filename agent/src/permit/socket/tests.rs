@@ -40,6 +40,7 @@ impl Bench {
             path: folder.path().join("clinical.sock"),
             participants: Required::new(apps).unwrap(),
             operators: BTreeSet::new(),
+            same_version: BTreeSet::new(),
         };
         let clock = Hand::default();
         clock.forward(100_000);
