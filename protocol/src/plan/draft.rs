@@ -86,7 +86,9 @@ impl<'g, 'a> Draft<'g, 'a> {
             .map(|more| self.ground.soak(n.saturating_add(more)));
         let rest = self.ground.end.saturating_sub(floor);
         let share = rest.saturating_sub(soaks.sum()) / waves_to_come;
-        floor.saturating_add(share.max(DAY)).min(self.ground.end)
+        // A day at least, so that a window of every hour of the day comes by.
+        let least = if self.ground.request.skips_windows() { self.ground.want } else { DAY };
+        floor.saturating_add(share.max(least)).min(self.ground.end)
     }
 
     /// Gives slots to one wave; returns who got some.
@@ -161,7 +163,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         let (Some(last), Some((spans, free))) = (last, lanes.of(self.ground, at, 1, lane)) else {
             return;
         };
-        let after = last.end.saturating_add(APART);
+        let apart = if self.ground.request.skips_windows() { 0 } else { APART };
+        let after = last.end.saturating_add(apart);
         let first = spans.partition_point(|span| span.start < after).max(*free);
         let rest = spans.get(first..).unwrap_or_default();
         let fits = |span: &&Span| self.loads.conflict(self.ground, at, **span).is_none();

@@ -159,7 +159,10 @@ impl Progress {
             let attended = ground.devices.get(at).is_some_and(|device| device.attended);
             alike.entry((attended, sole, pair)).or_default().push(at);
         }
-        let one = |devices| vec![Group { devices, quota: 1, lanes_wanted: 1 }];
+        let one = |devices: Vec<usize>| {
+            let lanes_wanted = lanes_wanted(ground, &devices, 1);
+            vec![Group { devices, quota: 1, lanes_wanted }]
+        };
         let tiers = std::iter::once(groups.collect()).chain(alike.into_values().map(one));
         Choices::new(tiers.collect(), self.left.clone())
     }
@@ -218,10 +221,11 @@ fn by_ward(ground: &Ground<'_>, devices: &[usize]) -> BTreeMap<usize, Vec<usize>
     wards
 }
 
-/// As few lanes as let all of them go in one window; as many as there is room for where the site
-/// counts how many are out at once.
+/// As few lanes as let all of them go in one window, so that each has as much time as can be to be
+/// free; as many as there is room for where the site counts how many are out at once, and in an
+/// emergency, where hours have no end and every hour counts.
 fn lanes_wanted(ground: &Ground<'_>, devices: &[usize], quota: usize) -> u32 {
-    if ground.request.rules.max_parallel.is_some() {
+    if ground.request.rules.max_parallel.is_some() || ground.request.skips_windows() {
         return u32::MAX;
     }
     let count = u32::try_from(devices.len().min(quota)).unwrap_or(u32::MAX);

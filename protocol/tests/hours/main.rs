@@ -11,5 +11,6 @@
 
 mod calendars;
 mod inventories;
+mod requests;
 mod tables;
 mod windows;

@@ -7,6 +7,7 @@
     reason = "tests may stop at the first surprise"
 )]
 
+mod cases;
 mod chance;
 mod hospital;
 mod laws;
