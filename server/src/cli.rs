@@ -5,8 +5,9 @@
 #![allow(clippy::print_stdout, reason = "the answer of a command")]
 
 use crate::app::Mode;
-use crate::clock::{SystemClock, SystemRng};
+use crate::clock::{Clock as _, SystemClock, SystemRng};
 use crate::config::Config;
+use crate::rollout::recount;
 use crate::setup::DataFolder;
 use crate::{db, logging, openapi, serve, tls};
 use anyhow::{Context as _, Result};
@@ -33,6 +34,8 @@ enum Verb {
     Migrate(Place),
     /// Read the configuration and say what is wrong with it
     CheckConfig(Place),
+    /// Compare the counters of waves with what devices signed; ends with 1 when they differ
+    Recount(Place),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -72,6 +75,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Serve(serve) => run_server(serve),
         Verb::Migrate(place) => migrate(&place),
         Verb::CheckConfig(place) => check_config(&place),
+        Verb::Recount(place) => recount(&place),
         Verb::Openapi => {
             println!("{}", openapi::text());
             Ok(())
@@ -122,6 +126,26 @@ fn migrate(place: &Place) -> Result<()> {
         println!("nothing to do");
     }
     Ok(())
+}
+
+fn recount(place: &Place) -> Result<()> {
+    let database = DataFolder::new(&place.data).database(&place.config()?)?;
+    db::check(&database).context("the database is not of this program")?;
+    let found = recount::offline(&database, SystemClock.now()).context("nothing was compared")?;
+    for difference in &found {
+        let recount::Difference { key, wave, counted, signed } = difference;
+        println!(
+            "{} approval {} wave {wave}: counted {counted:?}, signed {signed:?}",
+            key.site, key.approval
+        );
+    }
+    match found.len() {
+        0 => {
+            println!("every counter is what devices signed");
+            Ok(())
+        }
+        number => anyhow::bail!("{number} waves are not what devices signed"),
+    }
 }
 
 fn check_config(place: &Place) -> Result<()> {

@@ -51,8 +51,12 @@ pub const HOLD_LISTED_S: i64 = 90 * 24 * 3600;
 pub const ACT_NAME_CHARS_MAX: usize = 200;
 /// Most characters of a reason or a control in a signed act.
 pub const ACT_TEXT_CHARS_MAX: usize = 2_000;
-/// Most lifted holds of which one device is told.
-pub const LIFTS_TOLD_MAX: usize = 64;
+/// Most lifted holds of which one device is told, in bytes of their acts as JSON; the newest.
+pub const LIFTS_TOLD_BYTES_MAX: usize = 64 * 1024;
+/// Most standing holds of which one device is told; the oldest. One is enough to hold it.
+pub const HOLDS_TOLD_MAX: usize = 32;
+/// Most open waves of which one device is told.
+pub const OPEN_TOLD_MAX: usize = 64;
 /// Most images of a family that one standing approval follows at a time; the newest.
 pub const STANDING_IMAGES_MAX: usize = 16;
 /// Most devices that are counted as silent in one transaction.

@@ -25,8 +25,7 @@ const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(30);
 
 /// Timings for tests: everything at once.
-pub const QUICK: &str =
-    "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\nwatch_ms = 100\n";
+pub const QUICK: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\nwatch_ms = 100\ngate_check_s = 1\n";
 
 /// A server's folder and, while it runs, its process.
 #[derive(Debug)]

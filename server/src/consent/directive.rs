@@ -9,7 +9,7 @@ use super::reach::{
 };
 use super::state::{Consent, FamilyConsent, Running, SiteConsent};
 use crate::db::hold::Hold;
-use crate::limits::LIFTS_TOLD_MAX;
+use crate::limits::{HOLDS_TOLD_MAX, LIFTS_TOLD_BYTES_MAX, OPEN_TOLD_MAX};
 use crate::publish::approvals::Published;
 use crate::publish::current::{Current, Snapshot};
 use patchward_protocol::approval::{Action, Approval, ApprovedDevice};
@@ -85,7 +85,11 @@ impl<'a> Sight<'a> {
     pub fn directive(&self) -> Directive {
         let open = self.offers().filter(|offer| self.blocked(offer).is_none());
         let open = open.filter_map(|offer| self.wave_open(&offer));
-        Directive { open: open.collect(), holds: self.notices(), lifts: self.lifts() }
+        Directive {
+            open: open.take(OPEN_TOLD_MAX).collect(),
+            holds: self.notices(),
+            lifts: self.lifts(),
+        }
     }
 
     /// Every approval in force that names the device, with each of its images.
@@ -160,7 +164,7 @@ impl<'a> Sight<'a> {
     /// The holds as the device is told them. A freeze is told when it stands in the way of every
     /// approval that names the device: an emergency that may pass a soft one is not held up by it.
     fn notices(&self) -> Vec<HoldNotice> {
-        let mut notices: Vec<_> = self.holds().map(Hold::notice).collect();
+        let mut notices: Vec<_> = self.holds().map(Hold::notice).take(HOLDS_TOLD_MAX).collect();
         if let Some(family) = self.family {
             let notice = |(image, since)| pause_notice(self.asker.family, image, since);
             notices.extend(family.paused.iter().filter_map(notice));
@@ -180,7 +184,7 @@ impl<'a> Sight<'a> {
         notices
     }
 
-    /// The newest acts that lifted holds which this device may have heard of.
+    /// The acts that lifted holds which this device may have heard of, newest first.
     fn lifts(&self) -> Vec<patchward_protocol::envelope::Envelope> {
         let all = self.site.map(|site| site.lifts.as_slice()).unwrap_or_default();
         let concerns = |target: &HoldTarget| match target {
@@ -188,9 +192,12 @@ impl<'a> Sight<'a> {
             HoldTarget::Ward { .. } => true,
             other => target_reaches(other, self.reached()),
         };
-        let concerning: Vec<_> = all.iter().filter(|lift| concerns(&lift.target)).collect();
-        let first = concerning.len().saturating_sub(LIFTS_TOLD_MAX);
-        concerning.into_iter().skip(first).map(|lift| lift.act.clone()).collect()
+        let mut bytes = 0_usize;
+        let newest = all.iter().rev().filter(|lift| concerns(&lift.target)).take_while(|lift| {
+            bytes = bytes.saturating_add(lift.bytes);
+            bytes <= LIFTS_TOLD_BYTES_MAX
+        });
+        newest.map(|lift| lift.act.clone()).collect()
     }
 
     fn active(&self) -> impl Iterator<Item = (&'a Published, &'a ApprovedDevice)> {

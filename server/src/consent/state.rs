@@ -70,6 +70,8 @@ pub struct Lift {
     pub at: Timestamp,
     /// The act.
     pub act: Envelope,
+    /// Its length as JSON, in bytes.
+    pub bytes: usize,
 }
 
 /// A rollout in memory.
@@ -239,8 +241,11 @@ impl SiteConsent {
         let all = hold::of_site(conn, site, at.plus_seconds(-LIFT_TOLD_S))?;
         let (holds, lifted): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|hold| hold.lifted_at.is_none());
-        let lift =
-            |hold: Hold| Some(Lift { target: hold.target, at: hold.lifted_at?, act: hold.lift? });
+        let lift = |hold: Hold| {
+            let act = hold.lift?;
+            let bytes = serde_json::to_vec(&act).map_or(usize::MAX, |json| json.len());
+            Some(Lift { target: hold.target, at: hold.lifted_at?, act, bytes })
+        };
         let mut lifts: Vec<Lift> = lifted.into_iter().filter_map(lift).collect();
         lifts.sort_by_key(|lift| lift.at);
         let mut rollouts: HashMap<_, Vec<_>> = HashMap::new();

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::act::{self, Act};
 use crate::db::mark::{self, StoredMark};
 use crate::db::rollout::{self, RolloutKey, StoredRollout};
-use crate::db::{Connection, DbError, ledger};
+use crate::db::{self, Connection, DatabaseUrl, DbError, ledger};
 use patchward_protocol::approval::Gates;
 use patchward_protocol::gate::WaveCounters;
 use patchward_protocol::gate::count::{Mark, Rollout, Stage, on_entry, on_silence};
@@ -72,6 +72,22 @@ pub async fn recount(app: &App) -> Result<Vec<Difference>, DbError> {
         all.extend(found);
     }
     Ok(all)
+}
+
+/// Recounts everything in a database that no server needs to be running on; raises no alarm. Blocks
+/// its thread.
+///
+/// # Errors
+/// [`DbError`].
+pub fn offline(url: &DatabaseUrl, at: Timestamp) -> Result<Vec<Difference>, DbError> {
+    let since = at.plus_seconds(-RECOUNTED_S);
+    db::once(url, |conn| {
+        let mut all = Vec::new();
+        for stored in rollout::live(conn, since)? {
+            all.extend(differences(conn, &stored)?);
+        }
+        Ok(all)
+    })
 }
 
 /// The differences of one rollout.

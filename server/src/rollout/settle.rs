@@ -91,7 +91,7 @@ pub(super) fn finish(
     heard: &[Heard],
 ) -> Result<Settled, DbError> {
     let (at, key) = (scene.at, &stored.key);
-    let world = world(scene.snapshot, scene.consent, stored, at);
+    let world = world(scene.snapshot, scene.consent, stored.into(), at);
     for next in gate::evaluate(&stored.terms, &now, &world, at) {
         if let Some(counters) = now.iter_mut().find(|counters| counters.wave == next.wave()) {
             counters.take(next, at);
@@ -112,6 +112,12 @@ pub(super) fn finish(
         let mut proof = wave.proof;
         if proofs.contains(&counters.wave) {
             proof = proof::make(conn, scene, stored, counters.wave)?.or(proof);
+            if proof.is_none() && counters.wave > 0 && events.contains(&Move::Open(counters.wave)) {
+                tracing::warn!(
+                    site.id = %key.site, approval.id = %stored.terms.id, wave = counters.wave,
+                    "What devices signed does not prove the wave that the counters open: it waits"
+                );
+            }
         }
         let state = (counters.state, proof) != (wave.counters.state, wave.proof);
         moved |= state;

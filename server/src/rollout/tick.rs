@@ -9,7 +9,7 @@ use super::world::world;
 use crate::app::{App, LoadError};
 use crate::consent::state::{Consent, Running};
 use crate::db::mark::{self, StoredMark};
-use crate::db::rollout::{self, RolloutKey, StoredRollout};
+use crate::db::rollout::{self, RolloutKey};
 use crate::db::{Connection, DbError, hold};
 use crate::limits::SILENT_AT_ONCE_MAX;
 use crate::publish::current::Snapshot;
@@ -64,13 +64,13 @@ fn is_due(snapshot: &Snapshot, consent: &Consent, running: &Running, at: Timesta
             && matches!(counters.state, WaveState::Open | WaveState::Soaking)
             && !running.proofs.contains_key(&counters.wave)
     });
-    let stored = StoredRollout {
-        key: running.key.clone(),
-        image: running.image.clone(),
-        terms: patchward_protocol::approval::Approval::clone(&running.terms),
-        due: running.due,
+    let ended = |counters: &patchward_protocol::gate::WaveCounters| {
+        matches!(counters.state, WaveState::Passed | WaveState::Cancelled)
     };
-    let world = world(snapshot, consent, &stored, at);
+    if running.waves.iter().all(ended) {
+        return false;
+    }
+    let world = world(snapshot, consent, running.into(), at);
     running.due.is_some_and(|due| due <= at)
         || lacks_proof
         || !gate::evaluate(&running.terms, &running.waves, &world, at).is_empty()

@@ -6,36 +6,55 @@
 use crate::consent::reach::{
     Reached, campaign_reaches, freeze_blocks, freeze_reaches, hold_blocks, target_reaches,
 };
-use crate::consent::state::Consent;
+use crate::consent::state::{Consent, Running};
 use crate::db::hold::Hold;
-use crate::db::rollout::StoredRollout;
+use crate::db::rollout::{RolloutKey, StoredRollout};
 use crate::publish::approvals::Published;
 use crate::publish::current::Snapshot;
 use patchward_protocol::approval::{Approval, ApprovalState};
 use patchward_protocol::directive::HoldTarget;
 use patchward_protocol::gate::{Campaign, Consent as Stands, World};
 use patchward_protocol::id::RepositoryId;
+use patchward_protocol::image::ImageRef;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::ReleaseState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// A rollout, stored or in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Of<'a> {
+    /// Which.
+    pub key: &'a RolloutKey,
+    /// The image.
+    pub image: &'a ImageRef,
+    /// The approval without its devices.
+    pub terms: &'a Approval,
+}
+
+impl<'a> From<&'a StoredRollout> for Of<'a> {
+    fn from(stored: &'a StoredRollout) -> Self {
+        Self { key: &stored.key, image: &stored.image, terms: &stored.terms }
+    }
+}
+
+impl<'a> From<&'a Running> for Of<'a> {
+    fn from(running: &'a Running) -> Self {
+        Self { key: &running.key, image: &running.image, terms: &running.terms }
+    }
+}
+
 /// The approval of a rollout as it is published here, when it still is.
 #[must_use]
-pub fn published(snapshot: &Snapshot, rollout: &StoredRollout) -> Option<Arc<Published>> {
-    let site = snapshot.get(&RepositoryId::Site(rollout.key.site.clone()))?;
-    site.approvals.find(&rollout.key.approval).cloned()
+pub fn published(snapshot: &Snapshot, key: &RolloutKey) -> Option<Arc<Published>> {
+    let site = snapshot.get(&RepositoryId::Site(key.site.clone()))?;
+    site.approvals.find(&key.approval).cloned()
 }
 
 /// The world of a rollout at `at`.
 #[must_use]
-pub fn world(
-    snapshot: &Snapshot,
-    consent: &Consent,
-    rollout: &StoredRollout,
-    at: Timestamp,
-) -> World {
-    let approval = published(snapshot, rollout);
+pub fn world(snapshot: &Snapshot, consent: &Consent, rollout: Of<'_>, at: Timestamp) -> World {
+    let approval = published(snapshot, rollout.key);
     let devices = approval.as_ref().map(|published| &published.approval);
     World {
         held_waves: devices
@@ -45,12 +64,7 @@ pub fn world(
     }
 }
 
-fn held_waves(
-    consent: &Consent,
-    rollout: &StoredRollout,
-    approval: &Approval,
-    at: Timestamp,
-) -> Vec<u32> {
+fn held_waves(consent: &Consent, rollout: Of<'_>, approval: &Approval, at: Timestamp) -> Vec<u32> {
     let site = consent.site(&rollout.key.site);
     let of_site = site.map(|site| site.holds.as_slice()).unwrap_or_default();
     let family = consent.family(&rollout.image.family);
@@ -80,7 +94,7 @@ fn held_waves(
     waves.into_iter().collect()
 }
 
-fn campaign(consent: &Consent, rollout: &StoredRollout) -> Campaign {
+fn campaign(consent: &Consent, rollout: Of<'_>) -> Campaign {
     let family = consent.family(&rollout.image.family);
     let campaign = family.and_then(|family| family.campaigns.get(&rollout.key.image));
     match campaign.is_none_or(|campaign| campaign_reaches(campaign, &rollout.key.site)) {
@@ -90,7 +104,7 @@ fn campaign(consent: &Consent, rollout: &StoredRollout) -> Campaign {
 }
 
 /// Withdrawn is what says so: an approval or a release that this server does not list (yet) stands.
-fn stands(snapshot: &Snapshot, rollout: &StoredRollout) -> Stands {
+fn stands(snapshot: &Snapshot, rollout: Of<'_>) -> Stands {
     let family = snapshot.get(&RepositoryId::Family(rollout.image.family.clone()));
     let firmware = family.and_then(|family| family.images.get(&rollout.key.image));
     let release = firmware.is_some_and(|firmware| firmware.state == ReleaseState::Withdrawn);
