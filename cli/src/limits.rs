@@ -24,6 +24,8 @@ pub const CONNECT_S_MAX: u64 = 15;
 pub const ANSWER_S_MAX: u64 = 120;
 /// Most bytes of a signer's memory.
 pub const MEMORY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most entries of an exported record.
+pub const RECORD_ENTRIES_MAX: u64 = 4_000_000;
 /// Most bytes of the entries of an exported record.
 pub const RECORD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most bytes of an exported record: entries, tiles and pages.

@@ -111,12 +111,14 @@ fn length(length: usize) -> Result<u32, BadArchive> {
     u32::try_from(length).map_err(|_| BadArchive::TooLarge)
 }
 
-/// CRC-32 as zip has it (ISO 3309).
+/// CRC-32 as zip has it (ISO 3309), a byte at a time.
 fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |sum: u32, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+    let of_byte: [u32; 256] =
+        std::array::from_fn(|byte| (0..8).fold(u32::try_from(byte).unwrap_or_default(), bit));
     let step = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
-        })
+        let [low, ..] = sum.to_le_bytes();
+        of_byte.get(usize::from(low ^ byte)).copied().unwrap_or_default() ^ (sum >> 8)
     };
     !bytes.iter().fold(!0, step)
 }

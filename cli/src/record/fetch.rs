@@ -5,7 +5,7 @@
 //! Invariant: a tile is asked for once in a run.
 
 use crate::error::{Code, Failure, Outcome};
-use crate::limits::{RECORD_BUNDLE_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::limits::{RECORD_BUNDLE_BYTES_MAX, RECORD_BYTES_MAX, RECORD_ENTRIES_MAX};
 use crate::server::Server;
 use patchward_protocol::api::record::{CHECKPOINT, ReadRecord, RecordView, TILE};
 use patchward_protocol::digest::Sha256Digest;
@@ -54,7 +54,10 @@ impl<'a> Remote<'a> {
     /// # Errors
     /// Failures of reaching the server, and [`Code::RecordTooLong`].
     pub fn entries(&self, size: u64) -> Outcome<Vec<Vec<u8>>> {
-        let bundles = Tile::all(size).into_iter().filter(|tile| tile.holds() == Holds::Entries);
+        let bundles = Tile::all(size).filter(|tile| tile.holds() == Holds::Entries);
+        if size > RECORD_ENTRIES_MAX {
+            return Err(Failure::new(Code::RecordTooLong, format!("{size} entries")));
+        }
         let (mut lines, mut bytes_held) = (Vec::new(), 0_u64);
         for bundle in bundles {
             let bytes = self.tile(bundle)?;

@@ -19,7 +19,7 @@ use crate::said::Said;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::merkle::memory::Tree;
-use patchward_protocol::merkle::tile::{Holds, Tile};
+use patchward_protocol::merkle::tile::Tile;
 use patchward_protocol::record::checkpoint::Checkpoint;
 use patchward_protocol::record::witness::Seen;
 use serde_json::json;
@@ -130,10 +130,7 @@ fn hold(contents: &Contents, files: &[File]) -> Result<Audited, Finding> {
 /// The leaf hashes that the signed root vouches for, from the hash tiles in the file.
 fn leaves(files: &[File], end: &Seen) -> Result<Tree, Finding> {
     let mut tree = Tree::default();
-    for tile in Tile::all(end.size) {
-        if tile.holds() != (Holds::Hashes { level: 0 }) {
-            continue;
-        }
+    for tile in Tile::leaves(end.size) {
         let name = tile.to_string();
         let hashes = tile.read_hashes(super::contents::file(files, &name)?);
         let hashes = hashes.map_err(|error| Finding::file(&name, error))?;

@@ -202,8 +202,7 @@ impl Log {
         for (tile, bytes) in tree.hash_tiles() {
             state.raw.insert(format!("{prefix}/{tile}"), bytes);
         }
-        for tile in Tile::all(tree.size()).into_iter().filter(|tile| tile.holds() == Holds::Entries)
-        {
+        for tile in Tile::all(tree.size()).filter(|tile| tile.holds() == Holds::Entries) {
             let first = tile.first() as usize;
             let entries = &self.lines[first..first + tile.width() as usize];
             let bytes = write_entries(entries.iter().map(Vec::as_slice)).unwrap();

@@ -14,7 +14,7 @@ use patchward_protocol::act::Meaning;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::key::Signer as _;
 use patchward_protocol::ledger::{Fact, Kind};
-use patchward_protocol::record::checkpoint::verifier_key;
+use patchward_protocol::record::checkpoint::{Checkpoint, verifier_key};
 use patchward_protocol::record::entry::RecordEntry;
 use std::process::Command;
 use zeroize::Zeroizing;
@@ -93,8 +93,8 @@ fn a_bent_entry_is_named_whatever_was_done_to_it() {
     let lines = log.lines;
     assert!(verify::check(&with(&files, "entries.jsonl", joined(&lines))).is_ok());
     for n in 0..lines.len() {
-        // Every thirteenth byte, so that signed and unsigned fields all have their turn.
-        for byte in (n % 13..lines[n].len()).step_by(13) {
+        // Here and there, so that signed and unsigned fields all have their turn.
+        for byte in (n % 41..lines[n].len()).step_by(41) {
             let mut flipped = lines.clone();
             flipped[n][byte] ^= 1;
             let found = found(&files, &flipped);
@@ -155,6 +155,24 @@ fn every_other_file_of_an_export_is_checked_too() {
     }
     let more: Vec<_> = files.iter().cloned().chain([("x.txt".to_owned(), vec![1])]).collect();
     assert!(refusal(&archive::write(&more).unwrap(), "x.txt").starts_with("x.txt"));
+}
+
+#[test]
+fn a_record_that_claims_to_be_endless_is_refused_at_once() {
+    let log = Log::year();
+    let (place, server) = shown(&log);
+    place.good(&format!("{EXPORT} r.zip"));
+    let files = archive::read(&place.read("r.zip")).unwrap();
+    let root = log.tree().root();
+    for size in [log.lines.len() as u64 + 1, 1 << 60, u64::MAX] {
+        let note = Checkpoint { site: site(), size, root }.sign(&record_key()).unwrap();
+        let found = refusal(&with(&files, "checkpoint.txt", note.clone().into_bytes()), "size");
+        assert!(names_entry(&found, log.lines.len()), "{found}");
+        let path = format!("/v1/sites/{SITE}/record/checkpoint");
+        server.state.lock().unwrap().raw.insert(path, note.into_bytes());
+        let code = if size < 1 << 20 { "server_refused" } else { "record_too_long" };
+        place.refused(code, &format!("{EXPORT} x.zip"));
+    }
 }
 
 #[test]

@@ -103,8 +103,8 @@ impl Tree {
     /// Every hash tile with its bytes.
     #[must_use]
     pub fn hash_tiles(&self) -> Vec<(Tile, Vec<u8>)> {
-        let tiles = Tile::all(self.size()).into_iter();
-        let hashes = tiles.filter(|tile| matches!(tile.holds(), Holds::Hashes { .. }));
+        let hashes =
+            Tile::all(self.size()).filter(|tile| matches!(tile.holds(), Holds::Hashes { .. }));
         let bytes = |tile: &Tile| {
             let hashes: Result<Vec<_>, _> = tile.nodes().map(|node| self.read(node)).collect();
             hashes.map(|hashes| write_hashes(&hashes)).unwrap_or_default()

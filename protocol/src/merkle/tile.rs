@@ -144,15 +144,19 @@ impl Tile {
         self.first().saturating_add(self.width) <= count
     }
 
-    /// Every tile of a tree of this size, the partial ones as wide as they are.
-    #[must_use]
-    pub fn all(size: u64) -> Vec<Self> {
-        let entries = of_level(Holds::Entries, size);
-        let levels = (0..=LEVEL_MAX).flat_map(|level| {
+    /// Every tile of a tree of this size, the partial ones as wide as they are: entries first, then
+    /// hashes from below. One after the other, because a size that was only claimed may be huge.
+    pub fn all(size: u64) -> impl Iterator<Item = Self> {
+        let levels = (0..=LEVEL_MAX).flat_map(move |level| {
             let count = size.checked_shr(level.saturating_mul(HEIGHT)).unwrap_or(0);
             of_level(Holds::Hashes { level }, count)
         });
-        entries.into_iter().chain(levels).collect()
+        of_level(Holds::Entries, size).chain(levels)
+    }
+
+    /// The tiles with the hashes of the leaves.
+    pub fn leaves(size: u64) -> impl Iterator<Item = Self> {
+        of_level(Holds::Hashes { level: 0 }, size)
     }
 
     /// The hashes in a hash tile's bytes.
@@ -185,10 +189,9 @@ impl Tile {
     }
 }
 
-fn of_level(holds: Holds, count: u64) -> Vec<Tile> {
-    let full = (0..count / FULL).filter_map(|index| Tile::new(holds, index, FULL));
-    let partial = Tile::new(holds, count / FULL, count % FULL);
-    full.chain(partial).collect()
+fn of_level(holds: Holds, count: u64) -> impl Iterator<Item = Tile> {
+    let full = (0..count / FULL).filter_map(move |index| Tile::new(holds, index, FULL));
+    full.chain(Tile::new(holds, count / FULL, count % FULL))
 }
 
 /// The bytes of a hash tile.
@@ -296,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_tree_has_just_the_tiles_that_its_size_asks_for() {
-        let names = |size| Tile::all(size).iter().map(Tile::to_string).collect::<Vec<_>>();
+        let names = |size| Tile::all(size).map(|tile| tile.to_string()).collect::<Vec<_>>();
         assert_eq!(names(0), Vec::<String>::new());
         assert_eq!(names(1), ["tile/entries/000.p/1", "tile/0/000.p/1"]);
         assert_eq!(names(256), ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
@@ -308,6 +311,7 @@ mod tests {
         for tile in Tile::all(70_000) {
             assert!(tile.is_within(70_000) && tile.to_string().parse() == Ok(tile));
         }
+        assert_eq!(Tile::all(u64::MAX).take(3).count(), 3, "a huge size costs nothing");
         assert!(!"tile/0/000".parse::<Tile>().unwrap().is_within(255));
     }
 

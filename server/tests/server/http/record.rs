@@ -58,7 +58,7 @@ fn text(house: &House, path: &str, token: &str) -> String {
 /// All entries, by their bundles.
 fn entries(house: &House, token: &str, size: u64) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
-    for tile in Tile::all(size).into_iter().filter(|tile| tile.holds() == Holds::Entries) {
+    for tile in Tile::all(size).filter(|tile| tile.holds() == Holds::Entries) {
         let answer = house.get(&format!("/v1/sites/north/record/{tile}"), token);
         assert_eq!(answer.header("content-type").as_deref(), Some("application/octet-stream"));
         assert!(answer.header("cache-control").unwrap().contains("immutable"));
@@ -234,7 +234,7 @@ fn the_tiles_of_a_server_are_read_by_an_implementation_written_from_the_standard
     let token = house.site_token("north");
     let view: RecordView = house.get("/v1/sites/north/record", &token).read();
     let folder = tempfile::tempdir().unwrap();
-    let names = Tile::all(view.size).into_iter().map(|tile| tile.to_string());
+    let names = Tile::all(view.size).map(|tile| tile.to_string());
     for name in names.chain(["checkpoint".to_owned()]) {
         let answer = house.get(&format!("/v1/sites/north/record/{name}"), &token);
         assert_eq!(answer.code(), "ok", "{name}");
