@@ -2,12 +2,17 @@
 
 use crate::chance::Chance;
 use crate::hospital::{DAY_S, daily, random};
-use patchward_protocol::approval::Urgency;
+use patchward_protocol::approval::{
+    Action, Approval, ApprovalState, ApprovedRelease, ClinicalCondition, Conditions,
+    KnownExploited, Need, NeededTime, RollbackTerms, StandingPolicy, Urgency,
+};
 use patchward_protocol::check::{WaveOrder, check};
-use patchward_protocol::id::DeviceId;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{ApprovalId, DeviceId, FamilyId, Seq, SiteId, TargetPath, Version};
 use patchward_protocol::plan::{
     Busy, Candidate, Plan, Request, Wish, plan, plan_parts_of, plan_standing,
 };
+use patchward_protocol::tuf::custom::{Class, Severity};
 use std::collections::BTreeSet;
 
 /// Random hospitals in one run.
@@ -52,6 +57,76 @@ fn the_same_request_gives_the_same_plan_whatever_the_order_of_its_devices() {
         turned.wards.reverse();
         assert_eq!(plan(&request), plan(&turned), "seed {seed}");
     }
+}
+
+/// The parts of a plan, in an approval as it would be signed.
+fn approval(request: &Request, plan: &Plan, action: Action) -> Approval {
+    let digest = Sha256Digest::of(b"image");
+    let release = ApprovedRelease {
+        family: FamilyId::new("acme.pump").unwrap(),
+        version: Version::new("2.0.0").unwrap(),
+        seq: Seq(2),
+        image_sha256: digest,
+        path: TargetPath::new("img/pump.tar").unwrap(),
+        image_length: 5,
+        dossier_sha256: digest,
+    };
+    let policy = StandingPolicy {
+        families: request.families.clone(),
+        classes: vec![Class::Security],
+        severity_min: Severity::High,
+        known_exploited: KnownExploited::Always,
+    };
+    let standing = action == Action::Standing;
+    Approval {
+        v: 1,
+        id: ApprovalId::new("pumps").unwrap(),
+        site: SiteId::new("city-hospital").unwrap(),
+        serial: 1,
+        issued: request.now,
+        valid_until: request.until,
+        action,
+        urgency: request.urgency,
+        state: ApprovalState::Active,
+        release: (!standing).then_some(release),
+        standing: standing.then_some(policy),
+        devices: plan.devices.clone(),
+        conditions: Conditions {
+            clinical_state: ClinicalCondition::Idle,
+            settle_s: 300,
+            mains: Need::Required,
+            battery_min: 50,
+            acceptance: Need::Advisory,
+            time: NeededTime::Attested,
+            offline_ok: false,
+        },
+        waves: plan.waves.clone(),
+        gates: plan.gates.clone(),
+        rollback: RollbackTerms { automatic: true, to: vec![Seq(1)] },
+        tz: "Asia/Tokyo".to_owned(),
+        supersedes: None,
+        snapshot: None,
+    }
+}
+
+#[test]
+fn what_is_planned_is_an_approval_that_devices_take() {
+    let mut count = 0;
+    for seed in 0..1_000 {
+        let request = random(&mut Chance::new(seed));
+        let one = plan(&request);
+        if one.devices.is_empty() {
+            continue;
+        }
+        approval(&request, &one, Action::Install).check().unwrap();
+        let routine = Request { urgency: Urgency::Routine, alternatives: 32, ..request };
+        let standing = plan_standing(&routine);
+        if !standing.devices.is_empty() {
+            approval(&routine, &standing, Action::Standing).check().unwrap();
+            count += 1;
+        }
+    }
+    assert!(count > 500, "{count}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "tests may stop at the first surprise"
 )]
 
