@@ -307,6 +307,7 @@ impl Draft<'_> {
         ward_rules::must_hold(here.language, &planned, WaveOrder::InTime)?;
         if planned.parts.iter().all(|part| part.devices.is_empty()) {
             let lines = plan_text::not_planned(here.language, &planned);
+            let lines = lines.iter().map(|line| line.trim().to_owned()).collect();
             let what = format!("{}: no device got a slot", approve.site);
             return Err(Failure::with_problems(Code::PlanRefused, what, lines));
         }
@@ -354,6 +355,7 @@ impl Draft<'_> {
                 wave: 0,
                 slots: if own.is_empty() { given.clone() } else { own },
                 attended: approve.terms.attended
+                    || firmware.therapy
                     || held.as_ref().is_some_and(|held| held.attended == Attendance::Attended),
                 pair: held.and_then(|held| held.pair.clone()),
                 id: device.id,

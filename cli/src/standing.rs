@@ -244,6 +244,7 @@ fn plan(
     let planned = Planned { request, parts: vec![part], left: Vec::new() };
     if planned.parts.iter().all(|part| part.devices.is_empty()) {
         let lines = plan_text::not_planned(Language::En, &planned);
+        let lines = lines.iter().map(|line| line.trim().to_owned()).collect();
         let what = format!("{site}: no device got a slot");
         return Err(Failure::with_problems(Code::PlanRefused, what, lines));
     }

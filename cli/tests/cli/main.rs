@@ -26,3 +26,4 @@ mod record;
 mod release;
 mod rollout;
 mod stage;
+mod ward;
