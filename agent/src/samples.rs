@@ -108,6 +108,31 @@ pub(crate) fn approval(image: &ImageTarget) -> (Verified<Approval>, Sha256Digest
     (Approval::read_verified(bytes).unwrap(), sha256)
 }
 
+/// A family whose maker released these ranks, each permitting to go back to the one before.
+pub(crate) fn family_of(seqs: &[u64]) -> TrustedSet {
+    let target = |seq: &u64| {
+        let file = format!("image {seq}").into_bytes();
+        let (sha256, length) = (Sha256Digest::of(&file), storage::length(&file));
+        let mut firmware = firmware(Kind::Tree, *seq, sha256, length, length);
+        firmware.rollback_ok = vec![Seq(*seq - 1)];
+        let mut custom = Map::new();
+        custom.insert("fw".to_owned(), json!(firmware));
+        let path = TargetPath::new(&format!("img/infusion-a-{seq}.img")).unwrap();
+        (path, TargetSpec { length, sha256, custom })
+    };
+    trusted(RepositoryId::Family(family()), seqs.iter().map(target).collect())
+}
+
+/// A site that lists these approvals, each by its name.
+pub(crate) fn site_of(approvals: &[Approval]) -> TrustedSet {
+    let target = |approval: &Approval| {
+        let bytes = approval.write().unwrap();
+        let path = TargetPath::new(&format!("approval/{}.json", approval.id)).unwrap();
+        (path, TargetSpec::plain(storage::length(&bytes), Sha256Digest::of(&bytes)))
+    };
+    trusted(RepositoryId::Site(site()), approvals.iter().map(target).collect())
+}
+
 /// This device, with nothing known to be installed.
 pub(crate) fn own(kind: Kind) -> Own {
     Own {
@@ -211,7 +236,8 @@ fn firmware(
     }
 }
 
-fn plan(image: &ImageTarget) -> Approval {
+/// An approval that installs this image on this device.
+pub(crate) fn plan(image: &ImageTarget) -> Approval {
     let firmware = &image.firmware;
     let slot = Slot::new(at("2026-12-05T04:00:00Z"), at("2026-12-05T06:00:00Z")).unwrap();
     Approval {

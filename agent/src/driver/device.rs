@@ -184,6 +184,13 @@ impl Device {
         judged
     }
 
+    /// Whether the server's time was last heard so long ago.
+    #[must_use]
+    pub fn wants_time(&self, after_ms: u64) -> bool {
+        let boot_ms = self.clock.boot_ms();
+        self.sources.server.is_none_or(|heard| boot_ms.saturating_sub(heard.boot_ms) >= after_ms)
+    }
+
     /// The time for judging expiry: as well as it is known, never before what was signed.
     pub fn now(&mut self) -> Timestamp {
         self.judged().utc.unwrap_or(Timestamp::EPOCH)

@@ -31,6 +31,8 @@ const RECOVER_AGAIN: Duration = Duration::from_secs(1);
 const GOING_DOWN_MS: u64 = 120_000;
 /// Most events in a row before the loop looks around again.
 const EVENTS_MAX: u32 = 16;
+/// While a poll stands, the server's time is asked for after this time, in milliseconds.
+const ASK_TIME_MS: u64 = 3_600_000;
 /// The status is written again after this time even when nothing changed, in milliseconds.
 const STATUS_MS: u64 = 30_000;
 
@@ -237,11 +239,15 @@ impl Driver {
             self.learn().await;
             let says = self.device.says();
             if self.device.standing.must_be_sent(&says, now_ms) {
-                self.asked_server_ms = now_ms;
                 self.device.stand(says).await;
             }
-            if self.device.standing.is_out() {
-                return;
+            // An answer that was long in coming says little of the time: now and then one at once.
+            let asked_ms = now_ms.saturating_sub(self.asked_server_ms);
+            let ask_the_time = asked_ms >= ASK_TIME_MS && self.device.wants_time(ASK_TIME_MS);
+            match (self.device.standing.is_out(), ask_the_time) {
+                (true, false) => return,
+                (true, true) => self.device.contact_due_ms = now_ms,
+                (false, _) => {}
             }
         }
         if now_ms >= self.device.contact_due_ms {

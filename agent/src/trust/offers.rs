@@ -399,3 +399,6 @@ pub fn over(admitted: &Admitted, at: Option<Timestamp>) -> Option<Reason> {
     }
     admitted.slots.iter().all(|slot| slot.end() <= at).then_some(Reason::SlotsOver)
 }
+
+#[cfg(test)]
+mod tests;
