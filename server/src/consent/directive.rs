@@ -176,7 +176,7 @@ impl<'a> Sight<'a> {
                 let blocks = |approval: &&Approval| {
                     self.site.is_some_and(|site| freeze_blocks(site, freeze, approval, self.at))
                 };
-                rest.iter().all(|approval| blocks(approval))
+                rest.iter().all(blocks)
             };
             let freezes = self.freezes(first).filter(in_every_way);
             notices.extend(freezes.filter_map(|freeze| freeze_notice(freeze, self.asker.device)));
@@ -187,10 +187,9 @@ impl<'a> Sight<'a> {
     /// The acts that lifted holds which this device may have heard of, newest first.
     fn lifts(&self) -> Vec<patchward_protocol::envelope::Envelope> {
         let all = self.site.map(|site| site.lifts.as_slice()).unwrap_or_default();
-        let concerns = |target: &HoldTarget| match target {
-            // A device may have left the ward meanwhile.
-            HoldTarget::Ward { .. } => true,
-            other => target_reaches(other, self.reached()),
+        // A device may have left the ward meanwhile.
+        let concerns = |target: &HoldTarget| {
+            matches!(target, HoldTarget::Ward { .. }) || target_reaches(target, self.reached())
         };
         let mut bytes = 0_usize;
         let newest = all.iter().rev().filter(|lift| concerns(&lift.target)).take_while(|lift| {

@@ -54,12 +54,9 @@ pub async fn set_by_maker(
     if app.snapshot().get(&RepositoryId::Family(family.clone())).is_none() {
         return Err(ApiError::of(ErrorCode::NotFound));
     }
-    match &request.target {
-        HoldTarget::Release { family: of, .. } if of == family => {}
-        _ => {
-            let rule = "target: a release of this family";
-            return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
-        }
+    if !matches!(&request.target, HoldTarget::Release { family: of, .. } if of == family) {
+        let rule = "target: a release of this family";
+        return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
     }
     let whose = Whose { by: HoldBy::Maker, site: None, family: Some(family.clone()) };
     set(app, whose, request, holder).await

@@ -98,14 +98,14 @@ fn step(
     let rollout = Rollout { approval_sha256: stored.key.approval, image_sha256: stored.key.image };
     let moved = on_entry(&rollout, &before, entry, scene.at)?;
     let updated = moved.mark.stage == Stage::Updated;
-    let (committed_seq, used_seq) = match entry.fact.kind {
-        Kind::Committed if updated => (Some(entry.seq), None),
-        Kind::Used if updated => (same_ledger.and_then(|kept| kept.committed_seq), Some(entry.seq)),
-        _ => {
-            let kept = same_ledger.filter(|_| updated);
-            (kept.and_then(|kept| kept.committed_seq), kept.and_then(|kept| kept.used_seq))
-        }
-    };
+    let kept = same_ledger.filter(|_| updated);
+    let mut committed_seq = kept.and_then(|kept| kept.committed_seq);
+    let mut used_seq = kept.and_then(|kept| kept.used_seq);
+    if updated && entry.fact.kind == Kind::Committed {
+        (committed_seq, used_seq) = (Some(entry.seq), None);
+    } else if updated && entry.fact.kind == Kind::Used {
+        used_seq = Some(entry.seq);
+    }
     let next = StoredMark {
         device: named.device.clone(),
         wave: named.wave,

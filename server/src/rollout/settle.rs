@@ -209,6 +209,8 @@ pub async fn after_decision(app: &Arc<App>, scope: &Scope) -> Result<(), ApiErro
 fn failed(error: LoadError) -> ApiError {
     match error {
         LoadError::Db(error) => error.into(),
-        other => ApiError::failed(other),
+        error @ (LoadError::Blob(_) | LoadError::Document { .. } | LoadError::Ending) => {
+            ApiError::failed(error)
+        }
     }
 }

@@ -23,6 +23,10 @@ use patchward_protocol::ledger::{
 };
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
+use patchward_protocol::tuf::custom::{
+    Acceptance, Class, Document, Documents, Estimate, Firmware, Format, Kind as Installer, Payload,
+    ReleaseState, Severity,
+};
 use patchward_server::app::App;
 use patchward_server::auth::api_token::Holder;
 use patchward_server::db::device::{self, Said, StoredAgent, StoredDevice};
@@ -86,10 +90,13 @@ pub(crate) fn holder() -> Holder {
 
 /// The site's repository, published without approvals; and an open family.
 pub(crate) async fn site(app: &Arc<App>) -> Owner {
+    site_and_family(app).await.0
+}
+
+pub(crate) async fn site_and_family(app: &Arc<App>) -> (Owner, Owner) {
     let owner = Owner::open(app, "site:north", app.clock.now()).await;
     owner.publish_first(app).await.unwrap();
-    Owner::open(app, "family:acme.a", app.clock.now()).await;
-    owner
+    (owner, Owner::open(app, "family:acme.a", app.clock.now()).await)
 }
 
 /// Lists approvals and publishes; devices of both servers learn of them.
@@ -290,4 +297,70 @@ pub(crate) fn act(at: Timestamp, subject: Subject, meaning: Meaning) -> Act {
 
 pub(crate) fn signed(seed: u8, act: &Act) -> Envelope {
     Envelope::seal(PayloadType::Act, act, &SecretKey::from_seed(&[seed; 32])).unwrap()
+}
+
+/// A release of `acme.a`: its documents and its image are uploaded and listed; publishing is the
+/// caller's.
+pub(crate) async fn release(
+    app: &Arc<App>,
+    family: &mut Owner,
+    seq: u64,
+    class: Class,
+) -> Firmware {
+    let mut documents = Vec::new();
+    for name in ["dossier", "sbom", "notes-ja", "notes-en"] {
+        let (path, bytes) = (format!("doc/{seq}.{name}"), format!("{name} of {seq}").into_bytes());
+        family.add(app, &path, &bytes).await;
+        let (path, sha256) = (path.parse().unwrap(), Sha256Digest::of(&bytes));
+        documents.push(Document { path, sha256 });
+    }
+    let mut documents = documents.into_iter();
+    let mut document = || documents.next().unwrap();
+    let bytes = format!("image {seq}").into_bytes();
+    let firmware = Firmware {
+        v: 1,
+        family: "acme.a".parse().unwrap(),
+        version: format!("{seq}.0.0").parse().unwrap(),
+        seq: Seq(seq),
+        hw: vec![HardwareId::new("a.rev2").unwrap()],
+        min_seq: Seq(0),
+        rollback_ok: vec![],
+        class,
+        severity: Severity::High,
+        cves: vec![],
+        known_exploited: false,
+        state: ReleaseState::Released,
+        payload: Payload {
+            format: Format::Raw,
+            kind: Installer::Slots,
+            image_sha256: Sha256Digest::of(&bytes),
+            image_length: u64::try_from(bytes.len()).unwrap(),
+            slot_bytes: 1024,
+        },
+        est: Estimate { activate_s: 1, boot_s: 1, health_s: 1, rollback_s: 1 },
+        therapy: false,
+        acceptance: Acceptance::None,
+        docs: Documents {
+            dossier: document(),
+            sbom: document(),
+            notes_ja: document(),
+            notes_en: document(),
+        },
+    };
+    let path = format!("img/a-{seq}.img");
+    family.add(app, &path, &bytes).await;
+    family.describe(&path, &firmware);
+    firmware
+}
+
+/// Publishes what the family lists, its root too the first time.
+pub(crate) async fn publish_family(app: &Arc<App>, family: &mut Owner) {
+    let first = app.snapshot().get(&family.id).unwrap().documents.is_none();
+    family.targets.issued = app.clock.now();
+    if first {
+        family.publish_first(app).await.unwrap();
+    } else {
+        family.targets.version += 1;
+        family.publish_targets(app).await.unwrap();
+    }
 }

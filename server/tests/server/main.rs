@@ -19,5 +19,6 @@ mod process;
 mod publishing;
 mod rollouts;
 mod standing;
+mod standing_approvals;
 mod record;
 mod storage;

@@ -10,6 +10,7 @@ use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::key::{PublicKey, SecretKey, Signer as _};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::{KeySpec, RoleSpec, RootSpec, TargetSpec, TargetsSpec};
+use patchward_protocol::tuf::custom::Firmware;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::{Method, Root};
 use patchward_protocol::tuf::stage::Staged;
@@ -101,6 +102,12 @@ impl Owner {
         };
         app.db.write(remember).await.unwrap();
         self.list(path, bytes);
+    }
+
+    /// Puts what the manufacturer says of an image beside it.
+    pub(crate) fn describe(&mut self, path: &str, firmware: &Firmware) {
+        let target = self.targets.targets.get_mut(&TargetPath::new(path).unwrap()).unwrap();
+        target.custom.insert("fw".to_owned(), serde_json::to_value(firmware).unwrap());
     }
 
     pub(crate) fn root_file(&self) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod callers;
+mod consent;
 pub(crate) mod device;
 mod engines;
 mod enrolment;

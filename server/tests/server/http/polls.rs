@@ -148,7 +148,7 @@ fn the_first_wave_of_an_approval_in_force_is_open_for_the_devices_it_names() {
     assert_eq!(open(&named, 3), [], "it was withdrawn");
 }
 
-fn approval(serial: u64, id: &str, devices: &[(&Device, u32)]) -> Approval {
+pub(crate) fn approval(serial: u64, id: &str, devices: &[(&Device, u32)]) -> Approval {
     let slot = Slot::new(now().plus_seconds(3600), now().plus_seconds(7200)).unwrap();
     let device = |(device, wave): &(&Device, u32)| ApprovedDevice {
         id: device.device.clone(),
