@@ -17,6 +17,7 @@ mod double;
 mod double_consent;
 mod example;
 mod family;
+mod guide;
 mod hold;
 mod inventory;
 mod key;
