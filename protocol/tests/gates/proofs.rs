@@ -566,7 +566,8 @@ fn nothing_that_a_later_wave_rests_on_can_be_left_out() {
         decide(&admitted, &moment)
     };
     assert!(matches!(going(|_| ()), Decision::Go { .. }));
-    let lacks: [(fn(&mut Moment), Reason); 8] = [
+    type Lack = fn(&mut Moment);
+    let lacks: [(Lack, Reason); 8] = [
         (|m| m.proof = None, Reason::WaveUnproven),
         (|m| m.open = None, Reason::WaveNotOpen),
         (|m| m.open.as_mut().unwrap().wave = 0, Reason::WaveNotOpen),
