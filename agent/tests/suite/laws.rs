@@ -2,7 +2,7 @@
 //! observation after a crash.
 
 use patchward_agent::edge::{Content, Observed};
-use patchward_agent::journal::{Boot, Journal};
+use patchward_agent::journal::{Boot, Journal, Tries};
 use patchward_agent::machine::effect::Effect;
 use patchward_agent::machine::event::Event;
 use patchward_agent::machine::recover::recover;
@@ -357,4 +357,83 @@ fn every_activation_counts_as_an_attempt_from_its_intent_on() {
     let begun = step(&armed, go(), &stamp(0)).unwrap();
     let after = journal(armed).after(&begun, 0, &stamp(0));
     assert_eq!(after.attempts_of(image("2.0", 2).image_sha256), 1);
+}
+
+#[test]
+fn every_entry_of_a_rollback_says_that_it_is_one() {
+    let back = |mut goal: Goal| {
+        goal.action = Action::Rollback;
+        goal
+    };
+    let states = states().into_iter().filter_map(|state| {
+        let mut state = state;
+        match &mut state {
+            State::Approved { goal, .. }
+            | State::Fetching { goal, .. }
+            | State::Staged { goal }
+            | State::Holding { goal, .. }
+            | State::Preparing { goal, .. }
+            | State::Armed { goal, .. }
+            | State::Abandoned { goal, .. } => *goal = back(goal.clone()),
+            State::Activating { attempt }
+            | State::Restarting { attempt }
+            | State::Trial { attempt }
+            | State::AwaitingAcceptance { attempt, .. }
+            | State::Committed { attempt, .. }
+            | State::RollingBack { attempt, .. }
+            | State::RolledBack { attempt, .. } => attempt.goal = back(attempt.goal.clone()),
+            State::Idle | State::NeedsService { .. } => return None,
+        }
+        Some(state)
+    });
+    let mut entries = 0;
+    for state in states {
+        let taken = events().into_iter().filter_map(|e| step(&state, e, &stamp(0)).ok());
+        let found = observations().into_iter().flat_map(|seen| {
+            STARTS.map(|(boot, boot_ms)| recover(&journal(state.clone()), seen, boot, boot_ms))
+        });
+        for fact in taken.chain(found).flat_map(|step| step.facts) {
+            // A better offer is a goal of its own.
+            if fact.release == Some(image("2.0", 2)) {
+                assert_eq!(fact.action, Some(Action::Rollback), "{state:?} {fact:?}");
+                entries += 1;
+            }
+        }
+    }
+    assert!(entries > 100, "only {entries}");
+}
+
+#[test]
+fn an_image_that_was_made_to_stay_begins_its_hours_of_use_and_its_attempts_are_forgiven() {
+    let committed = State::Committed { attempt: attempt(0), accepted_by: None };
+    let mut before = journal(committed.clone());
+    before.attempts = vec![Tries { image_sha256: image("2.0", 2).image_sha256, count: 2 }];
+    let kept = step(&committed, Event::Kept, &stamp(0)).unwrap();
+    let after = before.after(&kept, 0, &stamp(0));
+    assert_eq!(after.attempts_of(image("2.0", 2).image_sha256), 0);
+    let usage = after.usage.unwrap();
+    assert_eq!((usage.image, usage.used_ms, usage.told_h), (image("2.0", 2), 0, 0));
+}
+
+#[test]
+fn after_a_person_has_looked_a_new_approval_may_try_the_image_again() {
+    let image = image("2.0", 2);
+    let state = State::NeedsService { reason: Reason::AttemptsSpent, image: image.clone() };
+    let mut before = journal(state.clone());
+    before.attempts = vec![Tries { image_sha256: image.image_sha256, count: ATTEMPTS_MAX }];
+    let person = PersonId::new("tanaka").unwrap();
+    let serviced = step(&state, Event::Serviced { person }, &stamp(0)).unwrap();
+    let after = before.after(&serviced, 0, &stamp(0));
+    assert_eq!(after.attempts_of(image.image_sha256), 0);
+}
+
+#[test]
+fn under_a_standing_approval_each_release_is_spent_by_itself() {
+    let mut attempt = attempt(0);
+    attempt.goal.action = Action::Standing;
+    attempt.goal.spent_key = Some(Sha256Digest::of(b"approval and image"));
+    let state = State::Activating { attempt: attempt.clone() };
+    let done = step(&state, Event::Activated, &stamp(0)).unwrap();
+    let after = journal(state).after(&done, 0, &stamp(0));
+    assert_eq!(after.spent, [Sha256Digest::of(b"approval and image")]);
 }

@@ -51,6 +51,10 @@ enum Fate {
     DoesNotBoot,
     /// Good, and a person must accept it.
     NeedsPerson,
+    /// Good, but the settings are others afterwards; a person accepts them.
+    OtherSettings,
+    /// Good, but the settings are others afterwards; a person does not accept that.
+    Rejected,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -255,6 +259,9 @@ impl SimHands {
                 Fate::Good | Fate::DoesNotBoot | Fate::NeedsPerson => {
                     Event::Healthy { settings_after: None }
                 }
+                Fate::OtherSettings | Fate::Rejected => {
+                    Event::Healthy { settings_after: Some(Sha256Digest::of(b"other settings")) }
+                }
                 Fate::Sick => {
                     Event::Unhealthy { reason: Reason::HealthFailed, detail: "exit 1".to_owned() }
                 }
@@ -313,7 +320,9 @@ fn restart(world: &mut World, attempt: &Attempt) -> Result<Outcome, Failure> {
 fn go(world: &World) -> Event {
     let acceptance = match world.fate {
         Fate::NeedsPerson => Acceptance::ByPerson,
-        Fate::Good | Fate::Sick | Fate::DoesNotBoot => Acceptance::ByChecks,
+        Fate::Good | Fate::Sick | Fate::DoesNotBoot | Fate::OtherSettings | Fate::Rejected => {
+            Acceptance::ByChecks
+        }
     };
     let (from, image_floor) = (Some(old()), new().seq);
     let terms = Terms { from, acceptance, image_floor, settings_before: None, attended_by: None };
@@ -351,6 +360,9 @@ fn next_event(journal: &Journal, world: &World) -> Option<Event> {
         State::Idle => offer(journal).map(|goal| Event::Offered { goal }),
         State::Approved { .. } => Some(Event::FetchDue),
         State::Staged { .. } | State::Holding { .. } => Some(go(world)),
+        State::AwaitingAcceptance { .. } if world.fate == Fate::Rejected => {
+            Some(Event::Rejected { person: "tanaka".parse().unwrap() })
+        }
         State::AwaitingAcceptance { .. } => {
             Some(Event::Accepted { person: "tanaka".parse().unwrap() })
         }
@@ -424,7 +436,7 @@ fn judge(world: &World, crashes: &[Point]) {
         .find(|kind| matches!(kind, Kind::Committed | Kind::RolledBack | Kind::NeedsService));
     if running == Content::Image(new().image_sha256) {
         assert_eq!(last, Some(Kind::Committed), "{}", say());
-        assert_ne!(world.fate, Fate::Sick, "{}", say());
+        assert!(!matches!(world.fate, Fate::Sick | Fate::Rejected), "{}", say());
     } else {
         assert_eq!(running, Content::Image(old().image_sha256), "{}", say());
         assert_ne!(last, Some(Kind::Committed), "{}", say());
@@ -443,7 +455,14 @@ fn in_runtime(future: impl Future<Output = ()>) {
 }
 
 const KINS: [Kin; 2] = [Kin::Service, Kin::Machine];
-const FATES: [Fate; 4] = [Fate::Good, Fate::Sick, Fate::DoesNotBoot, Fate::NeedsPerson];
+const FATES: [Fate; 6] = [
+    Fate::Good,
+    Fate::Sick,
+    Fate::DoesNotBoot,
+    Fate::NeedsPerson,
+    Fate::OtherSettings,
+    Fate::Rejected,
+];
 
 fn points(things: u32) -> impl Iterator<Item = Point> {
     (1..=things).flat_map(|n| {
@@ -463,9 +482,9 @@ fn an_update_without_a_crash_ends_as_its_image_deserves() {
                     judge(&world, &[]);
                 }
                 let stays = match fate {
-                    Fate::Good | Fate::NeedsPerson => new(),
+                    Fate::Good | Fate::NeedsPerson | Fate::OtherSettings => new(),
                     Fate::DoesNotBoot if kin == Kin::Service => new(),
-                    Fate::Sick | Fate::DoesNotBoot => old(),
+                    Fate::Sick | Fate::DoesNotBoot | Fate::Rejected => old(),
                 };
                 assert_eq!(world.observed().running, Content::Image(stays.image_sha256));
                 assert_eq!(world.writes, 1);
@@ -474,38 +493,34 @@ fn an_update_without_a_crash_ends_as_its_image_deserves() {
     });
 }
 
+/// Every kind of device with every image, coming back from a crash in time and too late.
+fn worlds() -> Vec<World> {
+    let all = KINS.into_iter().flat_map(|kin| FATES.map(|fate| World::new(kin, fate)));
+    let real = all.filter(|w| w.kin == Kin::Machine || w.fate != Fate::DoesNotBoot);
+    real.flat_map(|world| [false, true].map(|late| World { late, ..world.clone() })).collect()
+}
+
 #[test]
 fn a_crash_at_any_point_and_again_during_recovery_leaves_the_old_or_the_new_version_whole() {
     in_runtime(async {
         let mut runs = 0_u64;
-        for kin in KINS {
-            for fate in FATES {
-                if kin == Kin::Service && fate == Fate::DoesNotBoot {
-                    continue;
-                }
-                for late in [false, true] {
-                    let begin = World { late, ..World::new(kin, fate) };
-                    let (_, lives) = run(begin.clone(), &[]).await;
-                    for first in points(lives[0]) {
-                        let (world, lives) = run(begin.clone(), &[first]).await;
-                        judge(&world, &[first]);
-                        for second in points(lives[1]) {
-                            let crashes = [first, second];
-                            let (world, lives) = run(begin.clone(), &crashes).await;
-                            judge(&world, &crashes);
-                            runs += 1;
-                            if lives.len() < 3 || late {
-                                continue;
-                            }
-                            for third in
-                                points(lives[2]).filter(|point| point.n % 16 == first.n % 16)
-                            {
-                                let crashes = [first, second, third];
-                                let (world, _) = run(begin.clone(), &crashes).await;
-                                judge(&world, &crashes);
-                                runs += 1;
-                            }
-                        }
+        for begin in worlds() {
+            let deep = !begin.late && matches!(begin.fate, Fate::Good | Fate::Sick);
+            let (_, lives) = run(begin.clone(), &[]).await;
+            for first in points(lives[0]) {
+                let (world, lives) = run(begin.clone(), &[first]).await;
+                judge(&world, &[first]);
+                for second in points(lives[1]) {
+                    let crashes = [first, second];
+                    let (world, lives) = run(begin.clone(), &crashes).await;
+                    judge(&world, &crashes);
+                    runs += 1;
+                    let third = lives.get(2).filter(|_| deep).map_or(0, |things| *things);
+                    for third in points(third).filter(|point| point.n % 16 == first.n % 16) {
+                        let crashes = [first, second, third];
+                        let (world, _) = run(begin.clone(), &crashes).await;
+                        judge(&world, &crashes);
+                        runs += 1;
                     }
                 }
             }
