@@ -315,7 +315,7 @@ impl Config {
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
         must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;
         let standing = self.limits.standing_polls;
-        must((1..=1_000_000).contains(&standing), "limits.standing_polls", "1 to 1000000")?;
+        must(standing <= 1_000_000, "limits.standing_polls", "0 (none stands) to 1000000")?;
         must(self.limits.connections >= 1, "limits.connections", "at least 1")
     }
 }

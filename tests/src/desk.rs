@@ -7,6 +7,7 @@ use crate::bin::Programs;
 use crate::image::put;
 use crate::running::{Said, run, succeed};
 use anyhow::{Context as _, Result};
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::RepositoryId;
 use serde_json::Value;
 use std::{
@@ -179,6 +180,18 @@ impl Desk {
         command.arg("--passphrase-file").arg(&key.passphrase);
         command.args(["--yes-version", &version.to_string()]).args(more);
         command
+    }
+
+    /// Trusts a repository's first root, whose fingerprint its owner told by a trusted way.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn trust(&self, repository: &RepositoryId, root: &Path) -> Result<()> {
+        let bytes = std::fs::read(root).with_context(|| format!("read {}", root.display()))?;
+        let fingerprint = Sha256Digest::of(&bytes).fingerprint();
+        let mut command = self.command(["repo", "trust", &repository.to_string(), "--root"]);
+        command.arg(root).args(["--fingerprint", &fingerprint]);
+        self.say(&mut command).map(|_| ())
     }
 
     /// Adds a key and its passphrase to a command.

@@ -6,7 +6,6 @@ use crate::bin::Programs;
 use crate::clock::now;
 use crate::desk::{Desk, Hierarchy, number, text};
 use anyhow::{Context as _, Result};
-use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::pack::EnrolmentPack;
 use serde_json::Value;
@@ -66,12 +65,7 @@ impl Hospital {
     /// # Errors
     /// When the command line refuses.
     pub fn trust(&self, family: &FamilyId, root: &Path) -> Result<()> {
-        let bytes = std::fs::read(root).with_context(|| format!("read {}", root.display()))?;
-        let fingerprint = Sha256Digest::of(&bytes).fingerprint();
-        let name = format!("family:{family}");
-        let mut command = self.desk.command(["repo", "trust", &name, "--root"]);
-        command.arg(root).args(["--fingerprint", &fingerprint]);
-        self.desk.say(&mut command).map(|_| ())
+        self.desk.trust(&RepositoryId::Family(family.clone()), root)
     }
 
     /// Makes an enrolment pack for a family.
@@ -93,12 +87,7 @@ impl Hospital {
     /// When any step is refused.
     pub fn approve(&self, wish: &Wish) -> Result<Value> {
         let said = self.draft(wish)?;
-        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
-        for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
-        {
-            self.desk.sign(&staged, key, version, &words(&key.person, role))?;
-        }
-        self.desk.publish(&[&staged])?;
+        self.sign_and_publish(&said)?;
         Ok(said)
     }
 
@@ -130,6 +119,79 @@ impl Hospital {
         let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
         for key in self.keys.targets.iter().take(2) {
             self.desk.sign(&staged, key, version, &words(&key.person, "臨床工学技士"))?;
+        }
+        self.desk.publish(&[&staged]).map(|_| ())
+    }
+
+    /// Says of itself what stands in two tables: wards and devices.
+    ///
+    /// # Errors
+    /// When the command line refuses a row.
+    pub fn describe(&self, wards: &str, devices: &str) -> Result<()> {
+        for (name, table) in [("wards.csv", wards), ("devices.csv", devices)] {
+            let file = self.desk.place(name);
+            crate::image::put(&file, table.as_bytes())?;
+            let mut command = self.desk.command(["inventory", "import"]);
+            command.arg(&file).args(["--site", self.site.as_str()]);
+            self.desk.say(&mut command)?;
+        }
+        Ok(())
+    }
+
+    /// Changes the inventory, e.g. `["set", "--reserve-s", "1"]`.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn inventory(&self, words: &[&str]) -> Result<Value> {
+        let mut command = self.desk.command(["inventory"]);
+        self.desk.say(command.args(words).args(["--site", self.site.as_str()]))
+    }
+
+    /// Who would be updated when, by the planner; changes nothing.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn plan(&self, family: &FamilyId, version: &str, more: &[&str]) -> Result<Value> {
+        let mut command = self.desk.command(["plan", "--site", self.site.as_str(), "--family"]);
+        self.desk.say(command.args([family.as_str(), "--release", version]).args(more))
+    }
+
+    /// Draws up an approval from the inventory by the planner, has it signed by two people and
+    /// publishes it.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn approve_planned(
+        &self,
+        id: &str,
+        family: &FamilyId,
+        version: &str,
+        more: &[&str],
+    ) -> Result<Value> {
+        let out = self.desk.place(&format!("approval-{id}"));
+        let mut command = self.desk.command(["approve", "--site", self.site.as_str(), "--family"]);
+        command.args([family.as_str(), "--release", version, "--id", id, "--settle-s", "0"]);
+        let said = self.desk.say(command.args(more).arg("--out").arg(&out))?;
+        self.sign_and_publish(&said)?;
+        Ok(said)
+    }
+
+    /// Writes the whole record to a file, and checks the file without the server.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn export_and_verify(&self, name: &str) -> Result<Value> {
+        let file = self.desk.place(name);
+        let mut export = self.desk.command(["record", "export", "--site", self.site.as_str()]);
+        self.desk.say(export.arg("--out").arg(&file))?;
+        self.desk.say(self.desk.command(["record", "verify"]).arg(&file))
+    }
+
+    fn sign_and_publish(&self, said: &Value) -> Result<()> {
+        let (staged, version) = (PathBuf::from(text(said, "staged")?), number(said, "version")?);
+        for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
+        {
+            self.desk.sign(&staged, key, version, &words(&key.person, role))?;
         }
         self.desk.publish(&[&staged]).map(|_| ())
     }

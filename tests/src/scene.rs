@@ -14,7 +14,7 @@ use crate::image::{Recipe, Release};
 use crate::owner::Owner;
 use crate::plan::Plan;
 use crate::running::Running;
-use crate::server::{QUICK, Server};
+use crate::server::{AT_ONCE, Server};
 use anyhow::{Context as _, Result};
 use patchward_protocol::act::{Meaning, Subject};
 use patchward_protocol::api::consent::{ActFiled, FileAct};
@@ -63,7 +63,7 @@ impl Stage {
         if let Some(stage) = shared.upgrade() {
             return Ok(stage);
         }
-        let stage = Self::own(QUICK)?;
+        let stage = Self::own(AT_ONCE)?;
         *shared = Arc::downgrade(&stage);
         Ok(stage)
     }

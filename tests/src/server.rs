@@ -27,6 +27,11 @@ const END: Duration = Duration::from_secs(30);
 /// Timings for tests: everything at once.
 pub const QUICK: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\nwatch_ms = 100\ngate_check_s = 1\n";
 
+/// The same without polls that stand: a device that waits asks every second, so that a test can count
+/// how often it was told something, or forged something for the next question.
+pub const AT_ONCE: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\n\
+     watch_ms = 100\ngate_check_s = 1\n[limits]\nstanding_polls = 0\n";
+
 /// A server's folder and, while it runs, its process.
 #[derive(Debug)]
 pub struct Server {

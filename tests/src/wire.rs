@@ -12,8 +12,8 @@ use std::{
 
 /// Most bytes of a head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// How long a side may say nothing.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a side may say nothing: longer than a poll may stand.
+const SILENCE: Duration = Duration::from_secs(90);
 
 /// A request as it came in.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use patchward_protocol::act::{Meaning, Subject};
 use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
-use patchward_tests::clock::now;
-use patchward_tests::device::InUse;
+use patchward_tests::clock::{now, until};
+use patchward_tests::device::{InUse, PATIENCE};
 use patchward_tests::forge;
 use patchward_tests::forged::time_answer;
 use patchward_tests::owner::keys_of;
@@ -159,6 +159,12 @@ fn attack_22_a_hold_that_was_heard_once_is_not_forgotten_for_any_forged_lift() -
     let desk = scene.desk()?;
     let other = desk.hold(scene.site_id.as_str(), &[])?;
     let hold = desk.hold(scene.site_id.as_str(), &[])?;
+    // Heard, and durable: what was never heard of can be hidden, what was heard cannot.
+    let remembered = scene.device.folder.join("state/holds.json");
+    until("the device to remember the hold", PATIENCE, || {
+        let held = std::fs::read_to_string(&remembered).unwrap_or_default();
+        Ok(held.contains(&hold).then_some(()))
+    })?;
     scene.device.why(Reason::HeldByServer.code())?;
     // A true lift of another hold; lifts of this one by keys that do not count; another meaning.
     let subject = |id: &str| Ok::<_, anyhow::Error>(Subject::Hold { hold: id.parse()? });

@@ -10,7 +10,7 @@ use patchward_tests::owner::{Owner, next_version, version_of};
 use patchward_tests::plan::Plan;
 use patchward_tests::running::{Running, succeed};
 use patchward_tests::scene::{Cast, Scene, Stage};
-use patchward_tests::server::QUICK;
+use patchward_tests::server::AT_ONCE;
 use serde_json::{Value, json};
 use std::{process::Command, sync::Arc, thread, time::Duration};
 
@@ -51,7 +51,7 @@ fn publish_often(mut owner: Owner, client: &Client, mark: &str) -> Result<u32> {
 
 #[test]
 fn attack_29_two_servers_that_publish_at_once_never_fork_a_repository() -> Result<()> {
-    let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("29a"))?;
+    let mut scene = Scene::on(Stage::own(AT_ONCE)?, Cast::tree("29a"))?;
     let (_second, url) = replica(&scene.stage)?;
     scene.approve()?;
     let before = version_of(&scene.site.targets)?;
@@ -81,7 +81,7 @@ fn attack_29_two_servers_that_publish_at_once_never_fork_a_repository() -> Resul
 
 #[test]
 fn attack_29_a_restored_database_does_not_take_a_device_back() -> Result<()> {
-    let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("29b"))?;
+    let mut scene = Scene::on(Stage::own(AT_ONCE)?, Cast::tree("29b"))?;
     let backup = scene.place("backup")?;
     let address = scene.stage.server.address()?.to_owned();
     let stage = Arc::get_mut(&mut scene.stage).expect("this stage is not shared");

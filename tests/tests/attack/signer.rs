@@ -8,7 +8,7 @@ use patchward_tests::desk::text;
 use patchward_tests::forge;
 use patchward_tests::hospital::{Wish, words};
 use patchward_tests::image::{Recipe, put};
-use patchward_tests::server::QUICK;
+use patchward_tests::server::AT_ONCE;
 use patchward_tests::world::World;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -19,7 +19,7 @@ fn attack_32_a_second_signer_does_not_sign_a_stale_base_that_adds_a_withdrawn_ap
 -> Result<()> {
     let folder = tempfile::tempdir()?;
     let family = FamilyId::new("acme.a32")?;
-    let world = World::begin(Programs::for_tests()?, folder.path(), &family, QUICK)?;
+    let world = World::begin(Programs::for_tests()?, folder.path(), &family, AT_ONCE)?;
     let (old, new) = (
         Recipe::small(&family, Kind::Tree, "1.0.0", 1),
         Recipe::small(&family, Kind::Tree, "2.0.0", 2),

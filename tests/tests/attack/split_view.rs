@@ -15,7 +15,7 @@ use patchward_tests::image::{Recipe, put};
 use patchward_tests::plan::Plan;
 use patchward_tests::running::{Said, succeed};
 use patchward_tests::scene::{Cast, Scene, Stage};
-use patchward_tests::server::{QUICK, Server};
+use patchward_tests::server::{AT_ONCE, Server};
 use patchward_tests::wire::Reply;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -182,7 +182,7 @@ struct Fork {
 
 impl Fork {
     fn begin(name: &str) -> Result<Self> {
-        let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree(name))?;
+        let mut scene = Scene::on(Stage::own(AT_ONCE)?, Cast::tree(name))?;
         honest(&mut scene)?;
         scene.line.rest();
         scene.kill()?;
@@ -198,6 +198,8 @@ impl Fork {
         stage.server.start_on(&address)?;
         other.start()?;
         let hospital = scene.desk()?;
+        hospital.enter("login", &other.url()?, &other.token)?;
+        hospital.enter("login", &scene.stage.server.url()?, &scene.stage.server.token)?;
         let root = hospital.place("site.root.json");
         put(&root, &scene.site.root_file()?)?;
         Ok(Self { scene, other, hospital, root })

@@ -8,7 +8,7 @@ use patchward_tests::forged::{Forged, head};
 use patchward_tests::image::put;
 use patchward_tests::owner::version_of;
 use patchward_tests::scene::{Cast, Scene, Stage};
-use patchward_tests::server::QUICK;
+use patchward_tests::server::AT_ONCE;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const FAR: u64 = 1 << 40;
 
 #[test]
 fn attack_14_a_fast_forward_ends_with_the_root_that_takes_the_stolen_key_away() -> Result<()> {
-    let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("14"))?;
+    let mut scene = Scene::on(Stage::own(AT_ONCE)?, Cast::tree("14"))?;
     let (_, online) = scene.steal_online()?;
     let (id, version) = (scene.site.id.to_string(), head(&scene.site.view, "snapshot")?);
     let file = scene.site.metadata(&format!("{version}.snapshot.json"));

@@ -50,7 +50,7 @@ impl Waves {
     }
 
     /// The server says that wave 1 is open with this proof; the device looks at it and stays.
-    fn stays(&self, what: &str, shown: (Sha256Digest, Vec<u8>)) -> Result<()> {
+    fn stays_shown(&self, what: &str, shown: (Sha256Digest, Vec<u8>)) -> Result<Sha256Digest> {
         let (digest, bytes) = shown;
         tell_open(&self.scene.line, self.approval, 1, Some((digest, Some(bytes))));
         let path = format!("/wave-proofs/{digest}");
@@ -59,6 +59,12 @@ impl Waves {
         })
         .with_context(|| self.scene.device.story())?;
         self.scene.nothing_changes().with_context(|| what.to_owned())?;
+        Ok(digest)
+    }
+
+    /// The same for a proof that proves nothing: it is written down as refused.
+    fn stays(&self, what: &str, shown: (Sha256Digest, Vec<u8>)) -> Result<()> {
+        let digest = self.stays_shown(what, shown)?;
         // What was refused is written down, by its digest.
         until(&format!("the device to note: {what}"), PATIENCE, || {
             let ledger = self.scene.device.ledger()?;
@@ -129,7 +135,8 @@ fn attack_22_a_proof_that_is_too_young_opens_nothing() -> Result<()> {
     let mut waves = Waves::begin("22h", opens)?;
     let (_agent, young) = waves.canary_goes(0)?;
     waves.scene.start()?;
-    waves.stays("too young", proof(waves.approval, waves.image(), 1, vec![young])?)?;
+    // Every signature in it holds; only the hour has not passed.
+    waves.stays_shown("too young", proof(waves.approval, waves.image(), 1, vec![young])?)?;
     // The honest server does not open it either.
     waves.scene.line.rest();
     waves.scene.nothing_changes()

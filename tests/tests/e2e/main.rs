@@ -13,14 +13,20 @@ mod golden_truth;
 #[cfg(test)]
 mod golden_windows;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
+mod rollout;
+#[cfg(test)]
 mod standing;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod why;

@@ -8,6 +8,7 @@ use patchward_protocol::reason::Reason;
 use patchward_tests::clock::{Stopwatch, until};
 use patchward_tests::desk::{Desk, text};
 use patchward_tests::device::{InUse, PATIENCE};
+use patchward_tests::image::put;
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::wire::Request;
 use serde_json::Value;
@@ -118,6 +119,9 @@ fn holds_of_manufacturer_and_operator_are_shown_as_theirs_and_lifted_by_them() -
     let everybody =
         Desk::new(patchward_tests::bin::Programs::for_tests()?, &scene.place("administrator")?)?;
     everybody.enter("login", &scene.stage.server.url()?, &scene.stage.server.token)?;
+    let root = everybody.place("family.root.json");
+    put(&root, &scene.family.root_file()?)?;
+    everybody.trust(&scene.family.id, &root)?;
     let hospital = scene.desk()?;
     let by: [(&str, &[&str], &[&str]); 2] = [
         (
@@ -166,7 +170,7 @@ fn a_hold_outlives_kill_9_of_the_agent_and_a_restart_of_the_server() -> Result<(
     scene.device.looks_again(2)?;
     let stage = std::sync::Arc::get_mut(&mut scene.stage).context("this stage is not shared")?;
     stage.server.start_on(&address)?;
-    scene.nothing_changes()?;
+    scene.device.looks_again(3)?;
     says(&scene, Reason::HeldByServer)?;
     scene.lift(&hold)?;
     scene.device.updated_to(&scene.next)

@@ -1,0 +1,56 @@
+//! Why not yet: the device and the server say the same one sentence, in English and in Japanese.
+
+use anyhow::{Context as _, Result, ensure};
+use patchward_protocol::api::consent::{WhyNot, WhyView};
+use patchward_protocol::reason::Reason;
+use patchward_tests::clock::until;
+use patchward_tests::device::{InUse, PATIENCE};
+use patchward_tests::plan::Plan;
+use patchward_tests::running::succeed;
+use patchward_tests::scene::Scene;
+
+/// What the server says of the device.
+fn server_says(scene: &Scene) -> Result<WhyView> {
+    let client = scene.stage.server.administrator()?;
+    client.must::<WhyNot>(&[scene.site_id.as_str(), scene.device.name.as_str()], &())
+}
+
+/// Both say why, for this reason, in the same words.
+fn agree(scene: &Scene, reason: Reason) -> Result<()> {
+    let view = until(&format!("the server to say {}", reason.code()), PATIENCE, || {
+        Ok(Some(server_says(scene)?).filter(|view| view.reason == Some(reason)))
+    })
+    .with_context(|| format!("{:?}\n{}", server_says(scene), scene.device.story()))?;
+    for (language, sentence) in [("en", &view.en), ("ja", &view.ja)] {
+        let said = succeed(scene.device.command("why").args(["--lang", language]))?.out;
+        ensure!(said.contains(sentence), "the server says {sentence}\nthe device says\n{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn device_and_server_say_the_same_sentence_for_each_reason() -> Result<()> {
+    let mut scene = Scene::begin("why")?;
+    scene.start()?;
+    // Nobody approved anything yet, and the server says that there is something to approve.
+    agree(&scene, Reason::NoApproval)?;
+    let view = server_says(&scene)?;
+    ensure!(view.last_seen.is_some() && view.unapproved.len() == 1, "{view:?}");
+    scene.approve_as(&Plan { start_s: 7200, ..Plan::open_now("later", 1) })?;
+    agree(&scene, Reason::SlotNotOpen)?;
+    scene.device.set_in_use(InUse::Yes)?;
+    scene.approve_as(&Plan::open_now("now", 2))?;
+    agree(&scene, Reason::InUse)?;
+    let hold = scene.desk()?.hold(scene.site_id.as_str(), &[])?;
+    agree(&scene, Reason::HeldByServer)?;
+    scene.lift(&hold)?;
+    scene.device.told(&["hold", "--by", "tanaka"])?;
+    agree(&scene, Reason::HeldHere)?;
+    scene.device.told(&["hold", "--lift"])?;
+    scene.device.set_in_use(InUse::No)?;
+    scene.device.updated_to(&scene.next)?;
+    until("the server to say that nothing waits", PATIENCE, || {
+        let view = server_says(&scene)?;
+        Ok((view.reason.is_none() && view.image.is_none()).then_some(()))
+    })
+}
