@@ -98,28 +98,29 @@ fn standing(language: Language, policy: &StandingPolicy) -> [String; 3] {
 
 /// How the devices follow each other, where there is more than one wave.
 fn waves(language: Language, approval: &Approval) -> Vec<String> {
-    let devices = |n| approval.devices.iter().filter(|device| device.wave == n).count();
-    let one = |wave: &Wave| match language {
-        Language::En => format!(
-            "  wave {}: {} devices, watched for {} h; opens after {} updated, {} h of clinical use",
-            wave.n,
-            devices(wave.n),
-            wave.soak_s / 3600,
-            wave.min_updated,
-            wave.min_clinical_use_h
-        ),
-        Language::Ja => format!(
-            "  第{}段階: {} 台、経過観察 {} 時間。前段階の {} 台の適用と臨床使用 {} 時間の後に開始",
-            wave.n,
-            devices(wave.n),
-            wave.soak_s / 3600,
-            wave.min_updated,
-            wave.min_clinical_use_h
-        ),
-    };
     match approval.waves.len() {
         0 | 1 => Vec::new(),
-        _ => approval.waves.iter().map(one).collect(),
+        _ => approval.waves.iter().map(|wave| self::wave(language, approval, wave)).collect(),
+    }
+}
+
+fn wave(language: Language, approval: &Approval, wave: &Wave) -> String {
+    let count = approval.devices.iter().filter(|device| device.wave == wave.n).count();
+    let (n, soak_h) = (wave.n, wave.soak_s / 3600);
+    let after = match (n, language) {
+        (0, _) => String::new(),
+        (_, Language::En) => format!(
+            "; opens after {} of the wave before are updated, {} h of clinical use",
+            wave.min_updated, wave.min_clinical_use_h
+        ),
+        (_, Language::Ja) => format!(
+            "。前段階の {} 台の適用と臨床使用 {} 時間の後に開始",
+            wave.min_updated, wave.min_clinical_use_h
+        ),
+    };
+    match language {
+        Language::En => format!("  wave {n}: {count} devices, watched for {soak_h} h{after}"),
+        Language::Ja => format!("  第{n}段階: {count} 台、経過観察 {soak_h} 時間{after}"),
     }
 }
 

@@ -14,6 +14,7 @@ use patchward_protocol::api::site::DeviceView;
 use patchward_protocol::approval::{Approval, ApprovalState};
 use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::inventory::Inventory;
+use patchward_protocol::limits::APPROVAL_BYTES_MAX;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::lookup::{APPROVAL_DIR, TargetFile};
 use patchward_protocol::tuf::role::Role;
@@ -93,6 +94,14 @@ pub fn put(
         }
         let bytes = approval.write();
         let bytes = bytes.map_err(|error| refused(approval, &error))?;
+        if bytes.len() > APPROVAL_BYTES_MAX {
+            let what = format!(
+                "{}: {} bytes, at most {APPROVAL_BYTES_MAX}; ask for fewer alternatives or wards",
+                approval.id,
+                bytes.len()
+            );
+            return Err(Failure::new(Code::ApprovalRefused, what));
+        }
         let target = folder.add(&path, &bytes)?;
         named.push((approval, target.sha256));
         spec.targets.insert(path, target);

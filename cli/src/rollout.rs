@@ -14,6 +14,7 @@ use crate::{key, login};
 use patchward_protocol::act::{Meaning, Subject};
 use patchward_protocol::api::consent::{ListRollouts, RolloutView, WaveView, WhyNot};
 use patchward_protocol::id::{ApprovalId, SiteId};
+use patchward_protocol::reason::Reason;
 use serde_json::json;
 
 /// Most devices whose reason is asked for one by one.
@@ -196,16 +197,7 @@ fn summary(language: Language, rollout: &RolloutView) -> String {
         devices = devices.saturating_add(wave.devices);
         updated = updated.saturating_add(wave.updated);
     }
-    let waits = match &rollout.reason {
-        Some(reason) => format!(" — {}", language.pick(reason.en(), reason.ja())),
-        None => match rollout.waves.iter().find(|wave| wave.state == "halted") {
-            Some(wave) => match language {
-                Language::En => format!(" — wave {} HALTED", wave.wave),
-                Language::Ja => format!(" — 第{}段階で停止中", wave.wave),
-            },
-            None => String::new(),
-        },
-    };
+    let waits = waits(language, rollout);
     format!(
         "{}  {} {} (seq {})  {updated}/{devices} {}{waits}",
         rollout.approval,
@@ -214,6 +206,28 @@ fn summary(language: Language, rollout: &RolloutView) -> String {
         rollout.image.seq,
         language.pick("updated", "台適用済み"),
     )
+}
+
+/// Why a rollout as a whole does not go on.
+fn waits(language: Language, rollout: &RolloutView) -> String {
+    let word = |en, ja| language.pick(en, ja).to_owned();
+    if let Some(wave) = rollout.waves.iter().find(|wave| wave.state == "halted") {
+        return match language {
+            Language::En => format!(" — wave {} HALTED", wave.wave),
+            Language::Ja => format!(" — 第{}段階で停止中", wave.wave),
+        };
+    }
+    if rollout.waves.iter().all(|wave| wave.state == "cancelled") {
+        return word(" — cancelled: the approval was taken back", " — 中止(承認の取り下げ)");
+    }
+    match rollout.reason {
+        // The words of the table speak to a device; here it only means that slots are still to come.
+        Some(Reason::WaveNotOpen) => {
+            word(" — the next wave is not open yet", " — 次の段階はまだ開始していません")
+        }
+        Some(reason) => format!(" — {}", language.pick(reason.en(), reason.ja())),
+        None => String::new(),
+    }
 }
 
 fn lines(language: Language, tz: &str, rollout: &RolloutView) -> Vec<String> {

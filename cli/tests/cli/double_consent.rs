@@ -38,9 +38,9 @@ impl Consent {
             ("PUT", ["v1", "sites", _, "inventory"]) => self.write_inventory(value())?,
             ("POST", ["v1", "sites", _, "devices"]) => self.add(value()),
             ("GET", ["v1", "sites", _, "holds"]) => json!(self.holds),
-            ("POST", ["v1", "sites", _, "holds"]) => self.hold("site", value()),
-            ("POST", ["v1", "families", _, "holds"]) => self.hold("maker", value()),
-            ("POST", ["v1", "holds"]) => self.hold("operator", value()),
+            ("POST", ["v1", "sites", _, "holds"]) => self.hold("site", &value()),
+            ("POST", ["v1", "families", _, "holds"]) => self.hold("maker", &value()),
+            ("POST", ["v1", "holds"]) => self.hold("operator", &value()),
             ("DELETE", ["v1", "families", _, "holds", id] | ["v1", "holds", id]) => self.end(id)?,
             ("POST", ["v1", "sites", _, "acts"]) => self.file(body)?,
             ("GET", ["v1", "sites", _, "rollouts"]) => json!(self.rollouts),
@@ -78,15 +78,13 @@ impl Consent {
         })
     }
 
-    fn hold(&mut self, by: &str, request: Value) -> Value {
-        let review_at = match &request["review_at"] {
-            Value::Null => json!("2026-11-25T08:00:00Z"),
-            given => given.clone(),
+    fn hold(&mut self, by: &str, request: &Value) -> Value {
+        let or = |field: &str, otherwise: Value| match request[field].is_null() {
+            true => otherwise,
+            false => request[field].clone(),
         };
-        let target = match &request["target"] {
-            Value::Null => json!({"scope": "site"}),
-            given => given.clone(),
-        };
+        let review_at = or("review_at", json!("2026-11-25T08:00:00Z"));
+        let target = or("target", json!({"scope": "site"}));
         let hold = json!({
             "id": format!("h-{}", self.holds.len() + 1), "target": target, "by": by,
             "set_by": "nurse station 3", "reason": request["reason"], "owner": request["owner"],

@@ -61,7 +61,7 @@ fn device_site_and_everything_are_scopes_too() {
     assert_eq!(scopes, ["device", "site", "site"]);
     place.good("hold end h-3");
     place.refused("hold_unknown", "hold end h-9");
-    assert_eq!(server.state.lock().unwrap().consent.holds[2]["lifted_at"].is_null(), false);
+    assert!(!server.state.lock().unwrap().consent.holds[2]["lifted_at"].is_null());
 }
 
 #[test]

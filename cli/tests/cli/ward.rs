@@ -354,3 +354,37 @@ fn a_draft_that_was_given_up_makes_room_for_another_and_is_never_signed_again() 
     refuses(&sign(&place, old, "ta", 2, ""), "signer_saw_other", &["was given up here"]);
     assert_eq!(sign(&place, new, "ta", 2, "").status, 0);
 }
+
+#[test]
+fn a_site_of_more_than_two_thousand_devices_gets_several_approvals_in_one_draft() {
+    let (place, server) = wards();
+    let key = |n: u32| {
+        let mut seed = [9; 32];
+        seed[..4].copy_from_slice(&n.to_be_bytes());
+        SecretKey::from_seed(&seed).public()
+    };
+    let (mut devices, mut listed) = (Vec::new(), Vec::new());
+    for n in 0..2_100_u32 {
+        let id = format!("lamp-{n:04}");
+        let mut view = device(1, json!(null));
+        view["device"] = json!(id);
+        view["device_key"] = json!(key(n));
+        devices.push(view);
+        listed.push(json!({"id": id, "ward": format!("w{}", n / 700), "kind": "lamp"}));
+    }
+    let mut state = server.state.lock().unwrap();
+    state.devices = json!(devices);
+    let inventory = state.consent.inventory.as_mut().unwrap();
+    inventory["devices"] = json!(listed);
+    inventory["wards"] =
+        (0..3).map(|n| json!({"id": format!("w{n}"), "name_en": "W", "name_ja": "病棟"})).collect();
+    drop(state);
+    let said = place.json(&format!("approve {RELEASE} --out a1"));
+    assert_eq!(said["approvals"], json!(["infusion-a-12-v2", "infusion-a-12-v2-part2"]));
+    let count =
+        |id: &str| approval(&place, &format!("a1/targets/approval/{id}.json")).devices.len();
+    let counts = [count("infusion-a-12-v2"), count("infusion-a-12-v2-part2")];
+    assert_eq!(counts, [1400, 700]);
+    let run = sign(&place, "a1/targets-v2.stage.json", "ta", 2, "");
+    assert_eq!(run.status, 0, "{}", run.err);
+}
