@@ -32,7 +32,7 @@ use crate::approval::{ApprovedDevice, Gates, Wave};
 use crate::inventory::Usage;
 use crate::limits::SLOTS_PER_DEVICE_MAX;
 use crate::slot::Slot;
-use draft::{Draft, Mode};
+use draft::{Draft, Mode, Pace};
 use ground::Ground;
 use load::Span;
 use serde::Serialize;
@@ -67,11 +67,18 @@ impl Plan {
 pub fn plan(request: &Request) -> Plan {
     let ground = Ground::of(request);
     let alternatives = request.alternatives.clamp(1, SLOTS_PER_DEVICE_MAX);
-    // Generous first; where that leaves devices out, as tight as the update itself.
-    let modes = [(ground.want, alternatives), (ground.want, 1), (ground.need, 1)];
+    // Generous first; where that leaves devices out, as tight as the update itself. Windows of many
+    // hours would give a wave of one device a whole day, so at last no slot is longer than it must be.
+    let modes = [
+        Mode { lane: ground.want, alternatives, pace: Pace::Roomy },
+        Mode { lane: ground.want, alternatives: 1, pace: Pace::Roomy },
+        Mode { lane: ground.need, alternatives: 1, pace: Pace::Roomy },
+        Mode { lane: ground.want, alternatives: 1, pace: Pace::Brisk },
+        Mode { lane: ground.need, alternatives: 1, pace: Pace::Brisk },
+    ];
     let mut best: Option<Draft<'_, '_>> = None;
-    for (lane, alternatives) in modes {
-        let draft = Draft::attempt(&ground, Mode { lane, alternatives });
+    for mode in modes {
+        let draft = Draft::attempt(&ground, mode);
         let better = best.as_ref().is_none_or(|best| draft.failed.len() < best.failed.len());
         if better {
             best = Some(draft);

@@ -16,6 +16,17 @@ pub(super) struct Mode {
     pub(super) lane: u32,
     /// Slots wanted for each device.
     pub(super) alternatives: usize,
+    /// Whether lanes grow into the hours that nobody else wants.
+    pub(super) pace: Pace,
+}
+
+/// Whether lanes grow into the hours that nobody else wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// They do: a device has more time to become free.
+    Roomy,
+    /// They are as short as the mode allows, so that waves follow each other soon.
+    Brisk,
 }
 
 /// A plan in the making.
@@ -26,6 +37,25 @@ pub(super) struct Draft<'g, 'a> {
     pub(super) waves: Vec<Vec<usize>>,
     /// Devices for which no attempt found a lane.
     pub(super) failed: Vec<usize>,
+}
+
+/// How hours are cut.
+#[derive(Debug, Clone, Copy)]
+struct LaneWish {
+    /// How many lanes, where there is room.
+    wanted: u32,
+    /// Shortest lane in minutes.
+    lane: u32,
+}
+
+impl Mode {
+    const fn lanes(self, wanted: u32) -> LaneWish {
+        let wanted = match self.pace {
+            Pace::Roomy => wanted,
+            Pace::Brisk => u32::MAX,
+        };
+        LaneWish { wanted, lane: self.lane }
+    }
 }
 
 /// Minutes between alternatives, so that the next is not the same busy hour.
@@ -47,7 +77,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         let mut progress = Progress::of(ground);
         while let Some(choices) = progress.choices(ground, draft.waves.len()) {
             let floor = draft.floor();
-            let limit = draft.limit(floor, progress.waves_to_come(ground, draft.waves.len()));
+            let to_come = progress.waves_to_come(ground, draft.waves.len());
+            let limit = draft.limit(floor, to_come, mode);
             let mut placed = Vec::new();
             for (groups, search) in choices.attempts() {
                 let until = if search == Search::Lanes { limit } else { ground.end };
@@ -77,7 +108,7 @@ impl<'g, 'a> Draft<'g, 'a> {
     }
 
     /// How late the next wave may end, so that those after it still have their share of the time.
-    fn limit(&self, floor: u32, waves_to_come: u32) -> u32 {
+    fn limit(&self, floor: u32, waves_to_come: u32, mode: Mode) -> u32 {
         let n = u32::try_from(self.waves.len()).unwrap_or(u32::MAX);
         if waves_to_come <= 1 || self.waves.len() >= LAST_WAVE {
             return self.ground.end;
@@ -87,7 +118,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         let rest = self.ground.end.saturating_sub(floor);
         let share = rest.saturating_sub(soaks.sum()) / waves_to_come;
         // A day at least, so that a window of every hour of the day comes by.
-        let least = if self.ground.request.skips_windows() { self.ground.want } else { DAY };
+        let brisk = mode.pace == Pace::Brisk || self.ground.request.skips_windows();
+        let least = if brisk { self.ground.want } else { DAY };
         floor.saturating_add(share.max(least)).min(self.ground.end)
     }
 
@@ -107,7 +139,7 @@ impl<'g, 'a> Draft<'g, 'a> {
                     continue;
                 }
                 let found = match search {
-                    Search::Lanes => self.lane(&mut lanes, *at, group.lanes_wanted, mode.lane),
+                    Search::Lanes => self.lane(&mut lanes, *at, mode.lanes(group.lanes_wanted)),
                     Search::AnyMinute => self.any_minute(&mut lanes, *at),
                 };
                 if let Some(span) = found {
@@ -120,7 +152,7 @@ impl<'g, 'a> Draft<'g, 'a> {
         }
         for _ in 1..mode.alternatives {
             for at in &placed {
-                self.alternative(&mut lanes, *at, mode.lane);
+                self.alternative(&mut lanes, *at, mode.lanes(1));
             }
         }
         placed
@@ -131,8 +163,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         hours.iter().flat_map(|hours| cut(*hours, ground.need, ground.want, u32::MAX)).collect()
     }
 
-    fn lane(&self, lanes: &mut Lanes, at: usize, wanted: u32, lane: u32) -> Option<Span> {
-        let (spans, free) = lanes.of(self.ground, at, wanted, lane)?;
+    fn lane(&self, lanes: &mut Lanes, at: usize, wish: LaneWish) -> Option<Span> {
+        let (spans, free) = lanes.of(self.ground, at, wish)?;
         while let Some(span) = spans.get(*free) {
             if self.loads.limit(self.ground, at, *span).is_none() {
                 break;
@@ -158,9 +190,9 @@ impl<'g, 'a> Draft<'g, 'a> {
         found
     }
 
-    fn alternative(&mut self, lanes: &mut Lanes, at: usize, lane: u32) {
+    fn alternative(&mut self, lanes: &mut Lanes, at: usize, wish: LaneWish) {
         let last = self.loads.slots.get(at).and_then(|slots| slots.last().copied());
-        let (Some(last), Some((spans, free))) = (last, lanes.of(self.ground, at, 1, lane)) else {
+        let (Some(last), Some((spans, free))) = (last, lanes.of(self.ground, at, wish)) else {
             return;
         };
         let apart = if self.ground.request.skips_windows() { 0 } else { APART };
@@ -185,8 +217,7 @@ impl Lanes {
         &mut self,
         ground: &Ground<'_>,
         at: usize,
-        wanted: u32,
-        lane: u32,
+        wish: LaneWish,
     ) -> Option<&mut (Vec<Span>, usize)> {
         let class = ground.devices.get(at)?.class?;
         let hours = ground.classes.get(class)?;
@@ -196,6 +227,7 @@ impl Lanes {
             let first = hours.partition_point(|span| span.end <= whole.start);
             let rest = hours.get(first..).unwrap_or_default().iter();
             let within = rest.take_while(|span| span.start < whole.end);
+            let LaneWish { wanted, lane } = wish;
             let cut = within.flat_map(|span| cut(span.and(whole), ground.need, lane, wanted));
             (cut.collect(), 0)
         }))

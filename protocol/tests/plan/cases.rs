@@ -339,3 +339,16 @@ fn hawkbit_thundering_herd_devices_that_wait_for_nobody_share_the_whole_window()
         slots.clone().all(|slot| slot.end().millis_since(slot.start()) == 120 * MINUTE_S * 1000)
     );
 }
+
+#[test]
+fn windows_of_every_hour_of_one_day_are_enough_for_all_waves() {
+    let mut request = two_wards();
+    request.until = request.now.plus_seconds(DAY_S);
+    request.rules.soak_s = vec![0];
+    for ward in &mut request.wards {
+        ward.windows = vec![slot(monday(), 24 * 60)];
+    }
+    let plan = planned(&request);
+    assert_eq!(plan.unplaced, []);
+    assert!(plan.waves.len() > 2, "{:?}", plan.waves);
+}
