@@ -97,7 +97,7 @@ impl Driver {
             });
             return None;
         }
-        Some(Event::Offered { goal })
+        Some(Event::Offered { goal: Box::new(goal) })
     }
 
     fn word(&mut self, answers: &[Says]) -> Option<Event> {

@@ -195,22 +195,13 @@ pub fn driver(
     let clock = MachineClock;
     let known = Known { journal: journal.clone(), running: None, room: Room::Full, ledger_seq: 0 };
     let first_ms = between(0, millis(config.timing.first_contact), &mut rng);
-    let outbox = Outbox::new(
-        membership.site.clone(),
-        membership.device.clone(),
-        membership.record_key,
-        layout.receipt(),
-        Places { checkpoint: layout.record_checkpoint(), split: layout.record_split() },
-    );
-    let approvals = ApprovalFiles::new(layout.approvals())
-        .map_err(|source| StartError::Read { path: layout.approvals(), source })?;
-    let proofs = ProofFiles::new(layout.proofs())
-        .map_err(|source| StartError::Read { path: layout.proofs(), source })?;
+    let outbox = outbox(&membership, layout);
+    let failed = |path| move |source| StartError::Read { path, source };
+    let approvals = ApprovalFiles::new(layout.approvals()).map_err(failed(layout.approvals()))?;
+    let proofs = ProofFiles::new(layout.proofs()).map_err(failed(layout.proofs()))?;
     let (holds, unreadable) = Holds::open(layout.holds());
     refusals.extend(unreadable);
     let contact_due_ms = clock.boot_ms().saturating_add(first_ms);
-    let mut standing = Standing::new(client.another());
-    standing.failed(contact_due_ms);
     let device = Device {
         interlock: Interlock::new(&config.clinical, config.timing.settle, clock),
         installer: Configured::new(&config, clock, &boot_id),
@@ -227,7 +218,6 @@ pub fn driver(
         keys,
         clock,
         rng,
-        client,
         site,
         family,
         approvals,
@@ -237,7 +227,8 @@ pub fn driver(
         word: None,
         holds,
         proofs,
-        standing,
+        standing: Standing::new(client.another(), contact_due_ms),
+        client,
         unread: None,
         asked_n: 0,
         watch: Watch::default(),
@@ -255,6 +246,16 @@ pub fn driver(
     let core = Core::new(journal, FileDisk { journal: layout.journal(), ledger });
     let paths = Paths { refusals: layout.refusals(), status: layout.status() };
     Ok(Driver::new(core, device, outbox, paths, boot_id))
+}
+
+fn outbox(membership: &Membership, layout: &Layout) -> Outbox {
+    Outbox::new(
+        membership.site.clone(),
+        membership.device.clone(),
+        membership.record_key,
+        layout.receipt(),
+        Places { checkpoint: layout.record_checkpoint(), split: layout.record_split() },
+    )
 }
 
 fn repository(

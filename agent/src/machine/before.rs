@@ -11,7 +11,7 @@ use patchward_protocol::reason::Reason;
 
 pub(super) fn idle(event: Event) -> Result<Step, Illegal> {
     match event {
-        Event::Offered { goal } => Ok(begin(goal)),
+        Event::Offered { goal } => Ok(begin(*goal)),
         Event::Withdrawn { .. }
         | staging!()
         | gate!()
@@ -29,7 +29,7 @@ pub(super) fn approved(
     event: Event,
 ) -> Result<Step, Illegal> {
     match event {
-        Event::Offered { goal: better } => Ok(supersede(goal, better, StagedYet::No)),
+        Event::Offered { goal: better } => Ok(supersede(goal, *better, StagedYet::No)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
         Event::FetchDue => Ok(Step {
             state: State::Fetching { goal: goal.clone(), blocked },
@@ -51,7 +51,7 @@ pub(super) fn fetching(
     event: Event,
 ) -> Result<Step, Illegal> {
     match event {
-        Event::Offered { goal: better } => Ok(supersede(goal, better, StagedYet::No)),
+        Event::Offered { goal: better } => Ok(supersede(goal, *better, StagedYet::No)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
         Event::Staged => Ok(Step {
             state: State::Staged { goal: goal.clone() },
@@ -80,7 +80,7 @@ pub(super) fn waiting(
     event: Event,
 ) -> Result<Step, Illegal> {
     match event {
-        Event::Offered { goal: better } => Ok(supersede(goal, better, StagedYet::Yes)),
+        Event::Offered { goal: better } => Ok(supersede(goal, *better, StagedYet::Yes)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
         Event::StageLost { reason } => Ok(unstaged(goal, reason)),
         Event::Blocked { reason, clinical_state } => {

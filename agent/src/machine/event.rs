@@ -15,7 +15,7 @@ pub enum Event {
     /// Verified documents admit this goal, and it is the best there is.
     Offered {
         /// The goal.
-        goal: Goal,
+        goal: Box<Goal>,
     },
     /// Nothing admits the present goal any more.
     Withdrawn {

@@ -103,7 +103,7 @@ fn events() -> Vec<Event> {
     let reason = Reason::SlotNotOpen;
     let person = || PersonId::new("tanaka").unwrap();
     vec![
-        Event::Offered { goal: goal("3.0", 3) },
+        Event::Offered { goal: Box::new(goal("3.0", 3)) },
         Event::Withdrawn { reason },
         Event::FetchDue,
         Event::Staged,
@@ -183,7 +183,7 @@ fn whatever_waits_can_be_withdrawn_and_nothing_else_can() {
 #[test]
 fn a_newer_release_takes_the_place_of_a_staged_one() {
     let staged = State::Staged { goal: goal("2.0", 2) };
-    let newer = Event::Offered { goal: goal("3.0", 3) };
+    let newer = Event::Offered { goal: Box::new(goal("3.0", 3)) };
     let Step { state, facts, .. } = step(&staged, newer, &stamp(0)).unwrap();
     assert!(matches!(state, State::Abandoned { reason: Reason::Superseded, .. }));
     assert_eq!(facts[0].reason, Some(Reason::Superseded));

@@ -357,7 +357,7 @@ fn offer(journal: &Journal) -> Option<Goal> {
 /// What the driver would say next; none when there is nothing to do.
 fn next_event(journal: &Journal, world: &World) -> Option<Event> {
     match &journal.state {
-        State::Idle => offer(journal).map(|goal| Event::Offered { goal }),
+        State::Idle => offer(journal).map(|goal| Event::Offered { goal: Box::new(goal) }),
         State::Approved { .. } => Some(Event::FetchDue),
         State::Staged { .. } | State::Holding { .. } => Some(go(world)),
         State::AwaitingAcceptance { .. } if world.fate == Fate::Rejected => {
