@@ -140,10 +140,10 @@ impl<'a> Sight<'a> {
         approval: &'a Approval,
     ) -> impl Iterator<Item = &'a patchward_protocol::inventory::Freeze> {
         let (site, of, at) = (self.site, self.reached(), self.at);
-        let all = site.map(SiteConsent::freezes).unwrap_or_default().iter();
+        let all = site.map(|site| site.layout.freezes()).unwrap_or_default().iter();
         all.filter(move |freeze| {
             freeze_reaches(freeze, of)
-                && site.is_some_and(|site| freeze_blocks(site, freeze, approval, at))
+                && site.is_some_and(|site| freeze_blocks(&site.layout, freeze, approval, at))
         })
     }
 
@@ -174,7 +174,8 @@ impl<'a> Sight<'a> {
             let rest: Vec<_> = approvals.collect();
             let in_every_way = |freeze: &&patchward_protocol::inventory::Freeze| {
                 let blocks = |approval: &&Approval| {
-                    self.site.is_some_and(|site| freeze_blocks(site, freeze, approval, self.at))
+                    self.site
+                        .is_some_and(|site| freeze_blocks(&site.layout, freeze, approval, self.at))
                 };
                 rest.iter().all(blocks)
             };
@@ -206,7 +207,7 @@ impl<'a> Sight<'a> {
 
     fn reached(&self) -> Reached<'a> {
         let Asker { device, family, .. } = self.asker;
-        Reached { device, family, place: self.site.and_then(|site| site.places.get(device)) }
+        Reached { device, family, place: self.site.and_then(|site| site.layout.place(device)) }
     }
 
     fn is_withdrawn(&self, running: &Running) -> bool {
@@ -232,7 +233,7 @@ pub fn next_edge(
     site: &SiteId,
     at: Timestamp,
 ) -> Option<Timestamp> {
-    let freezes = consent.site(site).map(|site| site.freezes()).unwrap_or_default();
+    let freezes = consent.site(site).map(|site| site.layout.freezes()).unwrap_or_default();
     let freezes = freezes.iter().flat_map(|freeze| [freeze.from, freeze.to]);
     let repository = snapshot.get(&RepositoryId::Site(site.clone()));
     let approvals = repository.map(|site| site.approvals.all()).unwrap_or_default().iter();

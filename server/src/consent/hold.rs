@@ -277,12 +277,11 @@ fn check_words(reason: &str, owner: &str) -> Result<(), ApiError> {
 /// A hold on something that is not there would hold nothing, and nobody would notice.
 async fn check_target(app: &App, site: &SiteId, target: &HoldTarget) -> Result<(), ApiError> {
     let consent = app.views.consent();
-    let stored = consent.site(site).and_then(|consent| consent.inventory.clone());
-    let inventory = stored.as_ref().map(|stored| &stored.inventory);
+    let layout = consent.site(site).map(|consent| &consent.layout);
     let missing = match target {
         HoldTarget::Site => None,
         HoldTarget::Ward { ward } => {
-            let known = inventory.is_some_and(|inventory| inventory.ward(ward).is_some());
+            let known = layout.is_some_and(|layout| layout.has_ward(ward));
             (!known).then_some("target.ward: no ward of the inventory")
         }
         HoldTarget::Release { family, .. } => {
@@ -290,7 +289,7 @@ async fn check_target(app: &App, site: &SiteId, target: &HoldTarget) -> Result<(
             (!known).then_some("target.family: no family of this server")
         }
         HoldTarget::Device { device } => {
-            let listed = inventory.is_some_and(|inventory| inventory.device(device).is_some());
+            let listed = layout.is_some_and(|layout| layout.place(device).is_some());
             let known = listed || {
                 let (site, device) = (site.clone(), device.clone());
                 let find =
@@ -306,12 +305,10 @@ async fn check_target(app: &App, site: &SiteId, target: &HoldTarget) -> Result<(
 /// A hold as people see it; `site` is the one that asks.
 fn view(app: &App, site: Option<&SiteId>, hold: Hold, at: Timestamp) -> HoldView {
     let consent = app.views.consent();
-    let places =
-        site.and_then(|site| consent.site(site)).map(|consent| Arc::clone(&consent.places));
-    let places = places.unwrap_or_default();
+    let layout = site.and_then(|site| consent.site(site)).map(|consent| &consent.layout);
     let standing = hold.lifted_at.is_none();
     let devices = app.fleet.count_where(site, |device, family| {
-        let place = places.get(device);
+        let place = layout.and_then(|layout| layout.place(device));
         standing && target_reaches(&hold.target, Reached { device, family, place })
     });
     HoldView {

@@ -9,6 +9,7 @@ pub mod campaign;
 pub mod directive;
 pub mod hold;
 pub mod inventory;
+pub mod layout;
 pub mod reach;
 pub mod signer;
 pub mod state;

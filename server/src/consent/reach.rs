@@ -3,7 +3,8 @@
 //! Not here: what a device does with a hold (`protocol::decision`). Invariant: a hold of the
 //! manufacturer or the operator never stands in the way of a hospital's rollback.
 
-use super::state::{Paused, Place, SiteConsent};
+use super::layout::{Layout, Place};
+use super::state::Paused;
 use crate::db::hold::Hold;
 use patchward_protocol::api::consent::{Campaign, CampaignState};
 use patchward_protocol::approval::{Action, Approval, Urgency};
@@ -32,7 +33,7 @@ pub fn target_reaches(target: &HoldTarget, of: Reached<'_>) -> bool {
     match target {
         HoldTarget::Device { device } => device == of.device,
         HoldTarget::Ward { ward } => {
-            of.place.is_some_and(|place| place.ward.as_ref() == Some(ward))
+            of.place.is_some_and(|place| place.ward.as_deref() == Some(ward))
         }
         HoldTarget::Site => true,
         HoldTarget::Release { family, .. } => family == of.family,
@@ -59,24 +60,19 @@ pub fn freeze_reaches(freeze: &Freeze, of: Reached<'_>) -> bool {
     match &freeze.scope {
         FreezeScope::Site {} => true,
         FreezeScope::Ward { ward } => {
-            of.place.is_some_and(|place| place.ward.as_ref() == Some(ward))
+            of.place.is_some_and(|place| place.ward.as_deref() == Some(ward))
         }
         FreezeScope::Family { family } => family == of.family,
-        FreezeScope::Kind { equipment } => of.place.is_some_and(|place| place.kind == *equipment),
+        FreezeScope::Kind { equipment } => of.place.is_some_and(|place| *place.kind == *equipment),
     }
 }
 
 /// Whether a freeze that runs at `at` stands in the way of an approval: it was entered after the
 /// approval was drawn up, and is not a soft one before an emergency. A planner saw the others.
 #[must_use]
-pub fn freeze_blocks(
-    site: &SiteConsent,
-    freeze: &Freeze,
-    approval: &Approval,
-    at: Timestamp,
-) -> bool {
+pub fn freeze_blocks(layout: &Layout, freeze: &Freeze, approval: &Approval, at: Timestamp) -> bool {
     let runs = freeze.from <= at && at < freeze.to;
-    let later = site.frozen_at(&freeze.id).is_some_and(|entered| approval.issued < entered);
+    let later = layout.frozen_at(&freeze.id).is_some_and(|entered| approval.issued < entered);
     let passes = freeze.hardness == Hardness::Soft && approval.urgency == Urgency::Emergency;
     runs && later && !passes
 }

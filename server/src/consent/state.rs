@@ -4,10 +4,11 @@
 //! server of the same database. Not here: what follows for a device ([`super::directive`]).
 //! Invariant: what is in here is a consistent past state of each scope, and never goes back.
 
+use super::layout::Layout;
 use crate::db::change::{self, Scope};
 use crate::db::device::{self, StoredDevice};
 use crate::db::hold::{self, Hold};
-use crate::db::inventory::{self, StoredInventory};
+use crate::db::inventory;
 use crate::db::rollout::{self, RolloutKey};
 use crate::db::{Connection, DbError, campaign};
 use patchward_protocol::api::consent::{Campaign, CampaignState};
@@ -16,9 +17,8 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::HoldTarget;
 use patchward_protocol::envelope::Envelope;
 use patchward_protocol::gate::WaveCounters;
-use patchward_protocol::id::{DeviceId, FamilyId, FreezeId, KindId, SiteId, WardId};
+use patchward_protocol::id::{FamilyId, SiteId};
 use patchward_protocol::image::ImageRef;
-use patchward_protocol::inventory::Freeze;
 use patchward_protocol::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -40,25 +40,14 @@ pub struct Consent {
 /// What was decided at a site.
 #[derive(Debug, Default)]
 pub struct SiteConsent {
-    /// Its inventory.
-    pub inventory: Option<Arc<StoredInventory>>,
-    /// Where its devices stand.
-    pub places: Arc<HashMap<DeviceId, Place>>,
+    /// Where its devices stand, and its freezes.
+    pub layout: Arc<Layout>,
     /// Its standing holds, and the operator's for it; oldest first.
     pub holds: Vec<Hold>,
     /// Its lifted holds of the last 30 days with the acts that lifted them; oldest first.
     pub lifts: Vec<Lift>,
     /// Its rollouts, by approval.
     pub rollouts: HashMap<Sha256Digest, Vec<Running>>,
-}
-
-/// Where a device stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its ward.
-    pub ward: Option<WardId>,
-    /// What the ward counts it as.
-    pub kind: KindId,
 }
 
 /// A hold that was lifted by a signed act.
@@ -227,15 +216,13 @@ impl SiteConsent {
         at: Timestamp,
     ) -> Result<Self, DbError> {
         let revision = inventory::revision(conn, site)?;
-        let same = held.and_then(|held| Some((held.inventory.as_ref()?, &held.places)));
-        let same = same.filter(|(kept, _)| Some(kept.inventory.revision) == revision);
-        let (inventory, places) = match (same, revision) {
-            (Some((kept, places)), _) => (Some(Arc::clone(kept)), Arc::clone(places)),
-            (None, None) => (None, Arc::default()),
+        let same =
+            held.map(|held| &held.layout).filter(|kept| kept.revision() == revision.unwrap_or(0));
+        let layout = match (same, revision) {
+            (Some(kept), _) => Arc::clone(kept),
+            (None, None) => Arc::default(),
             (None, Some(_)) => {
-                let stored = inventory::find(conn, site)?.map(Arc::new);
-                let places = stored.as_deref().map(places_of).unwrap_or_default();
-                (stored, Arc::new(places))
+                Arc::new(inventory::find(conn, site)?.map(Layout::of).unwrap_or_default())
             }
         };
         let all = hold::of_site(conn, site, at.plus_seconds(-LIFT_TOLD_S))?;
@@ -262,22 +249,7 @@ impl SiteConsent {
                 due: stored.due,
             });
         }
-        Ok(Self { inventory, places, holds, lifts, rollouts })
-    }
-
-    /// When a freeze was entered in its present form.
-    #[must_use]
-    pub fn frozen_at(&self, freeze: &FreezeId) -> Option<Timestamp> {
-        self.inventory.as_ref()?.frozen.get(freeze).copied()
-    }
-
-    /// The freezes of the inventory.
-    #[must_use]
-    pub fn freezes(&self) -> &[Freeze] {
-        self.inventory
-            .as_ref()
-            .map(|stored| stored.inventory.freezes.as_slice())
-            .unwrap_or_default()
+        Ok(Self { layout, holds, lifts, rollouts })
     }
 
     /// A rollout.
@@ -308,13 +280,4 @@ impl FamilyConsent {
         }
         Ok(consent)
     }
-}
-
-fn places_of(stored: &StoredInventory) -> HashMap<DeviceId, Place> {
-    let devices = stored.inventory.devices.iter();
-    let place = |device: &patchward_protocol::inventory::InventoryDevice| Place {
-        ward: device.ward.clone(),
-        kind: device.kind.clone(),
-    };
-    devices.map(|device| (device.id.clone(), place(device))).collect()
 }

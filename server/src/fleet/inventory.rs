@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::db::act::{self, Act};
 use crate::db::device::{Said, StoredDevice};
-use crate::db::{DbError, device, ledger};
+use crate::db::{DbError, device, inventory, ledger};
 use crate::error::ApiError;
 use crate::limits::LEDGER_PAGE_ENTRIES_MAX;
 use patchward_protocol::api::error::ErrorCode;
@@ -22,11 +22,13 @@ use std::collections::HashMap;
 /// A failure of ours.
 pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError> {
     let named = site.clone();
-    let mut devices = app.db.read(move |conn| device::list(conn, &named)).await?;
+    let read = app.db.read(move |conn| {
+        Ok::<_, DbError>((device::list(conn, &named)?, inventory::find(conn, &named)?))
+    });
+    let (mut devices, stored) = read.await?;
     app.fleet.overlay(&mut devices);
-    let consent = app.views.consent();
-    let stored = consent.site(site).and_then(|consent| consent.inventory.as_ref());
-    let listed = stored.map(|stored| stored.inventory.devices.as_slice()).unwrap_or_default();
+    let listed =
+        stored.as_ref().map(|stored| stored.inventory.devices.as_slice()).unwrap_or_default();
     let listed: HashMap<_, _> = listed.iter().map(|device| (&device.id, device)).collect();
     let views = devices.into_iter().map(|stored| {
         let words = app.fleet.said(site, &stored.device).map(|(words, _)| words);

@@ -37,7 +37,8 @@ pub(super) async fn stand(
     poll: &Poll,
 ) -> Stood {
     let wait_s = poll.wait_s.unwrap_or(0).min(POLL_WAIT_S_MAX);
-    if wait_s == 0 || has_news(app, known, poll) || *bell.borrow_and_update() == News::Ending {
+    // First the bell, then the look: what changes in between rings again.
+    if wait_s == 0 || *bell.borrow_and_update() == News::Ending || has_news(app, known, poll) {
         return Stood::Not;
     }
     // Held while it stands.

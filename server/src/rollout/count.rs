@@ -78,7 +78,7 @@ fn weigh_for(
     }
     let Some(mark) = kept.filter(|_| !heard.is_empty()) else { return Ok(Settled::Same) };
     mark::put(conn, key, &mark)?;
-    settle::settle(conn, scene, key, &heard)
+    settle::settle_stored(conn, scene, stored, &heard)
 }
 
 fn step(

@@ -62,7 +62,23 @@ pub fn settle(
     key: &RolloutKey,
     heard: &[Heard],
 ) -> Result<Settled, DbError> {
-    let Some(stored) = rollout::find(conn, key)? else { return Ok(Settled::Same) };
+    match rollout::find(conn, key)? {
+        Some(stored) => settle_stored(conn, scene, &stored, heard),
+        None => Ok(Settled::Same),
+    }
+}
+
+/// The same for a rollout that was read in this transaction.
+///
+/// # Errors
+/// [`DbError`], also when somebody else has moved a wave meanwhile.
+pub fn settle_stored(
+    conn: &mut Connection,
+    scene: &Scene<'_>,
+    stored: &StoredRollout,
+    heard: &[Heard],
+) -> Result<Settled, DbError> {
+    let key = &stored.key;
     let mut before = rollout::waves(conn, key)?;
     let mut events = Vec::new();
     let mut now: Vec<WaveCounters> = before.iter().map(|wave| wave.counters.clone()).collect();
@@ -74,7 +90,7 @@ pub fn settle(
             events.push(Move::Halt(*wave, halt));
         }
     }
-    finish(conn, scene, &stored, &mut before, now, events, heard)
+    finish(conn, scene, stored, &mut before, now, events, heard)
 }
 
 /// Moves the waves of a rollout after `now` was changed by hand, and stores everything.
@@ -154,7 +170,7 @@ fn due(scene: &Scene<'_>, stored: &StoredRollout, waves: &[WaveCounters]) -> Opt
         return None;
     }
     let site = scene.consent.site(&stored.key.site);
-    let freezes = site.map(|site| site.freezes()).unwrap_or_default().iter();
+    let freezes = site.map(|site| site.layout.freezes()).unwrap_or_default().iter();
     let edges = freezes.flat_map(|freeze| [freeze.from, freeze.to]);
     let all = waves.iter().filter_map(of_wave).chain(edges).chain([terms.valid_until]);
     all.filter(|edge| *edge > scene.at).min()

@@ -120,7 +120,7 @@ fn silent(
         "A device has stayed silent for too long after its activation"
     );
     let heard = [Heard { device, wave, change: moved.change }];
-    settle::settle(conn, scene, key, &heard).map(drop)
+    settle::settle_stored(conn, scene, &stored, &heard).map(drop)
 }
 
 /// Holds that somebody should have looked at are called out, once each.

@@ -75,16 +75,16 @@ fn held_waves(consent: &Consent, rollout: Of<'_>, approval: &Approval, at: Times
     };
     let holds: Vec<&Hold> =
         of_site.iter().chain(consent.server().iter()).chain(of_family).filter(blocks).collect();
-    let freezes = site.map(|site| site.freezes()).unwrap_or_default().iter();
+    let freezes = site.map(|site| site.layout.freezes()).unwrap_or_default().iter();
     let freezes: Vec<_> = freezes
-        .filter(|freeze| site.is_some_and(|site| freeze_blocks(site, freeze, approval, at)))
+        .filter(|freeze| site.is_some_and(|site| freeze_blocks(&site.layout, freeze, approval, at)))
         .collect();
     if holds.is_empty() && freezes.is_empty() {
         return Vec::new();
     }
     let mut waves = BTreeSet::new();
     for device in &approval.devices {
-        let place = site.and_then(|site| site.places.get(&device.id));
+        let place = site.and_then(|site| site.layout.place(&device.id));
         let of = Reached { device: &device.id, family: &rollout.image.family, place };
         let held = holds.iter().any(|hold| target_reaches(&hold.target, of));
         if held || freezes.iter().any(|freeze| freeze_reaches(freeze, of)) {

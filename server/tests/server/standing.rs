@@ -81,7 +81,8 @@ fn a_stop_reaches_standing_polls_at_every_server() {
             hold::set_at_site(&one, &north(), stop(), &holder()).await.unwrap();
             assert_eq!(answered(here).await.directive.holds.len(), 1);
             assert!(!there.is_finished(), "the other server has not looked yet");
-            // What its watcher does every second.
+            // What its watcher does every second: a stop arrives everywhere within two.
+            assert!(two.config.watch_ms <= 1_000);
             assert_eq!(two.change_seq().await.unwrap(), one.change_seq().await.unwrap());
             two.reload().await.unwrap();
             let reply = answered(there).await;

@@ -1,0 +1,92 @@
+//! Of an inventory, what a poll and a gate look at: where devices stand, and freezes.
+//!
+//! The inventory itself stays in the database: a million devices would not fit beside what polls need.
+//! Not here: reading it for people ([`super::inventory`]). Invariant: about 60 bytes a device.
+
+use crate::db::inventory::{Frozen, StoredInventory};
+use patchward_protocol::id::{DeviceId, FreezeId, KindId, WardId};
+use patchward_protocol::inventory::{Freeze, InventoryDevice};
+use patchward_protocol::time::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Wards, places and freezes of a site.
+#[derive(Debug, Default)]
+pub struct Layout {
+    revision: u64,
+    wards: Vec<WardId>,
+    places: HashMap<Box<str>, Place>,
+    freezes: Vec<Freeze>,
+    frozen: Frozen,
+}
+
+/// Where a device stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its ward.
+    pub ward: Option<Arc<WardId>>,
+    /// What the ward counts it as.
+    pub kind: Arc<KindId>,
+}
+
+impl Layout {
+    /// Of an inventory.
+    #[must_use]
+    pub fn of(stored: StoredInventory) -> Self {
+        let StoredInventory { inventory, frozen, .. } = stored;
+        let (mut wards, mut kinds) = (HashSet::new(), HashSet::new());
+        let mut place = |device: &InventoryDevice| Place {
+            ward: device.ward.as_ref().map(|ward| shared(&mut wards, ward)),
+            kind: shared(&mut kinds, &device.kind),
+        };
+        let devices = inventory.devices.iter();
+        Self {
+            places: devices.map(|device| (device.id.as_str().into(), place(device))).collect(),
+            revision: inventory.revision,
+            wards: inventory.wards.into_iter().map(|ward| ward.id).collect(),
+            freezes: inventory.freezes,
+            frozen,
+        }
+    }
+
+    /// Revision of the inventory.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Where a device stands.
+    #[must_use]
+    pub fn place(&self, device: &DeviceId) -> Option<&Place> {
+        self.places.get(device.as_str())
+    }
+
+    /// Whether there is such a ward.
+    #[must_use]
+    pub fn has_ward(&self, ward: &WardId) -> bool {
+        self.wards.contains(ward)
+    }
+
+    /// The freezes.
+    #[must_use]
+    pub fn freezes(&self) -> &[Freeze] {
+        &self.freezes
+    }
+
+    /// When a freeze was entered in its present form.
+    #[must_use]
+    pub fn frozen_at(&self, freeze: &FreezeId) -> Option<Timestamp> {
+        self.frozen.get(freeze).copied()
+    }
+}
+
+/// Each name once.
+fn shared<T: Clone + Eq + Hash>(known: &mut HashSet<Arc<T>>, name: &T) -> Arc<T> {
+    if let Some(held) = known.get(name) {
+        return Arc::clone(held);
+    }
+    let name = Arc::new(name.clone());
+    known.insert(Arc::clone(&name));
+    name
+}
