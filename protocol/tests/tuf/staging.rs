@@ -170,3 +170,27 @@ fn a_signer_s_machine_refuses_what_contradicts_what_it_has_seen() {
     let error = memory.check(&stage(&targets), 2, Some(&targets)).unwrap_err();
     assert_eq!(error, MemoryRefusal::Older { signed: 3, shown: 2 });
 }
+
+/// A draft that was given up is never signed again, and makes room for one other of its version.
+#[test]
+fn a_draft_that_was_given_up_stays_given_up() {
+    let mut first = Repository::new(SITE).targets;
+    first.version = 2;
+    let mut second = first.clone();
+    second.targets.insert(path("approval/b.json"), content(b"second"));
+    let stage = |targets: &TargetsSpec| targets.staged(Role::Targets).unwrap();
+    let none = SignerMemory::default();
+    assert_eq!(none.abandoning(0), None, "nothing was signed");
+    let signed = none.after(&stage(&first), 1, Some(&first));
+    assert_eq!(signed.abandoning(1), None, "another version");
+    let given_up = signed.abandoning(2).unwrap();
+    given_up.check(&stage(&second), 1, Some(&second)).unwrap();
+    let refused =
+        |memory: &SignerMemory| memory.check(&stage(&first), 1, Some(&first)).unwrap_err();
+    assert!(matches!(refused(&given_up), MemoryRefusal::GivenUp { version: 2, .. }));
+    let after = given_up.after(&stage(&second), 1, Some(&second));
+    assert!(matches!(refused(&after), MemoryRefusal::GivenUp { version: 2, .. }));
+    after.check(&stage(&second), 1, Some(&second)).unwrap();
+    let kept: SignerMemory = serde_json::from_str(&serde_json::to_string(&after).unwrap()).unwrap();
+    assert_eq!(kept, after);
+}
