@@ -7,6 +7,7 @@
 
 pub mod archive;
 pub mod audit;
+pub mod consent;
 pub mod contents;
 pub mod csv;
 pub mod export;

@@ -10,7 +10,7 @@ use super::archive::{self, File};
 use super::audit::{Audited, Finding, audit};
 use super::contents::{CHECKPOINT, Contents, KEYS};
 use super::keys::People;
-use super::{kept, rollback};
+use super::{consent, kept, rollback};
 use crate::disk;
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::Here;
@@ -123,6 +123,7 @@ fn hold(contents: &Contents, files: &[File]) -> Result<Audited, Finding> {
     if audited.tree.root() != checkpoint.root {
         return Err(Finding::file(CHECKPOINT, "its root is not that of the entries"));
     }
+    consent::check(&audited, &contents.approvals)?;
     same(files, &contents.files(&audited)?, contents)?;
     Ok(audited)
 }

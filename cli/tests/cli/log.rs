@@ -6,11 +6,15 @@
 use crate::double::Double;
 use base64::Engine as _;
 use patchward_protocol::act::{Act, CompensatingControl, Meaning, Subject};
-use patchward_protocol::approval::Action;
+use patchward_protocol::approval::{
+    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
+    Conditions, Gates, Need, NeededTime, RollbackTerms, Urgency, Wave,
+};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::{Envelope, PayloadType};
 use patchward_protocol::id::{
-    ApprovalId, DeviceId, FamilyId, LedgerId, PersonId, RepositoryId, Seq, SiteId, Version,
+    ApprovalId, DeviceId, FamilyId, LedgerId, PersonId, RepositoryId, Seq, SiteId, TargetPath,
+    Version,
 };
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::{SecretKey, Signer as _};
@@ -22,6 +26,7 @@ use patchward_protocol::merkle::tile::{Holds, Tile, write_entries};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::record::checkpoint::{Checkpoint, verifier_key};
 use patchward_protocol::record::entry::{Body, RecordEntry, ServerAct};
+use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
 use patchward_protocol::tuf::build::{KeySpec, RoleSpec, RootSpec};
 use patchward_protocol::tuf::schema::Method;
@@ -263,6 +268,70 @@ fn image(version: &str, seq: u64) -> ImageRef {
         seq: Seq(seq),
         image_sha256: Sha256Digest::of(version.as_bytes()),
     }
+}
+
+/// An approval that names one device with this key.
+pub(crate) fn approval(device: &str, seed: u8) -> Approval {
+    let image = image("2.0.0", 2);
+    Approval {
+        v: 1,
+        id: ApprovalId::new("install-9").unwrap(),
+        site: site(),
+        serial: 4,
+        issued: at(0),
+        valid_until: at(9),
+        action: Action::Install,
+        urgency: Urgency::Routine,
+        state: ApprovalState::Active,
+        release: Some(ApprovedRelease {
+            family: image.family,
+            version: image.version,
+            seq: image.seq,
+            image_sha256: image.image_sha256,
+            path: TargetPath::new("img/pump.tar").unwrap(),
+            image_length: 9,
+            dossier_sha256: Sha256Digest::of(b"dossier"),
+        }),
+        standing: None,
+        devices: vec![ApprovedDevice {
+            id: DeviceId::new(device).unwrap(),
+            key: key(seed).public(),
+            wave: 0,
+            slots: vec![Slot::new(at(4), at(4).plus_seconds(7200)).unwrap()],
+            attended: false,
+            pair: None,
+        }],
+        conditions: Conditions {
+            clinical_state: ClinicalCondition::Idle,
+            settle_s: 60,
+            mains: Need::Advisory,
+            battery_min: 0,
+            acceptance: Need::Advisory,
+            time: NeededTime::Attested,
+            offline_ok: false,
+        },
+        waves: vec![Wave {
+            n: 0,
+            not_before: at(3),
+            soak_s: 0,
+            min_updated: 0,
+            min_clinical_use_h: 0,
+        }],
+        gates: Gates { halt_permille: vec![0], silent_after_s: 3600 },
+        rollback: RollbackTerms { automatic: true, to: vec![] },
+        tz: "Asia/Tokyo".to_owned(),
+        supersedes: None,
+        snapshot: None,
+    }
+}
+
+/// An entry that a device makes under an approval with these bytes.
+pub(crate) fn under(kind: Kind, approval: &[u8]) -> Fact {
+    let mut fact = about(kind, "2.0.0", 2, Some(("1.0.0", 1)), "install-9");
+    if let Some(cited) = &mut fact.approval {
+        cited.sha256 = Sha256Digest::of(approval);
+    }
+    fact
 }
 
 fn about(kind: Kind, version: &str, seq: u64, from: Option<(&str, u64)>, approval: &str) -> Fact {

@@ -3,7 +3,7 @@
 #![allow(clippy::as_conversions, clippy::disallowed_methods, reason = "tests count and read files")]
 
 use crate::double::Double;
-use crate::log::{Log, ODD, SITE, bent, key, record_key, root, site};
+use crate::log::{Log, ODD, SITE, approval, bent, key, record_key, root, site, under};
 use crate::place::{Place, names};
 use patchward_cli::error::Code;
 use patchward_cli::here::{ExampleKeys, Here, Language};
@@ -209,6 +209,33 @@ fn a_server_that_forges_entries_of_devices_or_people_is_found_at_the_export() {
         let (place, _server) = shown(&log);
         let n = log.lines.len() - 1;
         let run = place.refused("record_bad", &format!("{EXPORT} r.zip"));
+        assert!(run.err.contains(&format!("entry {n} ")), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_device_that_the_hospital_did_not_approve_cannot_have_succeeded() {
+    let bytes = approval("pump-1", 31).write().unwrap();
+    let other = approval("pump-1", 77).write().unwrap();
+    let mut good = Log::year();
+    good.device(31, "pump-1", under(Kind::Committed, &bytes));
+    // A device that the server invented, and one whose key is not the one that was approved.
+    let (mut invented, mut exchanged) = (Log::year(), Log::year());
+    invented.device(32, "pump-2", under(Kind::Committed, &bytes));
+    exchanged.device(31, "pump-1", under(Kind::Committed, &other));
+    for (log, approval, is_good) in
+        [(good, &bytes, true), (invented, &bytes, false), (exchanged, &other, false)]
+    {
+        let (place, server) = shown(&log);
+        let name = format!("approval/{}.install-9.json", Sha256Digest::of(approval));
+        let path = format!("site/{SITE}/targets/{name}");
+        server.state.lock().unwrap().files.insert(path, approval.clone());
+        if is_good {
+            place.good(&format!("{EXPORT} r.zip"));
+            continue;
+        }
+        let run = place.refused("record_bad", &format!("{EXPORT} r.zip"));
+        let n = log.lines.len() - 1;
         assert!(run.err.contains(&format!("entry {n} ")), "{}", run.err);
     }
 }
