@@ -16,9 +16,11 @@ use patchward_protocol::receipt::Nonce;
 use patchward_protocol::slot::Slot;
 use tokio::task::JoinHandle;
 
-/// How long a poll may stand, in seconds. Its word is good for 120 s from the question, and must last
+/// How long a poll may stand, in seconds: shorter than the half minute after which many proxies and
+/// firewalls forget a silent connection, and after which the time in an answer would count as late. Its
+/// word is good for 120 s from the question, and must last
 /// until the next one was answered as late.
-pub const WAIT_S: u32 = 45;
+pub const WAIT_S: u32 = 25;
 const _: () = assert!(2 * WAIT_S + 20 < OPEN_VALID_S, "a word lasts until the next one");
 /// Least time between two questions, in milliseconds.
 const AGAIN_MS_MIN: u64 = 1_000;
