@@ -15,7 +15,6 @@ use patchward_protocol::decision::{
     Admission, Admitted, Decision, Heard, Held, HeldByServer, Interlock, LedgerRoom, Moment, Offer,
     Own, SignedBy, Staging, admit, decide,
 };
-use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::HoldBy;
 use patchward_protocol::gate::count::Rollout as Which;
 use patchward_protocol::gate::{Consent, may_go};
@@ -31,7 +30,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Proofs that were checked once, by everything that the check depends on.
-pub type Memo = HashMap<(Sha256Digest, Which, u32, Option<DeviceId>), Result<Proven, Reason>>;
+pub type Memo = HashMap<(usize, u64, Which, u32, Option<DeviceId>), Result<Proven, Reason>>;
 
 /// How often things go wrong: once in so many times, 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
@@ -421,7 +420,7 @@ impl SimHands<'_> {
         let proof = served.and_then(|served| {
             let approval = &self.server.published[at].approval;
             let (partner, wave) = (admitted.partner_first.clone(), admitted.wave);
-            let key = (served.sha256, which, wave, partner);
+            let key = (self.body.site, served.name, which, wave, partner);
             let checked = || check(&served.proof, approval, &which, &self.own.device);
             (*self.memo.entry(key).or_insert_with(checked)).ok()
         });

@@ -49,7 +49,8 @@ pub struct Rollout {
 /// A proof as it is served.
 pub struct Served {
     pub proof: WaveProof,
-    pub sha256: Sha256Digest,
+    /// Which proof of this server it is; a device would name it by its digest.
+    pub name: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +93,7 @@ pub struct Server {
     pub recalled: Vec<Sha256Digest>,
     pub serial: u64,
     pub log: Vec<String>,
+    named: u64,
     forged: HashMap<(Sha256Digest, Sha256Digest, u32, u64, usize), Rc<Served>>,
 }
 
@@ -109,6 +111,7 @@ impl Server {
             serial: 0,
             log: vec![],
             forged: HashMap::new(),
+            named: 0,
         }
     }
 
@@ -241,7 +244,7 @@ impl Server {
                 if may_go(&rollout.waves, wave).is_err() {
                     continue;
                 }
-                let served = rollout.proof(&published.approval, wave);
+                let served = rollout.proof(&published.approval, wave, &mut self.named);
                 opens.push(Open {
                     approval_sha256: published.sha256,
                     image_sha256: rollout.which.image_sha256,
@@ -325,8 +328,9 @@ impl Server {
         if kind == 1 {
             // All that there truly is, whatever else it hides.
             let published = &mut self.published[at];
-            return published.rollouts[r].proof(&published.approval, wave);
+            return published.rollouts[r].proof(&published.approval, wave, &mut self.named);
         }
+        self.named += 1;
         let published = &self.published[at];
         let rollout = &published.rollouts[r];
         let heard = self.published.iter().flat_map(|p| &p.rollouts).map(|r| r.known.len()).sum();
@@ -335,6 +339,7 @@ impl Server {
             return Some(served.clone());
         }
         let real = rollout.known.first().map(|sealed| sealed.envelope.clone());
+        let name = self.named;
         let served = |entries| {
             let proof = WaveProof {
                 v: 1,
@@ -344,8 +349,7 @@ impl Server {
                 entries,
                 acts: vec![],
             };
-            let sha256 = Sha256Digest::of(&proof.write().unwrap());
-            Some(Rc::new(Served { proof, sha256 }))
+            Some(Rc::new(Served { proof, name }))
         };
         let served = match kind {
             0 => None,
@@ -417,16 +421,16 @@ impl Published {
 }
 
 impl Rollout {
-    fn proof(&mut self, approval: &Approval, wave: u32) -> Option<Rc<Served>> {
+    fn proof(&mut self, approval: &Approval, wave: u32, named: &mut u64) -> Option<Rc<Served>> {
         if let Some((known, served)) = self.made.get(&wave)
             && *known == self.known.len()
         {
             return served.clone();
         }
-        let served = assemble(approval, &self.which, wave, &self.known).map(|proof| {
-            let sha256 = Sha256Digest::of(&proof.write().unwrap());
-            Rc::new(Served { proof, sha256 })
-        });
+        *named += 1;
+        let name = *named;
+        let served = assemble(approval, &self.which, wave, &self.known);
+        let served = served.map(|proof| Rc::new(Served { proof, name }));
         self.made.insert(wave, (self.known.len(), served.clone()));
         served
     }

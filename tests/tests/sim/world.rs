@@ -250,7 +250,7 @@ fn next_event(
         State::Idle => {
             let best = hands.best()?;
             let attempts = journal.attempts_of(best.admitted.image.image_sha256);
-            Some((Event::Offered { goal: hands.goal(&best, attempts) }, false))
+            Some((Event::Offered { goal: hands.goal(&best, attempts).into() }, false))
         }
         State::Approved { goal, .. } | State::Staged { goal } | State::Holding { goal, .. } => {
             let best = hands.best();
@@ -262,7 +262,7 @@ fn next_event(
                 || best.admitted.image != goal.image
             {
                 let attempts = journal.attempts_of(best.admitted.image.image_sha256);
-                return Some((Event::Offered { goal: hands.goal(&best, attempts) }, false));
+                return Some((Event::Offered { goal: hands.goal(&best, attempts).into() }, false));
             }
             if matches!(state, State::Approved { .. }) {
                 return Some((Event::FetchDue, hands.body.is_offline(hands.now)));
