@@ -100,7 +100,7 @@ fn the_death_of_an_application_at_any_message_leaves_the_device_as_it_is() -> Re
             "idle" => Voice::of(&scene.device, "pump-ui")?.idle()?,
             _ => {
                 let voice = Voice::of(&scene.device, "pump-ui")?;
-                let n = voice.asked()?;
+                let n = voice.asked().with_context(|| scene.device.story())?;
                 if last == "ready" {
                     voice.say(&FromApp::Ready { n })?;
                 }
