@@ -90,3 +90,34 @@ fn shared<T: Clone + Eq + Hash>(known: &mut HashSet<Arc<T>>, name: &T) -> Arc<T>
     known.insert(Arc::clone(&name));
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patchward_protocol::id::SiteId;
+    use patchward_protocol::inventory::{Attendance, Inventory, Usage};
+
+    #[test]
+    fn a_ward_is_kept_once_however_many_devices_stand_in_it() {
+        let mut inventory = Inventory::empty(SiteId::new("north").unwrap(), "Asia/Tokyo");
+        for n in 0..100 {
+            inventory.devices.push(InventoryDevice {
+                id: DeviceId::new(&format!("pump-{n}")).unwrap(),
+                ward: Some(WardId::new("5-east").unwrap()),
+                kind: KindId::new("infusion-pump").unwrap(),
+                pair: None,
+                usage: Usage::InService,
+                attended: Attendance::Unattended,
+                udi: None,
+                serial_number: None,
+            });
+        }
+        let changed = Timestamp::EPOCH;
+        let (frozen, changed_by) = (Frozen::new(), "test".to_owned());
+        let layout = Layout::of(StoredInventory { inventory, frozen, changed, changed_by });
+        let place = |n: u8| layout.place(&DeviceId::new(&format!("pump-{n}")).unwrap()).unwrap();
+        let (first, last) = (place(0).ward.as_ref().unwrap(), place(99).ward.as_ref().unwrap());
+        assert!(Arc::ptr_eq(first, last) && Arc::ptr_eq(&place(0).kind, &place(99).kind));
+        assert!(layout.place(&DeviceId::new("pump-100").unwrap()).is_none());
+    }
+}

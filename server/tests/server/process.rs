@@ -167,3 +167,11 @@ fn an_address_in_use_is_told() {
     let told = text(&run(&["serve", "--data", &data, "--listen", &address]).stderr);
     assert!(told.contains(&format!("cannot listen on {address}")), "{told}");
 }
+
+#[test]
+fn the_counters_of_waves_are_compared_from_the_command_line() {
+    let (_outer, data) = initialised();
+    let compared = run(&["recount", "--data", &data]);
+    assert!(compared.status.success(), "{}", text(&compared.stderr));
+    assert_eq!(text(&compared.stdout), "every counter is what devices signed\n");
+}

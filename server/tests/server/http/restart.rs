@@ -2,7 +2,12 @@
 
 use crate::http::device::Device;
 use crate::http::house::Door;
+use patchward_protocol::api::device::CheckInReply;
+use patchward_protocol::api::repository::RepositoryView;
 use patchward_protocol::api::site::{DeviceView, LedgerPage};
+use patchward_protocol::canonical;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::directive::Directive;
 use patchward_protocol::ledger::Kind;
 use patchward_server::clock::{Clock as _, SystemClock};
 use std::io::{BufRead as _, BufReader};
@@ -96,4 +101,38 @@ fn an_orderly_end_keeps_last_seen_and_the_numbers_of_polls() {
     assert_eq!(devices[0].state.as_deref(), Some("idle"));
     assert_eq!(device.ask(&door, 5, 9).code(), "poll_replayed");
     assert_eq!(device.ask(&door, 5, 10).code(), "ok");
+}
+
+#[test]
+fn an_orderly_end_answers_the_polls_that_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let claim = init(&data);
+    let (mut program, address) = start(&data);
+    let door = Door::claim(address, &claim, SystemClock.now().whole_second());
+    door.furnish();
+    let device = Device::joined(&door, "north", "pump-1", 1);
+    let token = door.site_token("north");
+    let view: RepositoryView = door.get("/v1/repositories/site/north", &door.administrator).read();
+    let mut poll = device.poll(1, 1);
+    poll.site_timestamp = view.heads.iter().find(|head| head.role == "timestamp").unwrap().version;
+    poll.wait_s = Some(60);
+    let nothing = canonical::write(&Directive::default()).unwrap();
+    poll.directive_sha256 = Some(Sha256Digest::of(&nothing));
+    let sealed = device.sealed(&poll);
+    let answer = std::thread::scope(|scope| {
+        let stands = scope.spawn(|| door.say("/v1/check-in", &sealed));
+        // Once it was seen it listens for the end.
+        while door.get("/v1/sites/north/devices", &token).read::<Vec<DeviceView>>()[0]
+            .last_seen
+            .is_none()
+        {}
+        let id = i32::try_from(program.0.id()).unwrap();
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        stands.join().unwrap()
+    });
+    let reply: CheckInReply = answer.read();
+    assert_eq!(reply.directive, Directive::default());
+    assert!(program.0.wait().unwrap().success());
 }
