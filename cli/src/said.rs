@@ -8,6 +8,7 @@
 use crate::error::Failure;
 use crate::here::Language;
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 /// The answer of a verb.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,12 +47,15 @@ impl Said {
         self
     }
 
-    /// Prints it.
+    /// Prints it. A reader that has seen enough and closes the pipe is no failure.
     pub fn print(&self, form: Form) {
-        match form {
-            Form::Lines => self.lines.iter().for_each(|line| println!("{line}")),
-            Form::Json => println!("{:#}", self.value),
-        }
+        let mut out = std::io::stdout().lock();
+        let written = match form {
+            Form::Lines => self.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+            Form::Json => writeln!(out, "{:#}", self.value),
+        };
+        // What was to be done is done; only its words found no reader.
+        let _ = written.and_then(|()| out.flush());
     }
 }
 

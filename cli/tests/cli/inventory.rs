@@ -212,3 +212,19 @@ fn a_site_without_an_inventory_is_told_so() {
     let (place, _server) = ready();
     place.refused("inventory_unknown", &format!("inventory show {AT}"));
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let (place, _server) = filled();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_patchward"))
+        .args(["inventory", "show", "--site", "city-hospital", "--config-dir", "config"])
+        .current_dir(place.path(""))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let run = child.wait_with_output().unwrap();
+    let err = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.success() && !err.contains("panicked"), "{err}");
+}
