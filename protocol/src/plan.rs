@@ -23,8 +23,8 @@ pub use ask::{Ask, BadAsk, Wanted};
 pub use parts::{plan_parts, plan_parts_of};
 pub use reason::{Reason, Unplaced};
 pub use request::{
-    ALTERNATIVES, Availability, Busy, Candidate, Hours, Management, Request, WAIT_S, WardRules,
-    Wish,
+    ALTERNATIVES, Availability, Busy, Candidate, Hours, Management, Request, START_S, WAIT_S,
+    WardRules, Wish,
 };
 pub use standing::plan_standing;
 

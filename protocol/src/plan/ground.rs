@@ -94,7 +94,7 @@ impl<'a> Ground<'a> {
         let mut ground = Self {
             request,
             origin,
-            need: up(request.need_s).max(1),
+            need: up(request.shortest_s()).max(1),
             want: up(request.need_s.saturating_add(request.wait_s)).max(1),
             pair_soak: up(request.rules.pair_soak_s(request.urgency)),
             begin: 0,

@@ -17,13 +17,16 @@ pub use crate::api::site::Management;
 pub const ALTERNATIVES: usize = 3;
 /// Time kept in a slot for waiting until the device is free, unless somebody says otherwise, in seconds.
 pub const WAIT_S: u64 = 1800;
+/// Of that time, what is kept even where room is scarce, in seconds: a device that asks once a minute
+/// and must have been free for a while never begins in the first second of a slot.
+pub const START_S: u64 = 300;
 
 /// What is to be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Families of the release, or of the policy of a standing approval.
     pub families: Vec<FamilyId>,
-    /// Seconds that the update needs with the way back and the reserve: the shortest slot.
+    /// Seconds that the update needs with the way back and the reserve: no slot may be shorter.
     pub need_s: u64,
     /// Seconds kept in a slot beyond that, where there is room, for waiting until the device is free.
     pub wait_s: u64,
@@ -139,6 +142,12 @@ impl Request {
     #[must_use]
     pub fn skips_windows(&self) -> bool {
         self.urgency == Urgency::Emergency && self.hours == Hours::Any
+    }
+
+    /// Seconds of the shortest slot that is planned: the need, with a little time to begin.
+    #[must_use]
+    pub fn shortest_s(&self) -> u64 {
+        self.need_s.saturating_add(self.wait_s.min(START_S))
     }
 
     /// Whether a freeze stands against this device.

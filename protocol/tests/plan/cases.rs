@@ -196,6 +196,7 @@ fn whoever_cannot_be_updated_is_listed_with_the_reason() {
 #[test]
 fn nobody_checks_that_update_and_rollback_fit_a_window_that_is_too_short_is_not_used() {
     let mut request = two_wards();
+    request.wait_s = 0;
     request.need_s = 2 * 3600 + 1;
     let plan = planned(&request);
     assert_eq!(plan.devices, []);
@@ -205,6 +206,20 @@ fn nobody_checks_that_update_and_rollback_fit_a_window_that_is_too_short_is_not_
     let slots = plan.devices.iter().flat_map(|device| &device.slots);
     assert!(slots.clone().count() > 0);
     assert!(slots.clone().all(|slot| slot.end().millis_since(slot.start()) == 7_200_000));
+}
+
+#[test]
+fn a_slot_leaves_time_to_begin_even_where_room_is_scarce() {
+    let mut request = two_wards();
+    request.alternatives = 1;
+    request.until = request.now.plus_seconds(4 * DAY_S);
+    request.rules.soak_s = vec![0];
+    request.wards.iter_mut().for_each(|rules| rules.min_in_service = min(7));
+    let plan = planned(&request);
+    for slot in plan.devices.iter().flat_map(|device| &device.slots) {
+        let length_s = slot.end().millis_since(slot.start()) / 1000;
+        assert!(length_s >= 20 * 60 + 300, "{slot}");
+    }
 }
 
 #[test]

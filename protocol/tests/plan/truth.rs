@@ -89,7 +89,7 @@ fn joined(request: &Request, plan: &Plan, device: &Candidate, wave: u32, slot: S
 }
 
 fn fits_somewhere(request: &Request, plan: &Plan, device: &Candidate) -> Option<(u32, Slot)> {
-    let need_s = i64::try_from(request.need_s.div_ceil(60) * 60).unwrap();
+    let need_s = i64::try_from(request.shortest_s().div_ceil(60) * 60).unwrap();
     for start in starts(request, plan) {
         let slot = Slot::new(start, start.plus_seconds(need_s)).unwrap();
         if !alone(request, device, slot).is_empty() {
@@ -107,7 +107,7 @@ fn fits_somewhere(request: &Request, plan: &Plan, device: &Candidate) -> Option<
 
 /// What the checker says at every start, of the device alone.
 fn said_alone(request: &Request, plan: &Plan, device: &Candidate) -> Vec<BTreeSet<Broken>> {
-    let need_s = i64::try_from(request.need_s.div_ceil(60) * 60).unwrap();
+    let need_s = i64::try_from(request.shortest_s().div_ceil(60) * 60).unwrap();
     let slot = |start: Timestamp| Slot::new(start, start.plus_seconds(need_s)).unwrap();
     let rules = |found: Vec<Violation>| found.into_iter().map(|one| one.rule).collect();
     let all = starts(request, plan).into_iter();
