@@ -85,10 +85,13 @@ pub async fn check_in(app: &App, asking: Asking) -> Result<CheckInReply, ApiErro
     let time = time_answer(app, &site, &poll, at)?;
     let ledger_stored_seq = accept(app, &known, &poll, at)?;
     let stood = standing::stand(app, bell, &known, &poll).await;
-    let (at, time) = match stood {
-        Stood::Not => (at, time),
-        // An old answer would tell an old time.
-        Stood::Until(at) => (at, time_answer(app, &site, &poll, at)?),
+    let (at, time, ledger_stored_seq) = match stood {
+        Stood::Not => (at, time, ledger_stored_seq),
+        // An old answer would tell an old time, and nothing of what was reported meanwhile.
+        Stood::Until(at) => {
+            let stored = app.fleet.ledger_seq(known.row).unwrap_or(ledger_stored_seq);
+            (at, time_answer(app, &site, &poll, at)?, stored)
+        }
     };
     let (snapshot, directive) = told(app, &known, &poll, at);
     let family = snapshot.get(&RepositoryId::Family(known.family.clone()));

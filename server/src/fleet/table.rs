@@ -177,6 +177,13 @@ impl FleetTable {
         }
     }
 
+    /// How far the stored ledger of a device reaches.
+    #[must_use]
+    pub fn ledger_seq(&self, row: RowId) -> Option<u64> {
+        let index = usize::try_from(row.0).ok()?;
+        self.lock().rows.get(index).map(|row| row.ledger_seq)
+    }
+
     /// Whether the site has a device of the family.
     #[must_use]
     pub fn site_has_family(&self, site: &SiteId, family: &FamilyId) -> bool {
