@@ -176,10 +176,11 @@ impl Voice {
         let voice = Self::connect(device)?;
         let (app, version) = (AppId::new(app)?, Version::new(OTHER_VERSION).context("a version")?);
         voice.say(&FromApp::Hello { v: 1, app, version })?;
-        match voice.hears()? {
-            ToApp::Welcome { .. } => Ok(voice),
-            other => bail!("{other:?} instead of a welcome"),
+        let said = voice.hears()?;
+        if matches!(said, ToApp::Welcome { .. }) {
+            return Ok(voice);
         }
+        bail!("{said:?} instead of a welcome")
     }
 
     /// Says a message.
