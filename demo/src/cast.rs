@@ -15,10 +15,12 @@ use patchward_tests::server::Server;
 
 /// Names of the two hospitals.
 pub(crate) const HOSPITALS: [&str; 2] = ["city-hospital", "lakeside-clinic"];
-/// The device that reports an unhealthy result.
-pub(crate) const UNWELL: &str = "pump-03";
+/// The device on the bench, which goes first and finds a fault.
+pub(crate) const BENCH: &str = "pump-03";
 /// The device that is in use.
-pub(crate) const IN_USE: &str = "pump-04";
+pub(crate) const IN_USE: &str = "pump-07";
+/// The ward that is stopped in the middle.
+pub(crate) const STOPPED: &str = "icu";
 /// The device that an attacker stands in front of.
 pub(crate) const ATTACKED: &str = "pump-08";
 
@@ -29,10 +31,14 @@ pub(crate) struct Product {
     pub(crate) maker: Maker,
     /// The image from the factory.
     pub(crate) factory: Release,
-    /// The release on its way.
+    /// How it is built; released too, so that a hospital may go back to it.
+    pub(crate) first: Recipe,
+    /// The release that devices shall run.
     pub(crate) next: Release,
-    /// How the release is built.
+    /// How it is built.
     pub(crate) recipe: Recipe,
+    /// The release before it, in which the bench finds a fault; none where the first one is good.
+    pub(crate) faulty: Option<Recipe>,
 }
 
 /// A device, where it is, and its agent.
@@ -67,30 +73,52 @@ pub(crate) struct Cast {
 pub(crate) const PLACES: [(usize, usize, &str); 12] = [
     (0, 0, "pump-01"),
     (0, 0, "pump-02"),
-    (0, 0, UNWELL),
-    (0, 0, IN_USE),
+    (0, 0, BENCH),
+    (0, 0, "pump-04"),
     (0, 0, "pump-05"),
     (0, 1, "ventilator-01"),
     (0, 1, "ventilator-02"),
     (1, 0, "pump-06"),
-    (1, 0, "pump-07"),
+    (1, 0, IN_USE),
     (1, 0, ATTACKED),
     (1, 0, "pump-09"),
     (1, 1, "ventilator-03"),
 ];
 
-/// The two families: name, kind of image, version from the factory, version to come.
-pub(crate) const FAMILIES: [(&str, Kind, &str, &str); 2] = [
-    ("acme.infusion-a", Kind::Tree, "2.4.0", "2.4.1"),
-    ("acme.ventilator-b", Kind::Slots, "5.0.3", "5.1.0"),
+/// Wards of the first hospital, as its spreadsheet has them: how many devices each keeps in service.
+pub(crate) const WARDS: &str = "\
+id,name_en,name_ja,min_in_service,max_parallel,windows,staff_on_site
+5-east,Fifth floor east,5階東病棟,infusion-pump=1,1,,
+icu,Intensive care,集中治療室,infusion-pump=1;ventilator=1,1,,
+";
+
+/// Devices of the first hospital, as its spreadsheet has them.
+pub(crate) const DEVICES: &str = "\
+id,ward,kind,pair,usage,attended,udi,serial_number
+pump-01,5-east,infusion-pump,,in-service,unattended,,SN-0001
+pump-02,5-east,infusion-pump,,in-service,unattended,,SN-0002
+pump-03,,infusion-pump,,bench,unattended,,SN-0003
+pump-04,icu,infusion-pump,,in-service,unattended,,SN-0004
+pump-05,icu,infusion-pump,,in-service,unattended,,SN-0005
+ventilator-01,icu,ventilator,ventilator-02,in-service,unattended,,SN-0101
+ventilator-02,icu,ventilator,ventilator-01,in-service,unattended,,SN-0102
+";
+
+/// The two families: name, kind of image, version from the factory, versions to come.
+pub(crate) const FAMILIES: [(&str, Kind, &str, &[&str]); 2] = [
+    ("acme.infusion-a", Kind::Tree, "2.4.0", &["2.4.1", "2.4.2"]),
+    ("acme.ventilator-b", Kind::Slots, "5.0.3", &["5.1.0"]),
 ];
 
-/// How the two images of a family are built.
-pub(crate) fn recipes(family: &FamilyId, product: usize) -> Result<(Recipe, Recipe)> {
+/// How the images of a family are built, from the factory on.
+pub(crate) fn recipes(family: &FamilyId, product: usize) -> Result<Vec<Recipe>> {
     let (_, kind, old, new) = FAMILIES.get(product).context("a family")?;
-    let large = |recipe| Recipe { size_bytes: 400_000, ..recipe };
-    let old = large(Recipe::small(family, *kind, old, 11));
-    Ok((old, large(Recipe::small(family, *kind, new, 12))))
+    let versions = std::iter::once(old).chain(new.iter());
+    let recipe = |(seq, version): (u64, &&str)| Recipe {
+        size_bytes: 400_000,
+        ..Recipe::small(family, *kind, version, seq)
+    };
+    Ok((11..).zip(versions).map(recipe).collect())
 }
 
 impl Cast {

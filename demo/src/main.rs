@@ -8,8 +8,11 @@
 //! Invariant: a step is told as done only after it was verified from outside the program that did it.
 #![allow(clippy::print_stdout, reason = "a demonstration is watched")]
 
+mod audit;
 mod cast;
 mod ending;
+mod office;
+mod rollout;
 mod story;
 mod table;
 

@@ -4,13 +4,13 @@
 //! what the server knows is asked over HTTP. Not here: who plays ([`crate::cast`]).
 
 use crate::cast::{
-    ATTACKED, Cast, FAMILIES, HOSPITALS, IN_USE, PLACES, Player, Product, UNWELL, recipes,
+    ATTACKED, BENCH, Cast, FAMILIES, HOSPITALS, IN_USE, PLACES, Player, Product, recipes,
 };
 use crate::table::Table;
+use crate::{audit, rollout};
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
-use patchward_protocol::ledger::Kind as Transition;
 use patchward_protocol::reason::Reason;
 use patchward_tests::bin::Programs;
 use patchward_tests::clock::until;
@@ -19,6 +19,7 @@ use patchward_tests::forge;
 use patchward_tests::forged::Forged;
 use patchward_tests::hospital::{Hospital, Wish};
 use patchward_tests::hostile::Hostile;
+use patchward_tests::image::Recipe;
 use patchward_tests::maker::Maker;
 use patchward_tests::owner::{Owner, next_version, version_of};
 use patchward_tests::plan::Plan;
@@ -39,15 +40,16 @@ pub(crate) fn tell(table: &mut Table, programs: &Programs, folder: &Path) -> Res
     let mut cast = Cast { players, attacker, products, hospitals, server };
     table.step("twelve devices", || enrol(programs, folder, &mut cast))?;
     table.step("no approval, no change", || start_agents(&mut cast))?;
+    rollout::tell(table, &cast)?;
     table.step("forged approval", || forge_approval(&cast))?;
-    table.step("approval", || approve(&cast))?;
+    table.step("the clinic approves", || approve(&cast))?;
     table.step("update", || update(&cast))?;
-    table.step("unhealthy, rolled back", || roll_back(&cast))?;
     table.step("in use, waits", || wait_in_use(&cast))?;
     table.step("forgery refused", || refuse_forgery(&cast))?;
     table.step("attack over", || attack_over(&cast))?;
     table.step("free again", || free_again(&cast))?;
-    table.step("records", || check_records(&cast))?;
+    table.step("ledgers", || check_records(&cast))?;
+    audit::tell(table, &cast)?;
     Ok(cast)
 }
 
@@ -69,10 +71,14 @@ fn make_products(
     let url = server.url()?;
     let products = FAMILIES.iter().enumerate().map(|(product, (name, ..))| {
         let family = FamilyId::new(name).context("a family")?;
-        let (old, recipe) = recipes(&family, product)?;
+        let mut recipes = recipes(&family, product)?.into_iter();
+        let first = recipes.next().context("the factory's image")?;
+        let recipe = recipes.next_back().context("the last version")?;
+        let faulty = recipes.next();
         let desk = folder.join(format!("maker-{product}"));
         let maker = Maker::begin(programs, &desk, (&url, &server.token), &family)?;
-        Ok(Product { maker, factory: old.release()?, next: recipe.release()?, recipe })
+        let (factory, next) = (first.release()?, recipe.release()?);
+        Ok(Product { maker, factory, first, next, recipe, faulty })
     });
     let products = products.collect::<Result<Vec<_>>>()?;
     let detail = "2 families, 12 offline keys, each root and targets signed by 2 of 3 people";
@@ -80,17 +86,25 @@ fn make_products(
 }
 
 fn release(products: &[Product]) -> Result<((), String)> {
+    let mut names = Vec::new();
     for product in products {
-        let draft = product.maker.prepare(&product.recipe)?;
-        let built = product.next.firmware.payload.image_sha256;
-        if draft.image_sha256 != built.to_string() {
-            bail!("the archive is not the one that the folder gives: {}", draft.image_sha256);
-        }
-        product.maker.release(&draft)?;
+        publish(product, &product.first)?;
+        let next = product.faulty.as_ref().unwrap_or(&product.recipe);
+        publish(product, next)?;
+        names.push(format!("{} {}", next.family, next.version));
     }
-    let names = products.iter().map(|p| format!("{} {}", p.maker.family, p.recipe.version));
-    let names = names.collect::<Vec<_>>().join(", ");
+    let names = names.join(", ");
     Ok(((), format!("{names}: signed by 2 of 3, published, digest as built from the folder")))
+}
+
+/// Prepares a release, has it signed by two people and publishes it.
+pub(crate) fn publish(product: &Product, recipe: &Recipe) -> Result<()> {
+    let draft = product.maker.prepare(recipe)?;
+    let built = recipe.release()?.firmware.payload.image_sha256;
+    if draft.image_sha256 != built.to_string() {
+        bail!("the archive is not the one that the folder gives: {}", draft.image_sha256);
+    }
+    product.maker.release(&draft)
 }
 
 fn open_hospitals(
@@ -134,7 +148,7 @@ fn enrol(programs: &Programs, folder: &Path, cast: &mut Cast) -> Result<((), Str
         device.key = view(&cast.server, at, name)?.device_key;
         cast.players.push(Player { hospital, product, device, agent: None });
     }
-    cast.player(UNWELL)?.device.set_health(Health::Unwell)?;
+    cast.player(BENCH)?.device.set_health(Health::Unwell)?;
     cast.player(IN_USE)?.device.set_in_use(InUse::Yes)?;
     let trees = PLACES.iter().filter(|(_, product, _)| *product == 0).count();
     let slots = PLACES.len().saturating_sub(trees);
@@ -187,9 +201,10 @@ fn forge_approval(cast: &Cast) -> Result<((), String)> {
     Ok(((), detail))
 }
 
+/// A clinic without plan: named devices, one slot, at once.
 fn approve(cast: &Cast) -> Result<((), String)> {
     let mut count = 0;
-    for (at, hospital) in cast.hospitals.iter().enumerate() {
+    for (at, hospital) in cast.hospitals.iter().enumerate().skip(1) {
         for (what, product) in cast.products.iter().enumerate() {
             let here = |player: &&Player| player.hospital == at && player.product == what;
             let devices = cast.players.iter().filter(here);
@@ -208,10 +223,10 @@ fn approve(cast: &Cast) -> Result<((), String)> {
 }
 
 fn update(cast: &Cast) -> Result<((), String)> {
-    let apart = [UNWELL, IN_USE, ATTACKED];
-    let others = cast.players.iter().filter(|p| !apart.contains(&p.device.name.as_str()));
+    let apart = [IN_USE, ATTACKED];
+    let there = cast.players.iter().filter(|player| player.hospital == 1);
     let mut count = 0;
-    for player in others {
+    for player in there.filter(|p| !apart.contains(&p.device.name.as_str())) {
         player.device.updated_to(cast.next(player)?)?;
         count += 1;
     }
@@ -219,14 +234,6 @@ fn update(cast: &Cast) -> Result<((), String)> {
         (),
         format!("{count} devices run the new image: hashed on their disks, equal to the signed"),
     ))
-}
-
-fn roll_back(cast: &Cast) -> Result<((), String)> {
-    let player = cast.player(UNWELL)?;
-    let entry = player.device.noted(Transition::RolledBack, Reason::HealthFailed)?;
-    player.device.still_runs(cast.factory(player)?.firmware.payload.image_sha256)?;
-    let said = entry.fact.detail.unwrap_or_else(|| Reason::HealthFailed.code().to_owned());
-    Ok(((), format!("{UNWELL} is back on {}: {said}", cast.factory(player)?.firmware.version)))
 }
 
 fn wait_in_use(cast: &Cast) -> Result<((), String)> {

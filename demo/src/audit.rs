@@ -1,0 +1,41 @@
+//! The auditor's part: both hospitals' records are exported, checked offline, and one is tampered with.
+//!
+//! Invariant: what passes was checked by the command line without a server.
+
+use crate::cast::Cast;
+use crate::office;
+use crate::table::Table;
+use anyhow::{Context as _, Result, bail};
+use patchward_tests::image::put;
+
+/// Tells it.
+pub(crate) fn tell(table: &mut Table, cast: &Cast) -> Result<()> {
+    table.step("records exported, verified", || export(cast))?;
+    table.step("a changed record fails", || tamper(cast))
+}
+
+fn export(cast: &Cast) -> Result<((), String)> {
+    let mut sizes = Vec::new();
+    for hospital in &cast.hospitals {
+        let file = office::export(hospital)?;
+        let said = office::verify(hospital, &file)?;
+        let entries = said.get("entries").and_then(serde_json::Value::as_u64);
+        sizes.push(format!("{}: {} entries", hospital.site, entries.context("entries")?));
+    }
+    Ok(((), format!("{}; proofs, signatures and chains hold offline", sizes.join(", "))))
+}
+
+/// One bit of the export is turned.
+fn tamper(cast: &Cast) -> Result<((), String)> {
+    let hospital = cast.hospitals.first().context("a hospital")?;
+    let file = hospital.desk.place("record.zip");
+    let mut bytes = std::fs::read(&file).context("read the export")?;
+    let middle = bytes.len() / 3;
+    let Some(byte) = bytes.get_mut(middle) else { bail!("the export is empty") };
+    *byte ^= 1;
+    let changed = hospital.desk.place("record-changed.zip");
+    put(&changed, &bytes)?;
+    let against = office::refute(hospital, &changed)?;
+    let first = against.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
+    Ok(((), format!("one bit turned: {first}")))
+}
