@@ -6,7 +6,7 @@ use patchward_protocol::reason::Reason;
 use patchward_tests::clock::until;
 use patchward_tests::device::{InUse, PATIENCE};
 use patchward_tests::plan::Plan;
-use patchward_tests::running::succeed;
+use patchward_tests::running::run;
 use patchward_tests::scene::Scene;
 
 /// What the server says of the device.
@@ -18,12 +18,17 @@ fn server_says(scene: &Scene) -> Result<WhyView> {
 /// Both say why, for this reason, in the same words.
 fn agree(scene: &Scene, reason: Reason) -> Result<()> {
     let view = until(&format!("the server to say {}", reason.code()), PATIENCE, || {
-        Ok(Some(server_says(scene)?).filter(|view| view.reason == Some(reason)))
+        let heard = |view: &WhyView| view.last_seen.is_some() && view.reason == Some(reason);
+        Ok(Some(server_says(scene)?).filter(heard))
     })
     .with_context(|| format!("{:?}\n{}", server_says(scene), scene.device.story()))?;
     for (language, sentence) in [("en", &view.en), ("ja", &view.ja)] {
-        let said = succeed(scene.device.command("why").args(["--lang", language]))?.out;
-        ensure!(said.contains(sentence), "the server says {sentence}\nthe device says\n{said}");
+        let what = format!("the device to say {sentence}");
+        until(&what, PATIENCE, || {
+            let said = run(scene.device.command("why").args(["--lang", language]))?.out;
+            Ok(said.contains(sentence).then_some(()))
+        })
+        .with_context(|| scene.device.story())?;
     }
     Ok(())
 }
@@ -33,9 +38,12 @@ fn device_and_server_say_the_same_sentence_for_each_reason() -> Result<()> {
     let mut scene = Scene::begin("why")?;
     scene.start()?;
     // Nobody approved anything yet, and the server says that there is something to approve.
-    agree(&scene, Reason::NoApproval)?;
-    let view = server_says(&scene)?;
-    ensure!(view.last_seen.is_some() && view.unapproved.len() == 1, "{view:?}");
+    let view = until("the server to say that nobody approved it", PATIENCE, || {
+        let view = server_says(&scene)?;
+        Ok(Some(view).filter(|view| view.last_seen.is_some() && view.reason.is_some()))
+    })?;
+    ensure!(view.reason == Some(Reason::NoApproval), "{view:?}");
+    ensure!(view.unapproved.len() == 1, "{view:?}");
     scene.approve_as(&Plan { start_s: 7200, ..Plan::open_now("later", 1) })?;
     agree(&scene, Reason::SlotNotOpen)?;
     scene.device.set_in_use(InUse::Yes)?;
