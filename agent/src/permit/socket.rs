@@ -43,6 +43,8 @@ pub(super) struct Socket {
     links: BTreeMap<PeerId, Link>,
     participants: Participants,
     next: PeerId,
+    /// When nobody waited to be accepted last: who is accepted now may have spoken since then.
+    nobody_waited_boot_ms: Option<u64>,
     deferred: Vec<(DeferMinutes, PersonId)>,
     warned_boot_ms: Option<u64>,
 }
@@ -118,6 +120,7 @@ impl Socket {
             links,
             participants,
             next: 0,
+            nobody_waited_boot_ms: None,
             deferred,
             warned_boot_ms: None,
         })
@@ -130,6 +133,10 @@ impl Socket {
             match accept_with(&self.listener, flags) {
                 Ok(fd) => self.accept(fd, boot_ms),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::AGAIN) => {
+                    self.nobody_waited_boot_ms = Some(boot_ms);
+                    break;
+                }
                 Err(_none_or_no_room) => break,
             }
         }
@@ -184,7 +191,8 @@ impl Socket {
         let Ok(user) = sockopt::socket_peercred(&fd) else { return };
         let id = self.next;
         self.next = self.next.saturating_add(1);
-        self.links.insert(id, Link { fd, empty_boot_ms: boot_ms });
+        let empty_boot_ms = self.nobody_waited_boot_ms.unwrap_or(boot_ms);
+        self.links.insert(id, Link { fd, empty_boot_ms });
         self.step(Event::Connected { peer: id, uid: user.uid.as_raw() }, boot_ms);
     }
 

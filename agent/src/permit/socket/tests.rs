@@ -289,6 +289,20 @@ async fn a_lease_ends_on_the_boot_clock_even_when_the_queue_is_read_late() {
 }
 
 #[tokio::test]
+async fn a_word_that_was_said_before_the_connection_was_accepted_is_as_old_as_it_may_be() {
+    let mut bench = Bench::new(&["pump-ui"]);
+    let app = App::connect(bench.path());
+    app.say(&hello("pump-ui"));
+    app.say(&idle(15));
+    // The agent does something else for a while; the application may have hung since.
+    bench.clock.forward(15_000);
+    assert_eq!(bench.said().await, Heard::Silent);
+    assert_eq!(bench.lock.go(), Err(Reason::InterlockSilent));
+    app.say(&idle(15));
+    assert!(matches!(bench.said().await, Heard::Free { .. }));
+}
+
+#[tokio::test]
 async fn the_death_of_an_application_at_any_message_means_not_now() {
     // Before hello; after hello; idle; asked; ready; after go.
     for point in 0..6 {
