@@ -121,9 +121,13 @@ impl Device {
         self.take_proofs().await;
     }
 
-    /// Asks a question that the server may leave standing until it has news.
-    pub async fn stand(&mut self, says: Says) {
-        self.ask_own_clock().await;
+    /// Asks a question that the server may leave standing until it has news, if none stands that says
+    /// how it is with the device.
+    pub fn stand(&mut self) {
+        let says = self.says();
+        if !self.standing.must_be_sent(&says, self.clock.boot_ms()) {
+            return;
+        }
         let asked = self.question(Some(WAIT_S));
         match self.poll(&asked) {
             Ok(json) => {
@@ -149,6 +153,11 @@ impl Device {
     pub async fn take_standing(&mut self) -> bool {
         self.overhear().await;
         let Some(Unread { asked, boot_ms, reply }) = self.unread.take() else { return false };
+        if reply.as_ref().is_err_and(|error| error.is_replayed() && asked.n < self.asked_n) {
+            // A later question, on the other connection, was there first. No answer was lost.
+            self.standing.reached(boot_ms);
+            return false;
+        }
         let done = match reply {
             Ok(reply) => Ok(self.take_reply(*reply, &asked, boot_ms).await),
             Err(error) => Err(error),
@@ -169,6 +178,7 @@ impl Device {
                 self.contact_failed = None;
                 self.backoff.reset();
                 self.ledger_stored_seq = Some(contact.ledger_stored_seq);
+                self.standing.reached(boot_ms);
                 contact.poll_after_s.saturating_mul(1000)
             }
             Err(error) => self.not_reached(&error),
@@ -207,7 +217,8 @@ impl Device {
         let boot_ms = self.clock.boot_ms();
         self.asked_n = boot_ms.max(self.asked_n.saturating_add(1));
         let nonce = Nonce::from_random(self.rng.sixteen());
-        Asked { nonce, boot_ms, heard: self.word.as_ref().and_then(|word| word.sha256), wait_s }
+        let heard = self.word.as_ref().and_then(|word| word.sha256);
+        Asked { n: self.asked_n, nonce, boot_ms, heard, wait_s }
     }
 
     fn poll(&mut self, asked: &Asked) -> Result<Vec<u8>, ContactError> {
@@ -218,7 +229,7 @@ impl Device {
             site: self.membership.site.clone(),
             device: self.membership.device.clone(),
             boot_count: known.journal.boot.count,
-            n: self.asked_n,
+            n: asked.n,
             nonce: asked.nonce,
             installed: known.running.clone(),
             state: state.to_owned(),

@@ -143,6 +143,8 @@ impl Device {
         }
         if !offered.admitted.conditions.offline_ok {
             self.make_contact().await;
+            // From here on to the write a stop is heard at once.
+            self.stand();
         }
         self.ask_gate(goal).await.0
     }

@@ -6,6 +6,7 @@
 use super::core::{Core, CoreError, Rest};
 use super::device::Device;
 use super::disk::FileDisk;
+use super::standing::UseOf;
 use crate::edge::{Clock as _, Failure};
 use crate::installer::Installer as _;
 use crate::journal::{HeldHere, write_durably};
@@ -118,6 +119,10 @@ impl Driver {
         mut stop: impl FnMut() -> bool,
     ) -> Result<Ended, Failure> {
         self.device.interlock.begin();
+        self.device.standing.allow(match until {
+            Until::Stopped => UseOf::WhileWaiting,
+            Until::Quiet => UseOf::Never,
+        });
         let mut rest = self.recover().await?;
         loop {
             if rest == Rest::GoingDown {
@@ -140,7 +145,7 @@ impl Driver {
                 self.device.interlock.release();
             }
             self.look_around();
-            self.keep_contact(until).await;
+            self.keep_contact().await;
             self.look_at_use().await;
             self.record_refusals();
             let (now_rest, busy) = self.advance().await?;
@@ -229,18 +234,14 @@ impl Driver {
 
     /// While an update waits for its moment a question stands at the server; otherwise the server is
     /// asked as often as it says.
-    async fn keep_contact(&mut self, until: Until) {
+    async fn keep_contact(&mut self) {
         if self.device.take_standing().await {
             self.contacted();
         }
         let now_ms = self.device.clock.boot_ms();
-        let waits = matches!(self.core.journal().state.rest(), Resting::BeforeStart(_));
-        if until == Until::Stopped && waits {
+        if matches!(self.core.journal().state.rest(), Resting::BeforeStart(_)) {
             self.learn().await;
-            let says = self.device.says();
-            if self.device.standing.must_be_sent(&says, now_ms) {
-                self.device.stand(says).await;
-            }
+            self.device.stand();
             // An answer that was long in coming says little of the time: now and then one at once.
             let asked_ms = now_ms.saturating_sub(self.asked_server_ms);
             let ask_the_time = asked_ms >= ASK_TIME_MS && self.device.wants_time(ASK_TIME_MS);

@@ -18,8 +18,7 @@ use tokio::task::JoinHandle;
 
 /// How long a poll may stand, in seconds: shorter than the half minute after which many proxies and
 /// firewalls forget a silent connection, and after which the time in an answer would count as late. Its
-/// word is good for 120 s from the question, and must last
-/// until the next one was answered as late.
+/// word is good for 120 s from the question, and must last until the next one was answered as late.
 pub const WAIT_S: u32 = 25;
 const _: () = assert!(2 * WAIT_S + 20 < OPEN_VALID_S, "a word lasts until the next one");
 /// Least time between two questions, in milliseconds.
@@ -37,6 +36,8 @@ const TURNS: u32 = 8;
 /// A question to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
+    /// Its number, which rises within a boot.
+    pub n: u64,
     /// For the time answer.
     pub nonce: Nonce,
     /// When it was sent, on the boot clock.
@@ -65,6 +66,16 @@ pub struct Standing {
     out: Option<Out>,
     due_boot_ms: u64,
     at_once: u32,
+    use_of: UseOf,
+}
+
+/// Whether polls may stand at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseOf {
+    /// While an update waits.
+    WhileWaiting,
+    /// Never: the agent is not going to stay.
+    Never,
 }
 
 #[derive(Debug)]
@@ -84,7 +95,20 @@ impl Standing {
     /// Nothing was asked yet; the first question may be sent at `due_boot_ms`.
     #[must_use]
     pub const fn new(client: Client, due_boot_ms: u64) -> Self {
-        Self { client: Some(client), out: None, due_boot_ms, at_once: 0 }
+        let use_of = UseOf::Never;
+        Self { client: Some(client), out: None, due_boot_ms, at_once: 0, use_of }
+    }
+
+    /// From now on polls may stand, or not.
+    pub const fn allow(&mut self, use_of: UseOf) {
+        self.use_of = use_of;
+    }
+
+    /// The server was reached: no need to wait before a poll stands, unless none does there.
+    pub fn reached(&mut self, boot_ms: u64) {
+        if self.at_once < AT_ONCE_MAX {
+            self.due_boot_ms = self.due_boot_ms.min(boot_ms);
+        }
     }
 
     /// Whether a poll stands.
@@ -97,9 +121,10 @@ impl Standing {
     /// any more how it is with the device.
     #[must_use]
     pub fn must_be_sent(&self, says: &Says, boot_ms: u64) -> bool {
-        match &self.out {
-            None => boot_ms >= self.due_boot_ms,
-            Some(out) => {
+        match (&self.out, self.use_of) {
+            (_, UseOf::Never) => false,
+            (None, UseOf::WhileWaiting) => boot_ms >= self.due_boot_ms,
+            (Some(out), UseOf::WhileWaiting) => {
                 let old = boot_ms >= out.asked.boot_ms.saturating_add(SAY_AGAIN_MS_MIN);
                 old && out.says != *says
             }
@@ -166,7 +191,7 @@ mod tests {
 
     fn asked(boot_ms: u64) -> Asked {
         let nonce = Nonce::from_random([7; 16]);
-        Asked { nonce, boot_ms, heard: None, wait_s: Some(WAIT_S) }
+        Asked { n: boot_ms, nonce, boot_ms, heard: None, wait_s: Some(WAIT_S) }
     }
 
     fn says(reason: Option<Reason>) -> Says {
@@ -184,6 +209,8 @@ mod tests {
     #[test]
     fn a_server_that_never_lets_a_poll_stand_is_asked_as_rarely_as_it_says() {
         let mut standing = Standing::new(client(9), 0);
+        assert!(!standing.must_be_sent(&says(None), 10_000), "not before it is allowed");
+        standing.allow(UseOf::WhileWaiting);
         let (mut boot_ms, mut questions) = (10_000, 0);
         while boot_ms < 10_000 + 3_600_000 {
             if standing.must_be_sent(&says(None), boot_ms) {
@@ -216,6 +243,7 @@ mod tests {
         });
         let spare = client(port);
         let mut standing = Standing::new(client(port), 0);
+        standing.allow(UseOf::WhileWaiting);
         standing.send((asked(5), says(None)), b"{}".to_vec(), 100, &spare);
         assert!(standing.take().await.is_none());
         assert!(standing.is_out());

@@ -3,8 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::act::{Meaning, Subject};
 use patchward_protocol::api::consent::{FileAct, ReadInventory, WriteInventory};
+use patchward_protocol::clinical::{FromApp, ToApp};
 use patchward_protocol::inventory::{Attendance, InventoryDevice, Usage, Ward};
 use patchward_protocol::reason::Reason;
+use patchward_tests::bedside::{Voice, us, with_socket};
 use patchward_tests::clock::{Stopwatch, until};
 use patchward_tests::desk::{Desk, text};
 use patchward_tests::device::{InUse, PATIENCE};
@@ -174,4 +176,20 @@ fn a_hold_outlives_kill_9_of_the_agent_and_a_restart_of_the_server() -> Result<(
     says(&scene, Reason::HeldByServer)?;
     scene.lift(&hold)?;
     scene.device.updated_to(&scene.next)
+}
+
+#[test]
+fn a_stop_between_the_last_checks_and_the_write_stops_the_update() -> Result<()> {
+    let mut scene = Scene::on(Stage::own(RARE)?, Cast::tree("stop6"))?;
+    with_socket(&scene.device, &["pump-ui"], us())?;
+    scene.approve()?;
+    scene.start()?;
+    let voice = Voice::of(&scene.device, "pump-ui")?;
+    // The device is armed: all it waits for is the application's lock.
+    let n = voice.asked()?;
+    scene.desk()?.hold(scene.site_id.as_str(), &[])?;
+    voice.say(&FromApp::Ready { n })?;
+    ensure!(voice.hears()? == ToApp::Release { n }, "the application was not let go");
+    says(&scene, Reason::HeldByServer)?;
+    scene.nothing_changes()
 }
