@@ -312,7 +312,7 @@ fn next_wake(
     let mut soonest: Option<Timestamp> = None;
     let mut by = |at: Timestamp| soonest = Some(soonest.map_or(at, |one| one.min(at)));
     if body.delivered < core.disk().last_seq() as usize {
-        let again = now.plus_seconds(10 * MINUTE + chance.below(1200) as i64);
+        let again = now.plus_seconds(20 * MINUTE + chance.below(2 * HOUR as u64) as i64);
         by(body.offline.filter(|(_, until)| *until > again).map_or(again, |(_, until)| until));
     }
     let telling = server.hospital.rules.min_clinical_use_h.iter().any(|hours| *hours > 0);
