@@ -346,6 +346,21 @@ pub fn all(folder: &Path) -> Result<Vec<Envelope>, LedgerError> {
     Ok(entries)
 }
 
+/// Entries from position `from_seq` on, at most `count_max` and about `bytes_max` bytes, for whoever
+/// does not hold the ledger.
+///
+/// # Errors
+/// [`LedgerError`].
+pub fn since(
+    folder: &Path,
+    from_seq: u64,
+    count_max: usize,
+    bytes_max: u64,
+) -> Result<Vec<Envelope>, LedgerError> {
+    let segments = segment::list(folder).map_err(|e| disk(folder, e))?;
+    entries_from(folder, &segments, from_seq, count_max, bytes_max)
+}
+
 fn kept(folder: &Path) -> Result<Vec<Envelope>, LedgerError> {
     let path = folder.join(segment::KEPT);
     if !path.exists() {

@@ -143,6 +143,7 @@ impl Device {
         }
         if !offered.admitted.conditions.offline_ok {
             self.make_contact().await;
+            self.tell_ahead().await;
             // From here on to the write a stop is heard at once.
             self.stand();
         }

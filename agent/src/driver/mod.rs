@@ -1,9 +1,10 @@
 //! The driver: runs the machine on a real device.
 //!
 //! [`core`] keeps the order of things, [`run`] is the loop, [`contact`] asks the server, [`standing`]
-//! keeps one question open, [`gate`] asks
-//! for permits, [`hands`] does what the machine says. Not here: decisions.
+//! keeps one question open, [`ahead`] says what is about to happen, [`gate`] asks for permits,
+//! [`hands`] does what the machine says. Not here: decisions.
 
+mod ahead;
 pub mod backoff;
 mod choose;
 pub mod contact;
