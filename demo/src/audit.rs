@@ -19,8 +19,14 @@ fn export(cast: &Cast) -> Result<((), String)> {
     for hospital in &cast.hospitals {
         let file = office::export(hospital)?;
         let said = office::verify(hospital, &file)?;
-        let entries = said.get("entries").and_then(serde_json::Value::as_u64);
-        sizes.push(format!("{}: {} entries", hospital.site, entries.context("entries")?));
+        let entries = said.get("size").and_then(serde_json::Value::as_u64);
+        let rollbacks = said.get("rollbacks").and_then(serde_json::Value::as_u64);
+        sizes.push(format!(
+            "{}: {} entries, {} rollbacks",
+            hospital.site,
+            entries.context("how many entries")?,
+            rollbacks.context("how many rollbacks")?
+        ));
     }
     Ok(((), format!("{}; proofs, signatures and chains hold offline", sizes.join(", "))))
 }
