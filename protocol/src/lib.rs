@@ -10,7 +10,8 @@
 //!   people sign one file) → [`tuf::trusted_set`] (server and device verify it).
 //! - **Check-in:** [`api::device`] (the poll) → [`directive`] (what the server may say: little) →
 //!   [`decision`] (what the device decides).
-//! - **Approval:** [`approval`] and [`slot`] → [`tuf::stage`] → [`tuf::trusted_set`] → [`decision`].
+//! - **Approval:** [`inventory`] → [`plan`] → [`check`] → [`approval`] and [`slot`] → [`tuf::stage`] →
+//!   [`tuf::trusted_set`] → [`decision`].
 //! - **Report:** [`ledger`] (durable first) → [`api::device`] → [`receipt`].
 //!
 //! Deliberately absent: anything that installs, stores, sends, or asks for the time.
@@ -19,9 +20,9 @@ pub mod act;
 pub mod api;
 pub mod approval;
 pub mod canonical;
-pub mod clinical;
 pub mod check;
 pub mod civil;
+pub mod clinical;
 pub mod decision;
 pub mod digest;
 pub mod directive;
