@@ -152,6 +152,18 @@ impl Device {
         .with_context(|| self.story())
     }
 
+    /// Waits until the agent says that it waits for one of these reasons.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn why_any(&self, reasons: &[Reason]) -> Result<()> {
+        until(&format!("{} to say why: one of {reasons:?}", self.name), PATIENCE, || {
+            let said = run(&mut self.command("why"))?.out;
+            Ok(reasons.iter().any(|reason| said.contains(reason.code())).then_some(()))
+        })
+        .with_context(|| self.story())
+    }
+
     /// Digest of the image that runs, computed from the disk.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use crate::bin::Programs;
 use crate::clock::now;
 use crate::desk::{Desk, Hierarchy, number, text};
+use crate::running::Said;
 use anyhow::{Context as _, Result};
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::pack::EnrolmentPack;
@@ -91,11 +92,53 @@ impl Hospital {
         Ok(said)
     }
 
+    /// Orders devices back to an older release: each signer names what stands in for the patch meanwhile.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn order_back(&self, wish: &Wish, control: &str) -> Result<Value> {
+        let said = self.draft_with(wish, &["--rollback"])?;
+        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
+        let due = now().whole_second().plus_seconds(7 * 24 * 3600).to_string();
+        let meanwhile = ["--control", control, "--owner", "IT security", "--due", &due];
+        for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
+        {
+            let words = [&words(&key.person, role)[..], &meanwhile].concat();
+            self.desk.sign(&staged, key, version, &words)?;
+        }
+        self.desk.publish(&[&staged])?;
+        Ok(said)
+    }
+
+    /// Draws up an order to go back that nobody has signed yet.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn draft_back(&self, wish: &Wish) -> Result<Value> {
+        self.draft_with(wish, &["--rollback"])
+    }
+
+    /// The first signer tries to sign a draft, saying who and why and nothing else.
+    ///
+    /// # Errors
+    /// When the command line cannot be started.
+    pub fn sign_attempt(&self, drafted: &Value) -> Result<Said> {
+        let key = self.keys.targets.first().context("a targets key")?;
+        let (staged, version) =
+            (PathBuf::from(text(drafted, "staged")?), number(drafted, "version")?);
+        let words = words(&key.person, "臨床工学技士");
+        self.desk.attempt(&mut self.desk.signing(&staged, key, version, &words))
+    }
+
     /// Draws up an approval that nobody has signed yet.
     ///
     /// # Errors
     /// When the command line refuses.
     pub fn draft(&self, wish: &Wish) -> Result<Value> {
+        self.draft_with(wish, &[])
+    }
+
+    fn draft_with(&self, wish: &Wish, more: &[&str]) -> Result<Value> {
         let start = now().whole_second().plus_seconds(wish.start_s);
         let slot = format!("{start}/{}", start.plus_seconds(wish.length_s));
         let out = self.desk.place(&format!("approval-{}", wish.id));
@@ -105,7 +148,7 @@ impl Hospital {
         for device in &wish.devices {
             command.args(["--device", device]);
         }
-        self.desk.say(command.arg("--out").arg(&out))
+        self.desk.say(command.args(more).arg("--out").arg(&out))
     }
 
     /// Takes an approval back: drafted, signed by two people, published.

@@ -149,6 +149,11 @@ impl Recipe {
         };
         set("class", class.into());
         set("acceptance", "none".into());
+        // Each release closes a hole of its own, which a rollback opens again.
+        let holes = table.get_mut("cve").and_then(toml::Value::as_array_mut);
+        let hole = holes.and_then(|holes| holes.first_mut()).and_then(toml::Value::as_table_mut);
+        let id = format!("CVE-2026-{}", 1233_u64.saturating_add(self.seq));
+        hole.context("the example closes a hole")?.insert("id".to_owned(), id.into());
         if let Some(downtime) = table.get_mut("downtime").and_then(toml::Value::as_table_mut) {
             for part in ["activate_s", "boot_s", "health_s", "rollback_s"] {
                 downtime.insert(part.to_owned(), 1.into());

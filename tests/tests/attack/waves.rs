@@ -1,7 +1,8 @@
 //! 22 the server opens waves that are not open: without proof, with forged, foreign, too few or too
 //! young ones.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use patchward_protocol::approval::ApprovalState;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::Envelope;
 use patchward_protocol::ledger::Kind as Transition;
@@ -9,7 +10,6 @@ use patchward_protocol::reason::Reason;
 use patchward_tests::clock::until;
 use patchward_tests::device::{Device, PATIENCE};
 use patchward_tests::forge::Key;
-use patchward_tests::image::Recipe;
 use patchward_tests::plan::Plan;
 use patchward_tests::running::Running;
 use patchward_tests::scene::Scene;
@@ -146,31 +146,24 @@ fn attack_22_a_proof_that_is_too_young_opens_nothing() -> Result<()> {
 fn attack_22_successes_with_an_earlier_approval_open_no_wave_of_a_later_one() -> Result<()> {
     let opens = Opens { min_updated: 1, soak_s: 0 };
     let mut waves = Waves::begin("22i", opens)?;
-    // Both canaries took 2.0.0 with the first approval. Then 3.0.0 is approved, in waves again.
+    // Both canaries took the image with the first approval, which is then taken back: a rollback, or a
+    // doubt. The hospital begins again with the same image, canaries first.
     let runs = [waves.canary_goes(0)?, waves.canary_goes(1)?];
     let old: Vec<Envelope> = runs.iter().map(|(_, signed)| signed.clone()).collect();
     drop(runs);
-    let (family, kind) = (waves.scene.device.family.clone(), waves.scene.device.kind);
-    let newest = Recipe::small(&family, kind, "3.0.0", 3).release()?;
-    waves.scene.family.add_release(&newest)?;
-    waves.scene.family.publish()?;
+    let next = waves.scene.next.clone();
     let [a, b] = &waves.canaries;
     let all = [a, b, &waves.scene.device];
-    let mut second = waves.scene.draw_up(&Plan::open_now("second", 2), &newest, &all)?;
-    in_waves(&mut second, &[&[&a.name, &b.name], &[&waves.scene.device.name]], opens)?;
+    let draw = |id: &str, serial, state| -> Result<_> {
+        let mut approval = waves.scene.draw_up(&Plan::open_now(id, serial), &next, &all)?;
+        in_waves(&mut approval, &[&[&a.name, &b.name], &[&waves.scene.device.name]], opens)?;
+        approval.state = state;
+        Ok(approval)
+    };
+    let taken_back = draw("waves", 1, ApprovalState::Withdrawn)?;
+    let second = draw("second", 2, ApprovalState::Active)?;
+    waves.scene.site.add_approval(&taken_back)?;
     waves.approval = waves.scene.publish(&second)?;
     waves.scene.start()?;
-    let image = newest.firmware.payload.image_sha256;
-    let replayed = proof(waves.approval, image, 1, old)?;
-    let replayed_digest = replayed.0;
-    tell_open(&waves.scene.line, waves.approval, 1, Some((replayed_digest, Some(replayed.1))));
-    // The older approval's wave is honestly open: the device may take 2.0.0, never 3.0.0.
-    waves.scene.asks_again(4)?;
-    let ledger = waves.scene.device.ledger()?;
-    let newest_begun = ledger.iter().any(|entry| {
-        entry.fact.kind == Transition::Activating
-            && entry.fact.release.as_ref().is_some_and(|release| release.image_sha256 == image)
-    });
-    ensure!(!newest_begun, "{}", waves.scene.device.story());
-    Ok(())
+    waves.stays("of before", proof(waves.approval, waves.image(), 1, old)?)
 }

@@ -3,14 +3,20 @@
 use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::approval::{Action, Approval};
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::FamilyId;
 use patchward_protocol::ledger::{Entry, Kind as Transition};
 use patchward_protocol::reason::Reason;
-use patchward_protocol::tuf::custom::ReleaseState;
+use patchward_protocol::tuf::custom::{Kind, ReleaseState};
+use patchward_tests::bin::Programs;
+use patchward_tests::clock::until;
 use patchward_tests::desk::Desk;
-use patchward_tests::device::InUse;
+use patchward_tests::device::{InUse, PATIENCE};
+use patchward_tests::hospital::Wish;
 use patchward_tests::image::{Recipe, Release};
 use patchward_tests::plan::Plan;
 use patchward_tests::scene::Scene;
+use patchward_tests::server::QUICK;
+use patchward_tests::world::{World, view};
 
 /// An approval to go back to a release.
 fn back_to(scene: &Scene, release: &Release, id: &str, serial: u64) -> Result<Approval> {
@@ -86,8 +92,7 @@ fn what_the_installed_release_does_not_permit_to_go_back_to_is_refused() -> Resu
 fn holds_of_others_do_not_stop_a_rollback_and_the_hospitals_own_does() -> Result<()> {
     let scene = updated("back3")?;
     let mut scene = scene;
-    let everybody =
-        Desk::new(patchward_tests::bin::Programs::for_tests()?, &scene.place("administrator")?)?;
+    let everybody = Desk::new(Programs::for_tests()?, &scene.place("administrator")?)?;
     everybody.enter("login", &scene.stage.server.url()?, &scene.stage.server.token)?;
     let site = scene.site_id.to_string();
     everybody.hold(&site, &["--by", "operator"])?;
@@ -115,4 +120,46 @@ fn a_release_that_its_manufacturer_withdraws_is_not_started_any_more() -> Result
     scene.device.noted(Transition::Abandoned, Reason::ReleaseWithdrawn)?;
     scene.device.set_in_use(InUse::No)?;
     scene.nothing_changes()
+}
+
+/// The whole way back through the command line: ordered, with what stands in for the patch, signed by
+/// two, done by the device, and told in the record.
+#[test]
+fn a_rollback_by_the_command_line_names_what_opens_again_and_stands_in_the_record() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let family = FamilyId::new("acme.ordered")?;
+    let world = World::begin(Programs::for_tests()?, folder.path(), &family, QUICK)?;
+    let old = Recipe::small(&family, Kind::Tree, "1.0.0", 1);
+    let new = Recipe::small(&family, Kind::Tree, "2.0.0", 2);
+    for recipe in [&old, &new] {
+        world.maker.release(&world.maker.prepare(recipe)?)?;
+    }
+    let hospital = world.hospital("ordered-hospital")?;
+    let device = world.device(&hospital, "pump-01", &old.release()?)?;
+    let _agent = device.start()?;
+    let wish = |id: &str, version: &str| Wish {
+        id: id.to_owned(),
+        family: family.clone(),
+        version: version.to_owned(),
+        devices: vec!["pump-01".to_owned()],
+        start_s: 0,
+        length_s: 3600,
+    };
+    hospital.approve(&wish("forward", "2.0.0"))?;
+    device.updated_to(&new.release()?)?;
+    until("the server to have heard what runs", PATIENCE, || {
+        let installed = view(&world.server, &hospital, "pump-01")?.installed;
+        Ok(installed.filter(|image| image.seq.0 == 2))
+    })?;
+    // Without a word on what stands in for the patch nobody signs: holes are open again.
+    let drafted = hospital.draft_back(&wish("silent", "1.0.0"))?;
+    ensure!(!hospital.sign_attempt(&drafted)?.status.success(), "signed without a control");
+    hospital.order_back(&wish("back", "1.0.0"), "The ward's network is isolated")?;
+    device.updated_to(&old.release()?)?;
+    let last = device.ledger()?.last().context("a ledger has entries")?.seq;
+    until("the server to have stored it all", PATIENCE, || {
+        let stored = view(&world.server, &hospital, "pump-01")?.ledger_seq;
+        Ok((stored >= last).then_some(()))
+    })?;
+    hospital.export_and_verify("record.zip").map(|_| ())
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::act::{Meaning, Subject};
-use patchward_protocol::api::consent::{FileAct, ReadInventory, WriteInventory};
+use patchward_protocol::api::consent::{
+    Campaign, CampaignState, FileAct, ReadCampaign, ReadInventory, WriteCampaign, WriteInventory,
+};
 use patchward_protocol::clinical::{FromApp, ToApp};
 use patchward_protocol::inventory::{Attendance, InventoryDevice, Usage, Ward};
 use patchward_protocol::reason::Reason;
@@ -12,6 +14,7 @@ use patchward_tests::desk::{Desk, text};
 use patchward_tests::device::{InUse, PATIENCE};
 use patchward_tests::image::put;
 use patchward_tests::scene::{Cast, Scene, Stage};
+use patchward_tests::server::QUICK;
 use patchward_tests::wire::Request;
 use serde_json::Value;
 
@@ -63,7 +66,7 @@ fn standing(request: &Request) -> Option<u64> {
 
 #[test]
 fn a_hold_of_any_scope_holds_what_it_names_and_nothing_else() -> Result<()> {
-    let scene = waiting("stop2", patchward_tests::server::QUICK)?;
+    let scene = waiting("stop2", QUICK)?;
     stands_in(&scene, "icu")?;
     let (desk, site) = (scene.desk()?, scene.site_id.as_str());
     let (device, family) = (scene.device.name.to_string(), scene.device.family.to_string());
@@ -116,7 +119,7 @@ fn stands_in(scene: &Scene, ward: &str) -> Result<()> {
 
 #[test]
 fn holds_of_manufacturer_and_operator_are_shown_as_theirs_and_lifted_by_them() -> Result<()> {
-    let scene = waiting("stop3", patchward_tests::server::QUICK)?;
+    let scene = waiting("stop3", QUICK)?;
     let family = scene.device.family.to_string();
     let everybody =
         Desk::new(patchward_tests::bin::Programs::for_tests()?, &scene.place("administrator")?)?;
@@ -159,7 +162,7 @@ fn holds_of_manufacturer_and_operator_are_shown_as_theirs_and_lifted_by_them() -
 
 #[test]
 fn a_hold_outlives_kill_9_of_the_agent_and_a_restart_of_the_server() -> Result<()> {
-    let mut scene = waiting("stop4", patchward_tests::server::QUICK)?;
+    let mut scene = waiting("stop4", QUICK)?;
     let hold = scene.desk()?.hold(scene.site_id.as_str(), &[])?;
     says(&scene, Reason::HeldByServer)?;
     scene.kill()?;
@@ -192,4 +195,41 @@ fn a_stop_between_the_last_checks_and_the_write_stops_the_update() -> Result<()>
     ensure!(voice.hears()? == ToApp::Release { n }, "the application was not let go");
     says(&scene, Reason::HeldByServer)?;
     scene.nothing_changes()
+}
+
+#[test]
+fn a_freeze_that_is_entered_after_signing_holds_and_ends_with_itself() -> Result<()> {
+    let scene = waiting("stop5", QUICK)?;
+    let (desk, site) = (scene.desk()?, scene.site_id.as_str());
+    // The inventory's first word; then nothing is changed for a day.
+    stands_in(&scene, "icu")?;
+    let now = patchward_tests::clock::now().whole_second();
+    let (from, to) = (now.plus_seconds(-60).to_string(), now.plus_seconds(24 * 3600).to_string());
+    let mut freeze = desk.command(["inventory", "freezes", "add", "festival", "--site", site]);
+    freeze.args(["--from", &from, "--to", &to, "--why", "Few people are here"]);
+    desk.say(&mut freeze)?;
+    says(&scene, Reason::HeldByServer)?;
+    scene.device.set_in_use(InUse::No)?;
+    scene.device.looks_again(2)?;
+    desk.say(&mut desk.command(["inventory", "freezes", "remove", "festival", "--site", site]))?;
+    scene.device.updated_to(&scene.next)
+}
+
+#[test]
+fn a_campaign_that_pauses_starts_nothing_anywhere_until_it_goes_on() -> Result<()> {
+    let scene = waiting("stop6", QUICK)?;
+    let client = scene.stage.server.administrator()?;
+    let image = scene.next.firmware.payload.image_sha256.to_string();
+    let image = image.rsplit(':').next().context("a digest")?;
+    let path = [scene.device.family.as_str(), image];
+    let pause = |state| -> Result<()> {
+        let campaign = client.must::<ReadCampaign>(&path, &())?;
+        client.must::<WriteCampaign>(&path, &Campaign { state, ..campaign }).map(|_| ())
+    };
+    pause(CampaignState::Paused)?;
+    scene.device.why_any(&[Reason::HeldByServer, Reason::WaveNotOpen, Reason::RolloutHalted])?;
+    scene.device.set_in_use(InUse::No)?;
+    scene.device.looks_again(2)?;
+    pause(CampaignState::Running)?;
+    scene.device.updated_to(&scene.next)
 }
