@@ -26,6 +26,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
 cargo xtask test [--quick]              every check; --quick: fewer rounds in the long campaigns, no docs
+cargo xtask torture                     a whole simulated year of 50 hospitals and 5,000 devices; takes minutes
 cargo xtask deny                        cargo-deny with advisories (asks the RustSec database on the network)
 cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real software in target/corpus
                    [--relock]           take the two newest releases of each wheel into the lock first";
@@ -35,6 +36,7 @@ cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real soft
 enum Verb {
     Help,
     Test { rounds: suite::Rounds },
+    Torture,
     Deny,
     Corpus(corpus::Wanted),
 }
@@ -55,6 +57,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Help => println!("{USAGE}"),
         Verb::Test { rounds } => return suite::run(&place, rounds),
+        Verb::Torture => suite::torture(&place)?,
         Verb::Deny => deny::with_advisories(&place)?,
         Verb::Corpus(wanted) => {
             corpus::build(&place, &wanted)?;
@@ -71,6 +74,7 @@ fn parse(arguments: &[String]) -> Result<Verb> {
         ("help" | "--help" | "-h", []) => Ok(Verb::Help),
         ("test", []) => Ok(Verb::Test { rounds: suite::Rounds::All }),
         ("test", ["--quick"]) => Ok(Verb::Test { rounds: suite::Rounds::Quick }),
+        ("torture", []) => Ok(Verb::Torture),
         ("deny", []) => Ok(Verb::Deny),
         ("corpus", options) => parse_corpus(options).map(Verb::Corpus),
         _ => bail!("`{}` is not understood\n{USAGE}", arguments.join(" ")),
@@ -112,6 +116,12 @@ mod tests {
     fn quick_is_the_only_option_of_test() {
         assert_eq!(parsed("test --quick").unwrap(), Verb::Test { rounds: suite::Rounds::Quick });
         assert!(parsed("test --quack").is_err());
+    }
+
+    #[test]
+    fn torture_takes_no_options() {
+        assert_eq!(parsed("torture").unwrap(), Verb::Torture);
+        assert!(parsed("torture --quick").is_err());
     }
 
     #[test]

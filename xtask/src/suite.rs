@@ -46,6 +46,14 @@ pub(crate) fn run(place: &Place, rounds: Rounds) -> Result<ExitCode> {
     })
 }
 
+/// Plays the fleet simulator's whole year, which is too long for every day, and shows what it counted.
+pub(crate) fn torture(place: &Place) -> Result<()> {
+    let mut command = place.cargo("test");
+    command.args(["--package", "patchward-tests", "--test", "sim", "--locked"]);
+    command.args(["--profile", PROFILE, "campaign", "--", "--nocapture"]);
+    child::show(command.env("PATCHWARD_SIM_YEAR", "1"))
+}
+
 /// What the tests are told through their environment.
 struct Surroundings {
     postgres: Postgres,

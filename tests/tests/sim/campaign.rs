@@ -452,7 +452,7 @@ fn in_a_rough_year_no_device_is_ever_disturbed_against_its_hospitals_word() {
     assert_eq!(year.world.monitor.sins, std::collections::BTreeMap::new());
     year.waves_ended_within_their_gates();
     let m = &year.world.monitor;
-    assert!(m.activations > 50 && m.committed > 50 && m.went_back > 0 && m.power_cuts > 0);
+    assert!(m.activations > 25 && m.committed > 20 && m.went_back > 0 && m.power_cuts > 0);
     let halts: u64 = year.minds.iter().map(|minds| minds.halts).sum();
     assert!(halts > 0, "a year in which nothing halts tries no gate");
 }

@@ -188,3 +188,61 @@ impl Monitor {
         count < terms(wave).min_updated as usize
     }
 }
+
+#[test]
+fn the_monitor_sees_every_sin_that_is_planted() {
+    use crate::hospital::{HOUR, Layout, Order, begin, firmware};
+    let layout = Layout {
+        wards: 1,
+        devices: 9,
+        bench: 1,
+        pairs: 1,
+        time: NeededTime::Plausible,
+        clinical_use_h: 0,
+    };
+    let hospital = Hospital::new(0, "city", layout);
+    let to = firmware(2, &[1]);
+    let order =
+        Order { action: patchward_protocol::approval::Action::Install, to: &to, wanted: &|_| true };
+    let approval = Rc::new(hospital.sign(&order, begin(), 1).unwrap());
+    let slot_of = |n: usize| {
+        let id = &hospital.devices[n].id;
+        approval.devices.iter().find(|device| device.id == *id).unwrap().slots[0]
+    };
+    let truth = |device: usize| Truth {
+        site: 0,
+        device,
+        now: slot_of(device).start().plus_seconds(60),
+        hospital: &hospital,
+        approval: &approval,
+        approval_sha256: Sha256Digest::of(b"approval"),
+        image_sha256: to.payload.image_sha256,
+        in_use: false,
+        hostile: false,
+        clock_is_true: true,
+        stopped: false,
+        halted: false,
+    };
+    let bench = 8;
+    let sins = |truth: Truth<'_>| Monitor::default().judge(&truth);
+    assert_eq!(sins(truth(bench)), []);
+    let outside = truth(bench).now.plus_seconds(12 * HOUR);
+    assert_eq!(sins(Truth { now: outside, ..truth(bench) }), [Sin::OutsideSlot]);
+    assert_eq!(sins(Truth { in_use: true, ..truth(bench) }), [Sin::InUse]);
+    assert_eq!(sins(Truth { stopped: true, ..truth(bench) }), [Sin::AfterStop]);
+    assert_eq!(sins(Truth { halted: true, ..truth(bench) }), [Sin::AfterHalt]);
+    let other = Sha256Digest::of(b"another image");
+    assert_eq!(sins(Truth { image_sha256: other, ..truth(bench) }), [Sin::NotApproved]);
+    assert_eq!(sins(truth(2)), [Sin::WaveTooEarly], "nobody has committed yet");
+    let mut monitor = Monitor::default();
+    (3..7).for_each(|n| monitor.activated(&truth(n)));
+    assert_eq!(monitor.judge(&truth(2)), [Sin::BelowMinimum, Sin::WaveTooEarly]);
+    assert_eq!(monitor.judge(&truth(2)), [Sin::Twice, Sin::BelowMinimum, Sin::WaveTooEarly]);
+    monitor.activated(&truth(0));
+    assert!(monitor.judge(&truth(1)).contains(&Sin::PartnerOut));
+    // A lie about the hour excuses the hour where one source is enough, and nothing else.
+    let mut lied = Monitor::default();
+    lied.activated(&Truth { now: outside, in_use: true, hostile: true, ..truth(bench) });
+    assert_eq!(lied.unexcused(), [(Sin::InUse, 1)]);
+    assert_eq!(lied.sins[&(Sin::OutsideSlot, Excuse::Plausible)], 1);
+}
