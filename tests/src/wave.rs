@@ -129,7 +129,7 @@ pub fn tell_open(
         }
         let mut open = json!({ "approval_sha256": approval_sha256, "wave": wave });
         if let Some((digest, _)) = &proof {
-            open["proof"] = json!(digest);
+            crate::forge::set(&mut open, "proof", json!(digest));
         }
         let reply = reply.with_json(|value| say_open(value, open))?;
         Ok(Some(Answer::Reply(reply)))
@@ -140,11 +140,10 @@ pub fn tell_open(
 fn say_open(reply: &mut Value, open: Value) {
     let said = reply.get("directive").and_then(|directive| directive.get("open"));
     let mut said = said.and_then(Value::as_array).cloned().unwrap_or_default();
-    said.retain(|other| {
-        other["approval_sha256"] != open["approval_sha256"] || other["wave"] != open["wave"]
-    });
+    let about = |word: &Value| (word.get("approval_sha256").cloned(), word.get("wave").cloned());
+    said.retain(|other| about(other) != about(&open));
     said.push(open);
-    reply["directive"]["open"] = Value::Array(said);
+    crate::forge::set(reply, "directive.open", Value::Array(said));
 }
 
 /// Who asks, in a check-in.
