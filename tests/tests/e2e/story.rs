@@ -43,7 +43,9 @@ fn story(kind: Kind, name: &str) -> Result<()> {
     unwell.set_health(Health::Unwell)?;
     in_use.set_in_use(InUse::Yes)?;
     let agents = [well.start()?, unwell.start()?, in_use.start()?, not_named.start()?];
-    hospital.approve(&wish(&family, "first", &["well", "unwell", "in-use"]))?;
+    hospital.approve(&wish(&family, "first", &["well", "in-use"]))?;
+    // By itself: a device that goes back halts the rollout of its approval.
+    hospital.approve(&wish(&family, "second", &["unwell"]))?;
 
     well.updated_to(&next)?;
     unwell.noted(Transition::RolledBack, Reason::HealthFailed)?;
