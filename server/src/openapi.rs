@@ -238,16 +238,8 @@ mod tests {
     fn every_json_endpoint_has_its_shapes() {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let shapes = shapes(&mut generator);
-        let files = [
-            "Metadata",
-            "Target",
-            "Upload",
-            "Live",
-            "Ready",
-            "OpenApi",
-            "Checkpoint",
-            "Tile",
-        ];
+        let files =
+            ["Metadata", "Target", "Upload", "Live", "Ready", "OpenApi", "Checkpoint", "Tile"];
         for endpoint in api::all() {
             let expected = !files.contains(&endpoint.name);
             assert_eq!(shapes.contains_key(endpoint.name), expected, "{}", endpoint.name);

@@ -5,8 +5,8 @@
 //! key; going on again needs a signature.
 
 use super::endpoint::{Description, Endpoint, Method, caller};
-use crate::directive::{HoldBy, HoldTarget};
 use crate::digest::Sha256Digest;
+use crate::directive::{HoldBy, HoldTarget};
 use crate::envelope::Envelope;
 use crate::id::{ApprovalId, DeviceId, FamilyId, HoldId, SiteId};
 use crate::image::ImageRef;
@@ -114,7 +114,8 @@ impl Endpoint for ListHolds {
     type Reply = Vec<HoldView>;
     const METHOD: Method = Method::Get;
     const PATH: &'static str = "/v1/sites/{site}/holds";
-    const SUMMARY: &'static str = "Holds of a site, standing first, lifted ones of the last 90 days";
+    const SUMMARY: &'static str =
+        "Holds of a site, standing first, lifted ones of the last 90 days";
 }
 
 /// A manufacturer pauses a release everywhere.
