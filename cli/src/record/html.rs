@@ -20,7 +20,7 @@ use patchward_protocol::record::entry::ServerAct;
 
 const STYLE: &str = "body{font-family:sans-serif;margin:2em;line-height:1.4}\
 table{border-collapse:collapse;width:100%;margin:.5em 0 1.5em}\
-th,td{border:1px solid #888;padding:.25em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
+th,td{border:1px solid #888;padding:.25em .5em;text-align:left;vertical-align:top;overflow-wrap:break-word}\
 th{background:#eee}thead{display:table-header-group}tr,section{break-inside:avoid}\
 code,pre{font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere}\
 section{border:1px solid #888;padding:0 1em;margin:1em 0}.unsigned{color:#555}\
