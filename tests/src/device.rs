@@ -144,10 +144,19 @@ impl Device {
     /// # Errors
     /// When it does not in time.
     pub fn why(&self, word: &str) -> Result<String> {
-        let what = format!("{} to say why, with {word}", self.name);
+        self.why_with(&[word])
+    }
+
+    /// Waits until the agent says why it waits, in a line with all these words; gives the line.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn why_with(&self, words: &[&str]) -> Result<String> {
+        let what = format!("{} to say why, with {words:?}", self.name);
         until(&what, PATIENCE, || {
             let said = run(&mut self.command("why"))?.out;
-            Ok(said.lines().find(|line| line.contains(word)).map(|line| line.trim().to_owned()))
+            let all = |line: &&str| words.iter().all(|word| line.contains(word));
+            Ok(said.lines().find(all).map(|line| line.trim().to_owned()))
         })
         .with_context(|| self.story())
     }

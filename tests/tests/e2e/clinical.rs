@@ -79,8 +79,7 @@ fn two_applications_that_disagree_hold_the_update_and_why_says_which() -> Result
     rust.begin_therapy()?;
     scene.start()?;
     scene.device.held(Reason::InUse)?;
-    let why = scene.device.why("alarm")?;
-    assert!(why.contains("in use"), "{why}");
+    scene.device.why_with(&["alarm", "in use"])?;
     let japanese = succeed(scene.device.command("why").args(["--lang", "ja"]))?.out;
     assert!(japanese.contains("使用中"), "{japanese}");
     scene.nothing_changes()?;

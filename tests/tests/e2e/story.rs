@@ -24,7 +24,7 @@ fn wish(family: &FamilyId, id: &str, devices: &[&str]) -> Wish {
     }
 }
 
-/// Approved devices update inside the slot, one rolls back, one waits, one is not named.
+/// Approved devices update inside the slot, one waits, one is not named, one rolls back and stops the rest.
 fn story(kind: Kind, name: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let family = FamilyId::new(&format!("acme.{name}"))?;
@@ -42,29 +42,35 @@ fn story(kind: Kind, name: &str) -> Result<()> {
     let (well, unwell, in_use, not_named) = (well?, unwell?, in_use?, not_named?);
     unwell.set_health(Health::Unwell)?;
     in_use.set_in_use(InUse::Yes)?;
-    let agents = [well.start()?, unwell.start()?, in_use.start()?, not_named.start()?];
-    hospital.approve(&wish(&family, "first", &["well", "in-use"]))?;
-    // By itself: a device that goes back halts the rollout of its approval.
-    hospital.approve(&wish(&family, "second", &["unwell"]))?;
+    let agents = [well.start()?, in_use.start()?, not_named.start()?];
+    hospital.approve(&wish(&family, "first", &["well", "unwell", "in-use"]))?;
 
     well.updated_to(&next)?;
-    unwell.noted(Transition::RolledBack, Reason::HealthFailed)?;
-    unwell.still_runs(factory.firmware.payload.image_sha256)?;
     in_use.held(Reason::InUse)?;
     in_use.is_unchanged()?;
-    not_named.is_unchanged()?;
     in_use.why(Reason::InUse.code())?;
+    not_named.is_unchanged()?;
 
     // What the device says reaches the hospital, verbatim.
-    until("the server to hear of the roll-back and the wait", PATIENCE, || {
+    until("the server to hear of the update and the wait", PATIENCE, || {
         let well = view(&world.server, &hospital, "well")?;
         let waits = view(&world.server, &hospital, "in-use")?;
         let updated = well.installed.is_some_and(|image| image.version.as_str() == "2.0.0");
         Ok((updated && waits.reason == Some(Reason::InUse)).then_some(()))
     })?;
+
+    // One that goes back stops the others, until a person says by a signature that they may go on.
+    let third = unwell.start()?;
+    unwell.noted(Transition::RolledBack, Reason::HealthFailed)?;
+    unwell.still_runs(factory.firmware.payload.image_sha256)?;
+    until("the rollout to halt", PATIENCE, || {
+        Ok((hospital.wave_state("first", 0)? == "halted").then_some(()))
+    })?;
     in_use.set_in_use(InUse::No)?;
-    in_use.updated_to(&next).context("after the patient was disconnected")?;
-    drop(agents);
+    in_use.looks_again(3)?;
+    hospital.resume("first", 0)?;
+    in_use.updated_to(&next).context("after a person let it go on")?;
+    drop((agents, third));
     Ok(())
 }
 
