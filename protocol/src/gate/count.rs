@@ -29,7 +29,7 @@ pub struct Rollout {
 pub enum Stage {
     /// Nothing that counts was heard.
     None,
-    /// It prepares; the next that is heard may be an activation, or nothing ever.
+    /// It prepares, and says so ahead; the next that is heard may be its outcome, or nothing ever.
     Begun,
     /// Activated; no outcome yet.
     Activated,
@@ -168,24 +168,6 @@ pub fn on_entry(
         change.trouble = Some(Halt::SettingsChanged);
     }
     moved(before, mark, change)
-}
-
-/// What a poll changes: a device that says `preparing` may never be heard again, because the entry of
-/// its activation is still on it when it goes down. From then on it owes an outcome; a poll that says
-/// it waits again takes that back. A poll never counts as success or failure.
-///
-/// Call it for rollouts whose wave is open for the device, in one of its slots.
-#[must_use]
-pub fn on_poll(before: &Mark, state: &str, heard_at: Timestamp) -> Option<Moved> {
-    let goes = matches!(state, "preparing" | "armed");
-    let (stage, waiting_since) = match (before.stage, goes) {
-        (Stage::None | Stage::Begun, true) => (Stage::Begun, Some(heard_at)),
-        (Stage::Begun, false) => (Stage::None, None),
-        (Stage::None | Stage::Activated | Stage::Updated | Stage::Failed | Stage::Silent, _) => {
-            return None;
-        }
-    };
-    moved(before, Mark { stage, waiting_since, ..before.clone() }, Change::default())
 }
 
 /// What it changes that a device owes an outcome for too long at `at`; none when it does not.

@@ -111,23 +111,6 @@ fn a_device_that_is_silent_for_too_long_counts_as_lost_until_it_speaks() {
 }
 
 #[test]
-fn a_device_that_dies_at_its_activation_is_missed_although_no_entry_of_it_came() {
-    use patchward_protocol::gate::count::{Mark, on_poll, on_silence};
-    let gates = approval(&[1]).gates;
-    let polled = |mark: &Mark, state: &str| on_poll(mark, state, day(1)).map(|moved| moved.mark);
-    let begun = polled(&Mark::BEGIN, "preparing").unwrap();
-    assert_eq!((begun.stage, begun.waiting_since), (Stage::Begun, Some(day(1))));
-    assert_eq!(polled(&begun, "holding").unwrap(), Mark::BEGIN, "it was not its moment");
-    let missed = on_silence(&gates, &begun, day(2)).unwrap();
-    assert_eq!((missed.mark.stage, missed.change.silent), (Stage::Silent, 1));
-    assert_eq!(polled(&missed.mark, "preparing"), None, "a poll brings nobody back");
-    let updated = Mark { stage: Stage::Updated, ..Mark::BEGIN };
-    for state in ["preparing", "armed", "idle", "trial", "no such state"] {
-        assert_eq!(polled(&updated, state), None, "a poll changes no outcome");
-    }
-}
-
-#[test]
 fn a_device_that_waits_for_a_person_is_not_silent() {
     let mut gate = Gate::new(approval(&[1]));
     gate.at(start());

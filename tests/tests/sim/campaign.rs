@@ -367,7 +367,12 @@ impl Year {
             sum(|m| m.given_up),
             sum(|m| m.rollbacks)
         );
-        println!("  proofs checked {}, waits {:?}", self.world.memo.len(), m.waits);
+        println!(
+            "  proofs checked {}, at the edge of a slot {}, waits {:?}",
+            self.world.memo.len(),
+            m.edges,
+            m.waits
+        );
         for ((sin, excuse), count) in &m.sins {
             println!("  {sin:?} ({excuse:?}): {count}");
         }

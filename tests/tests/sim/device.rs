@@ -1,6 +1,7 @@
 //! One device: its real machine, journal and ledger; a simulated disk, boot loader, clock and ward.
 
 use crate::hospital::{HOUR, firmware, key_of};
+use crate::monitor::CLOCK_OFF_S;
 use crate::server::Word;
 use patchward_agent::clock::Sources;
 use patchward_agent::driver::core::{Core, Disk};
@@ -11,7 +12,9 @@ use patchward_protocol::id::{ApprovalId, DeviceId, HoldId, LedgerId, Seq};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::ledger::{ApprovalRef, Entry, Fact, Kind, SealedEntry, SigningMethod};
 use patchward_protocol::time::{TimeQuality, Timestamp};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// The clock that the server has no say in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl OwnClock {
 
     /// Whether it tells the true time at this instant.
     pub fn is_true(self, now: Timestamp) -> bool {
-        self.reading(now).is_none_or(|at| at.millis_since(now).abs() < 60_000)
+        self.reading(now).is_none_or(|at| at.millis_since(now).abs() < CLOCK_OFF_S * 1000)
     }
 }
 
@@ -64,11 +67,14 @@ pub enum Down {
     AgentKilled(i64),
 }
 
+/// The ledger, which what delivers it reads as well.
+pub type Ledger = Rc<RefCell<Vec<Entry>>>;
+
 /// Journal and ledger.
 #[derive(Debug, Default)]
 pub struct Drive {
     pub journal: Option<Journal>,
-    pub ledger: Vec<Entry>,
+    pub ledger: Ledger,
     pub id: Option<DeviceId>,
 }
 
@@ -79,12 +85,12 @@ impl Disk for Drive {
     }
 
     fn last_seq(&self) -> u64 {
-        self.ledger.len() as u64
+        self.ledger.borrow().len() as u64
     }
 
     fn append(&mut self, seq: u64, entry: &PendingEntry) -> Result<(), Failure> {
         assert_eq!(seq, self.last_seq() + 1, "the ledger has no gaps");
-        self.ledger.push(Entry {
+        self.ledger.borrow_mut().push(Entry {
             v: 1,
             device: self.id.clone().unwrap(),
             ledger_id: LedgerId::from_random([1; 16]),
@@ -120,6 +126,7 @@ pub struct Body {
     pub remembered: BTreeSet<HoldId>,
     pub withdrawn: BTreeSet<ApprovalId>,
     pub recalled: Vec<Sha256Digest>,
+    pub ledger: Ledger,
     pub delivered: usize,
     pub down: Option<Down>,
     pub dead: bool,
@@ -141,7 +148,8 @@ pub struct Device {
 impl Device {
     pub fn new(site: usize, n: usize, id: DeviceId, clock: OwnClock, now: Timestamp) -> Self {
         let first = firmware(1, &[]).image();
-        let drive = Drive { journal: None, ledger: vec![], id: Some(id) };
+        let ledger = Ledger::default();
+        let drive = Drive { journal: None, ledger: ledger.clone(), id: Some(id) };
         let body = Body {
             site,
             n,
@@ -160,6 +168,7 @@ impl Device {
             remembered: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
             recalled: vec![],
+            ledger,
             delivered: 0,
             down: None,
             dead: false,

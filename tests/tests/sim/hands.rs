@@ -5,7 +5,7 @@ use crate::hospital::{family, hardware, one_in, path_of};
 use crate::monitor::{Monitor, Truth};
 use crate::server::{Honesty, Server, as_listed};
 use patchward_agent::clock::{self, Heard as At, Judged};
-use patchward_agent::driver::core::{Core, Disk as _, Hands, Outcome};
+use patchward_agent::driver::core::{Core, Hands, Outcome};
 use patchward_agent::machine::effect::Effect;
 use patchward_agent::machine::event::Event;
 use patchward_agent::machine::state::{Acceptance, Attempt, Goal, Terms};
@@ -102,7 +102,8 @@ impl SimHands<'_> {
             }
             Effect::Stage { .. } => Event::StageFailed { reason: Reason::ServerUnreachable },
             Effect::AskAgain { goal } => {
-                self.check_in("preparing");
+                self.check_in();
+                self.tell_ahead();
                 self.gate(goal)
             }
             Effect::Arm { goal } => {
@@ -206,34 +207,45 @@ impl SimHands<'_> {
     }
 
     /// Reports what was not receipted, and hears what is new. What is lost on the way is sent again.
-    pub fn contact(&mut self, core: &mut Core<Drive>) {
+    pub fn contact(&mut self) {
         if self.body.is_offline(self.now) {
             return;
         }
-        let (site, n) = (self.body.site, self.body.n);
         if one_in(self.chance, self.faults.lost_one_in) {
             self.monitor.reports_lost += 1;
             return;
         }
-        let ledger = &core.disk().ledger;
-        for entry in ledger.get(self.body.delivered..).unwrap_or_default() {
-            self.server.store(n, entry, seal(site, n, entry).as_ref(), self.now);
-        }
+        self.deliver();
         if one_in(self.chance, self.faults.lost_one_in) {
             // Stored, but the receipt is lost: everything comes twice.
             self.monitor.reports_lost += 1;
         } else {
-            self.body.delivered = core.disk().last_seq() as usize;
+            self.body.delivered = self.body.ledger.borrow().len();
         }
-        let state = core.journal().state.name();
-        self.check_in(state);
+        self.check_in();
     }
 
-    fn check_in(&mut self, state: &str) {
+    /// Says that it prepares before it changes; whether that arrived is not waited for.
+    fn tell_ahead(&mut self) {
+        let lost = one_in(self.chance, self.faults.lost_one_in);
+        if !lost && !self.body.is_offline(self.now) {
+            self.deliver();
+        }
+    }
+
+    fn deliver(&mut self) {
+        let (site, n) = (self.body.site, self.body.n);
+        let entries = self.body.ledger.borrow();
+        for entry in entries.get(self.body.delivered..).unwrap_or_default() {
+            self.server.store(n, entry, seal(site, n, entry).as_ref(), self.now);
+        }
+    }
+
+    fn check_in(&mut self) {
         if self.body.is_offline(self.now) {
             return;
         }
-        let word = self.server.word(self.body.n, state, self.now, self.chance);
+        let word = self.server.word(self.body.n, self.now, self.chance);
         let boot_ms = self.body.boot_ms(self.now);
         self.body.sources.server = word.time.map(|utc| At { utc, boot_ms });
         for (id, by) in &word.holds {

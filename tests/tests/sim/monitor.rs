@@ -10,6 +10,10 @@ use patchward_protocol::time::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
+/// How far a clock may be off that counts as right, in seconds: what two sources may differ and still
+/// agree is twice as much.
+pub const CLOCK_OFF_S: i64 = 60;
+
 /// What must never happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sin {
@@ -61,6 +65,8 @@ pub struct Monitor {
     pub broken: u64,
     pub power_cuts: u64,
     pub reports_lost: u64,
+    /// Activations at the edge of a slot by a clock that is right but for some seconds.
+    pub edges: u64,
     pub waits: BTreeMap<&'static str, u64>,
     out: HashMap<(usize, usize), Timestamp>,
     good: HashMap<(usize, Sha256Digest, Sha256Digest), HashMap<DeviceId, Timestamp>>,
@@ -138,8 +144,14 @@ impl Monitor {
         if !self.used.insert(once) {
             sins.push(Sin::Twice);
         }
-        if !named.slots.iter().any(|slot| slot.start() <= now && now < slot.end()) {
+        let inside = |off_s: i64| {
+            let (early, late) = (now.plus_seconds(off_s), now.plus_seconds(-off_s));
+            named.slots.iter().any(|slot| slot.start() <= early && late < slot.end())
+        };
+        if !inside(CLOCK_OFF_S) {
             sins.push(Sin::OutsideSlot);
+        } else if !inside(0) {
+            self.edges += 1;
         }
         if truth.in_use {
             sins.push(Sin::InUse);
@@ -181,7 +193,7 @@ impl Monitor {
         let soaked = |id: &DeviceId| {
             let at = self.good.get(&about).and_then(|good| good.get(id));
             // A device signs by its own clock, which may be off by what still counts as agreeing.
-            at.is_some_and(|at| at.plus_seconds(soak_s - 240) <= truth.now)
+            at.is_some_and(|at| at.plus_seconds(soak_s - 2 * CLOCK_OFF_S) <= truth.now)
         };
         let devices = truth.approval.devices.iter().filter(|d| d.wave == before);
         let count = devices.filter(|d| soaked(&d.id)).count();

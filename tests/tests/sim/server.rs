@@ -6,7 +6,7 @@ use patchward_protocol::act::{Act, Meaning, Subject};
 use patchward_protocol::approval::{Action, Approval};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::{HoldBy, HoldTarget};
-use patchward_protocol::gate::count::{Mark, Rollout as Which, on_entry, on_poll, on_silence};
+use patchward_protocol::gate::count::{Mark, Rollout as Which, on_entry, on_silence};
 use patchward_protocol::gate::{
     Campaign, Consent, Halt, Move, WaveCounters, World, evaluate, may_go,
 };
@@ -206,30 +206,11 @@ impl Server {
     }
 
     /// What this device hears now.
-    pub fn word(&mut self, n: usize, state: &str, now: Timestamp, chance: &mut Chance) -> Word {
+    pub fn word(&mut self, n: usize, now: Timestamp, chance: &mut Chance) -> Word {
         self.evaluate(now);
-        self.polled(n, state, now);
         match self.honesty {
             Honesty::Honest => self.truth(n, now),
             Honesty::Hostile => self.lie(n, now, chance),
-        }
-    }
-
-    /// A device that prepares in its slot owes an outcome from now on.
-    fn polled(&mut self, n: usize, state: &str, now: Timestamp) {
-        for published in &mut self.published {
-            let Some(place) = published.places.get(&n) else { continue };
-            let device = &published.approval.devices[*place];
-            if !device.slots.iter().any(|slot| slot.contains(now)) {
-                continue;
-            }
-            for rollout in &mut published.rollouts {
-                let open = may_go(&rollout.waves, device.wave).is_ok();
-                let moved = on_poll(&rollout.marks[*place], state, now).filter(|_| open);
-                if let Some(moved) = moved {
-                    rollout.marks[*place] = moved.mark;
-                }
-            }
         }
     }
 

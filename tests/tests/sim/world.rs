@@ -210,7 +210,7 @@ fn drive(core: &mut Core<crate::device::Drive>, hands: &mut SimHands<'_>, life: 
             return;
         }
     }
-    hands.contact(core);
+    hands.contact();
     tell_use(core, hands);
     for _ in 0..12 {
         hands.own = own(hands.server, hands.body, core);
@@ -222,7 +222,7 @@ fn drive(core: &mut Core<crate::device::Drive>, hands: &mut SimHands<'_>, life: 
             break;
         }
     }
-    hands.contact(core);
+    hands.contact();
 }
 
 fn went_on<'h>(
