@@ -17,7 +17,7 @@ use crate::running::Running;
 use crate::server::{AT_ONCE, Server};
 use anyhow::{Context as _, Result};
 use patchward_protocol::act::{Meaning, Subject};
-use patchward_protocol::api::consent::{ActFiled, FileAct};
+use patchward_protocol::api::consent::{ActFiled, FileAct, ListRollouts};
 use patchward_protocol::api::site::{MakePack, MakePackRequest};
 use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
@@ -28,7 +28,10 @@ use patchward_protocol::pack::EnrolmentPack;
 use patchward_protocol::tuf::custom::Kind;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tempfile::TempDir;
 
@@ -301,6 +304,37 @@ impl Scene {
     pub fn lift(&self, hold: &str) -> Result<ActFiled> {
         let hold = hold.parse().context("a hold's id")?;
         self.file(&self.site.act(Subject::Hold { hold }, Meaning::HoldLifted, 0)?)
+    }
+
+    /// While `work` is under way, a person at the hospital lets every wave go on that halts: for
+    /// campaigns in which devices fail on purpose, each for itself.
+    pub fn letting_go_on<T>(&self, work: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let person = scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    // A server that cannot be asked now is asked again.
+                    let _ = self.resume_what_halted();
+                    crate::clock::pause(std::time::Duration::from_millis(250));
+                }
+            });
+            let done = work();
+            over.store(true, Ordering::SeqCst);
+            let _ = person.join();
+            done
+        })
+    }
+
+    fn resume_what_halted(&self) -> Result<()> {
+        let client = self.stage.server.administrator()?;
+        for rollout in client.must::<ListRollouts>(&[self.site_id.as_str()], &())? {
+            for wave in rollout.waves.iter().filter(|wave| wave.state == "halted") {
+                let approval_sha256 = rollout.approval_sha256;
+                let subject = Subject::Wave { approval_sha256, wave: wave.wave, halts: wave.halts };
+                self.file(&self.site.act(subject, Meaning::Resumed, 0)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the agent.

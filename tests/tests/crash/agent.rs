@@ -73,23 +73,25 @@ fn an_agent_killed_at_any_instant_leaves_old_or_new_and_a_ledger_that_explains_i
 
     let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(device) = devices.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let seed = device.name.as_str().bytes().map(u64::from).sum::<u64>() * 7919;
-                    match torture(device, seed + number_of(device), &scene) {
-                        Ok(kills) => {
-                            killed.fetch_add(kills, Ordering::SeqCst);
+    scene.letting_go_on(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    while let Some(device) = devices.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        let seed = device.name.as_str().bytes().map(u64::from).sum::<u64>() * 7919;
+                        match torture(device, seed + number_of(device), &scene) {
+                            Ok(kills) => {
+                                killed.fetch_add(kills, Ordering::SeqCst);
+                            }
+                            Err(error) => failures
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .push(format!("{}: {error:#}", device.name)),
                         }
-                        Err(error) => failures
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(format!("{}: {error:#}", device.name)),
                     }
-                }
-            });
-        }
+                });
+            }
+        });
     });
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));

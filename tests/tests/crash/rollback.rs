@@ -60,24 +60,26 @@ fn an_agent_killed_at_any_instant_of_a_rollback_goes_back_once_and_says_so() -> 
     scene.publish(&approval)?;
     let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(device) = devices.get(n) else { return };
-                    match torture(device, u64::try_from(n).unwrap_or(0) * 7919 + 5, &scene) {
-                        Ok(kills) => {
-                            killed.fetch_add(kills, Ordering::SeqCst);
+    scene.letting_go_on(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    loop {
+                        let n = next.fetch_add(1, Ordering::SeqCst);
+                        let Some(device) = devices.get(n) else { return };
+                        match torture(device, u64::try_from(n).unwrap_or(0) * 7919 + 5, &scene) {
+                            Ok(kills) => {
+                                killed.fetch_add(kills, Ordering::SeqCst);
+                            }
+                            Err(error) => failures
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .push(format!("{}: {error:#}", device.name)),
                         }
-                        Err(error) => failures
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(format!("{}: {error:#}", device.name)),
                     }
-                }
-            });
-        }
+                });
+            }
+        });
     });
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use patchward_protocol::ledger::Kind as Transition;
 use patchward_tests::bin::rounds;
 use patchward_tests::clock::until;
-use patchward_tests::device::Device;
+use patchward_tests::device::{Device, PATIENCE};
 use patchward_tests::fault::{self, Fault, When};
 use patchward_tests::running::Running;
 use patchward_tests::scene::{Cast, Scene, Stage};
@@ -45,7 +45,9 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     let command = device.command("run");
     let mut traced = fault::under(&command, point.calls, point.fault, point.when)?;
     let mut agent = Running::start("a traced agent", &mut traced, &device.log_file())?;
-    let met = until("the agent to meet the fault", Duration::from_secs(10), || {
+    // A killed agent ends; one that goes on in spite of a bad disk is given up sooner.
+    let within = if point.fault == Fault::Killed { PATIENCE } else { Duration::from_secs(10) };
+    let met = until("the agent to meet the fault", within, || {
         let done = device.ledger().is_ok_and(|entries| {
             entries.iter().any(|entry| entry.fact.kind == Transition::Committed)
         });
@@ -81,24 +83,27 @@ fn a_power_cut_or_a_bad_disk_at_any_call_leaves_old_or_new_and_the_update_still_
     let devices = scene.approved_fleet(points.len())?;
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::SeqCst);
-                    let (Some(point), Some(device)) = (points.get(at), devices.get(at)) else {
-                        return;
-                    };
-                    if let Err(error) = survive(device, point, &scene) {
-                        let Point { calls, fault, when } = point;
-                        let calls = calls.split(',').next().unwrap_or_default();
-                        let told = format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name);
-                        println!("{told}");
-                        failures.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    scene.letting_go_on(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::SeqCst);
+                        let (Some(point), Some(device)) = (points.get(at), devices.get(at)) else {
+                            return;
+                        };
+                        if let Err(error) = survive(device, point, &scene) {
+                            let Point { calls, fault, when } = point;
+                            let calls = calls.split(',').next().unwrap_or_default();
+                            let told =
+                                format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name);
+                            println!("{told}");
+                            failures.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+                        }
                     }
-                }
-            });
-        }
+                });
+            }
+        });
     });
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let count = points.len();
