@@ -117,9 +117,6 @@ reasons! {
     ReceiptWrong, "receipt_wrong", Untrusted,
         "The server's receipt does not match this device's ledger. It is ignored; reports are kept and sent again.",
         "サーバーの受領証が機器記録と一致しないため無視しました。報告は保持し再送します。";
-    RecordSplit, "record_split", Untrusted,
-        "The server shows another history of the site's record than before. Keep this device's copy and tell IT security.",
-        "サーバーの監査記録が以前の内容と食い違っています。この機器の控えを保全し、情報セキュリティ担当へ連絡してください。";
     CheckpointWrong, "checkpoint_wrong", Untrusted,
         "The checkpoint of the site's record is not validly signed by the server's record key. It is ignored; ask who changed the server.",
         "監査記録のチェックポイントの署名が正しくないため無視しました。サーバーの変更の有無を確認してください。";
