@@ -25,11 +25,8 @@ impl Source {
 
     /// Rust that is delivered or that the checks are made of, as opposed to integration tests.
     pub(crate) fn is_test(&self) -> bool {
-        let in_tests = |folder: &str| folder == "tests" || folder == "fuzz";
-        // The unit tests of a module, in a file of their own.
-        self.path.ends_with("/tests.rs")
-            || (self.path.split('/').rev().skip(1).any(in_tests)
-                && !self.path.starts_with("tests/src/"))
+        self.path.split('/').rev().skip(1).any(|folder| folder == "tests" || folder == "fuzz")
+            && !self.path.starts_with("tests/src/")
     }
 
     /// The lines before the unit tests; tests stand last (docs/STYLE.md, rule 4).
