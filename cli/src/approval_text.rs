@@ -104,10 +104,10 @@ fn waves(language: Language, approval: &Approval) -> Vec<String> {
     }
 }
 
-fn wave(language: Language, approval: &Approval, wave: &Wave) -> String {
-    let count = approval.devices.iter().filter(|device| device.wave == wave.n).count();
-    let (n, soak_h) = (wave.n, wave.soak_s / 3600);
-    let after = match (n, language) {
+/// What a wave asks of the one before; nothing of the first.
+#[must_use]
+pub fn opens_after(language: Language, wave: &Wave) -> String {
+    match (wave.n, language) {
         (0, _) => String::new(),
         (_, Language::En) => format!(
             "; opens after {} of the wave before are updated, {} h of clinical use",
@@ -117,7 +117,13 @@ fn wave(language: Language, approval: &Approval, wave: &Wave) -> String {
             "。前段階の {} 台の適用と臨床使用 {} 時間の後に開始",
             wave.min_updated, wave.min_clinical_use_h
         ),
-    };
+    }
+}
+
+fn wave(language: Language, approval: &Approval, wave: &Wave) -> String {
+    let count = approval.devices.iter().filter(|device| device.wave == wave.n).count();
+    let (n, soak_h) = (wave.n, wave.soak_s / 3600);
+    let after = opens_after(language, wave);
     match language {
         Language::En => format!("  wave {n}: {count} devices, watched for {soak_h} h{after}"),
         Language::Ja => format!("  第{n}段階: {count} 台、経過観察 {soak_h} 時間{after}"),

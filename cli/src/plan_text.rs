@@ -3,7 +3,7 @@
 //!
 //! Not here: planning ([`crate::plan`]). Invariant: every device of the plan has its line.
 
-use crate::approval_text::in_zone;
+use crate::approval_text::{self, in_zone};
 use crate::here::Language;
 use crate::plan::Planned;
 use patchward_protocol::approval::{ApprovedDevice, Wave};
@@ -74,17 +74,7 @@ fn part_lines(language: Language, inventory: &Inventory, plan: &Plan) -> Vec<Str
 
 fn wave_head(language: Language, wave: &Wave, devices: usize) -> String {
     let soak_h = wave.soak_s / 3600;
-    let before = match (wave.n, language) {
-        (0, _) => String::new(),
-        (_, Language::En) => format!(
-            "; opens after {} of the wave before are updated, {} h of clinical use",
-            wave.min_updated, wave.min_clinical_use_h
-        ),
-        (_, Language::Ja) => format!(
-            "。前段階の {} 台の適用と臨床使用 {} 時間の後に開始",
-            wave.min_updated, wave.min_clinical_use_h
-        ),
-    };
+    let before = approval_text::opens_after(language, wave);
     match language {
         Language::En => {
             format!("wave {}: {devices} devices, then watched for {soak_h} h{before}", wave.n)
