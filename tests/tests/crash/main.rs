@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod rollback;

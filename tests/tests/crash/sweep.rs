@@ -1,7 +1,8 @@
 //! A power cut at the n-th sync, rename or write of the agent, for every n of an update; and a disk
 //! that is full or broken from the n-th call on.
 
-use anyhow::{Context as _, Result, bail};
+use super::campaign::{old_or_new, on_each};
+use anyhow::{Context as _, Result};
 use patchward_protocol::ledger::Kind as Transition;
 use patchward_tests::bin::rounds;
 use patchward_tests::clock::until;
@@ -10,8 +11,6 @@ use patchward_tests::fault::{self, Fault, When};
 use patchward_tests::running::Running;
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::server::QUICK;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Devices that are tried at the same time.
@@ -58,11 +57,7 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     if point.fault == Fault::Killed {
         met?;
     }
-    let (old, new) = (&scene.factory.firmware.payload, &scene.next.firmware.payload);
-    let runs = device.running_image().context("what stands there is no whole image")?;
-    if runs != old.image_sha256 && runs != new.image_sha256 {
-        bail!("neither old nor new: {runs}\n{}", device.story());
-    }
+    old_or_new(device, scene)?;
     let _agent = device.start()?;
     // A power cut never costs the update: a write that was not made is made again.
     if point.fault == Fault::Killed {
@@ -70,8 +65,8 @@ fn survive(device: &Device, point: &Point, scene: &Scene) -> Result<()> {
     }
     // A disk that fails during the trial is a reason to go back, and to ask the hospital again.
     match device.ends()? == Transition::Committed {
-        true => device.still_runs(new.image_sha256),
-        false => device.still_runs(old.image_sha256),
+        true => device.still_runs(scene.next.firmware.payload.image_sha256),
+        false => device.still_runs(scene.factory.firmware.payload.image_sha256),
     }
 }
 
@@ -81,33 +76,14 @@ fn a_power_cut_or_a_bad_disk_at_any_call_leaves_old_or_new_and_the_update_still_
     let points = points();
     let mut scene = Scene::on(Stage::own(QUICK)?, Cast::tree("sweep"))?;
     let devices = scene.approved_fleet(points.len())?;
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    scene.letting_go_on(|| {
-        std::thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                scope.spawn(|| {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::SeqCst);
-                        let (Some(point), Some(device)) = (points.get(at), devices.get(at)) else {
-                            return;
-                        };
-                        if let Err(error) = survive(device, point, &scene) {
-                            let Point { calls, fault, when } = point;
-                            let calls = calls.split(',').next().unwrap_or_default();
-                            let told =
-                                format!("{} {calls} {fault:?} {when:?}: {error:#}", device.name);
-                            println!("{told}");
-                            failures.lock().unwrap_or_else(PoisonError::into_inner).push(told);
-                        }
-                    }
-                });
-            }
-        });
-    });
-    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let count = points.len();
-    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
+    on_each(&scene, (&devices, AT_ONCE), |at, device| {
+        let point = points.get(at).context("a point for each device")?;
+        let Point { calls, fault, when } = point;
+        let calls = calls.split(',').next().unwrap_or_default();
+        survive(device, point, &scene).with_context(|| format!("{calls} {fault:?} {when:?}"))?;
+        Ok(1)
+    });
     assert!(count > 10, "{count} points");
     println!("{count} points");
     Ok(())
