@@ -3,10 +3,12 @@
 //! Invariant: what passes was checked by the command line without a server.
 
 use crate::cast::Cast;
-use crate::office;
 use crate::table::Table;
 use anyhow::{Context as _, Result, bail};
 use patchward_tests::image::put;
+
+/// The file that an auditor gets.
+const RECORD: &str = "record.zip";
 
 /// Tells it.
 pub(crate) fn tell(table: &mut Table, cast: &Cast) -> Result<()> {
@@ -17,8 +19,7 @@ pub(crate) fn tell(table: &mut Table, cast: &Cast) -> Result<()> {
 fn export(cast: &Cast) -> Result<((), String)> {
     let mut sizes = Vec::new();
     for hospital in &cast.hospitals {
-        let file = office::export(hospital)?;
-        let said = office::verify(hospital, &file)?;
+        let said = hospital.export_and_verify(RECORD)?;
         let entries = said.get("size").and_then(serde_json::Value::as_u64);
         let rollbacks = said.get("rollbacks").and_then(serde_json::Value::as_u64);
         sizes.push(format!(
@@ -34,14 +35,17 @@ fn export(cast: &Cast) -> Result<((), String)> {
 /// One bit of the export is turned.
 fn tamper(cast: &Cast) -> Result<((), String)> {
     let hospital = cast.hospitals.first().context("a hospital")?;
-    let file = hospital.desk.place("record.zip");
+    let file = hospital.desk.place(RECORD);
     let mut bytes = std::fs::read(&file).context("read the export")?;
     let middle = bytes.len() / 3;
     let Some(byte) = bytes.get_mut(middle) else { bail!("the export is empty") };
     *byte ^= 1;
     let changed = hospital.desk.place("record-changed.zip");
     put(&changed, &bytes)?;
-    let against = office::refute(hospital, &changed)?;
-    let first = against.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
+    let said = hospital.desk.attempt(&mut hospital.verifying(&changed))?;
+    if said.status.success() {
+        bail!("a changed record passes: {}", said.out);
+    }
+    let first = said.err.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
     Ok(((), format!("one bit turned: {first}")))
 }

@@ -86,14 +86,14 @@ pub(crate) const PLACES: [(usize, usize, &str); 12] = [
 ];
 
 /// Wards of the first hospital, as its spreadsheet has them: how many devices each keeps in service.
-pub(crate) const WARDS: &str = "\
+pub(crate) const WARDS: &str = "\u{feff}\
 id,name_en,name_ja,min_in_service,max_parallel,windows,staff_on_site
 5-east,Fifth floor east,5階東病棟,infusion-pump=1,1,,
 icu,Intensive care,集中治療室,infusion-pump=1;ventilator=1,1,,
 ";
 
 /// Devices of the first hospital, as its spreadsheet has them.
-pub(crate) const DEVICES: &str = "\
+pub(crate) const DEVICES: &str = "\u{feff}\
 id,ward,kind,pair,usage,attended,udi,serial_number
 pump-01,5-east,infusion-pump,,in-service,unattended,,SN-0001
 pump-02,5-east,infusion-pump,,in-service,unattended,,SN-0002

@@ -11,7 +11,6 @@
 mod audit;
 mod cast;
 mod ending;
-mod office;
 mod rollout;
 mod story;
 mod table;

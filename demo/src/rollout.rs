@@ -5,16 +5,15 @@
 //! Invariant: what a wave did is read from disks and signed ledgers, not from the server alone.
 
 use crate::cast::{BENCH, Cast, DEVICES, Player, Product, STOPPED, WARDS};
-use crate::office::{self, Wanted};
 use crate::story::publish;
 use crate::table::Table;
 use anyhow::{Context as _, Result, bail};
-use patchward_protocol::api::consent::{RolloutView, WaveView};
 use patchward_protocol::ledger::Kind as Transition;
 use patchward_protocol::reason::Reason;
-use patchward_tests::clock::{now, until};
+use patchward_tests::clock::until;
 use patchward_tests::device::Health;
-use patchward_tests::hospital::Hospital;
+use patchward_tests::hospital::{Hospital, Wish};
+use patchward_tests::image::{Recipe, Release};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +26,28 @@ const FIRST: &str = "pumps-1";
 const SECOND: &str = "pumps-2";
 /// The approval of the ventilators.
 const PAIR: &str = "ventilators-1";
+
+/// Slots are short and follow at once; the agents of the demonstration keep a second free.
+const PLANNING: [&str; 6] = ["--wait-s", "0", "--alternatives", "1", "--horizon-days", "1"];
+/// Any hour is a window of this hospital.
+const ANY_HOUR: [&str; 14] = [
+    "windows",
+    "add",
+    "any-hour",
+    "--days",
+    "mon,tue,wed,thu,fri,sat,sun",
+    "--start",
+    "00:00",
+    "--minutes",
+    "1440",
+    "--usual",
+    "--name-en",
+    "Any hour",
+    "--name-ja",
+    "終日",
+];
+/// Waves follow each other without soak.
+const RULES: [&str; 7] = ["set", "--soak-h", "0", "--silent-after-s", "600", "--reserve-s", "1"];
 
 /// Which wave each device is in.
 type Waves = BTreeMap<String, u32>;
@@ -58,7 +79,10 @@ fn here(cast: &Cast, product: usize) -> impl Iterator<Item = &Player> {
 }
 
 fn keep_inventory(cast: &Cast) -> Result<((), String)> {
-    office::keep_inventory(hospital(cast)?, WARDS, DEVICES)?;
+    let hospital = hospital(cast)?;
+    hospital.inventory(&ANY_HOUR)?;
+    hospital.inventory(&RULES)?;
+    hospital.describe(WARDS, DEVICES)?;
     let detail = "2 wards that keep a pump each in service, a bench, a pair: from two spreadsheets";
     Ok(((), detail.to_owned()))
 }
@@ -74,17 +98,21 @@ fn waves_of(said: &Value) -> Result<Waves> {
     waves.collect()
 }
 
+/// Plans a release and has it approved; gives for each device its wave.
+fn approve(hospital: &Hospital, recipe: &Recipe, id: &str) -> Result<Waves> {
+    let planned = hospital.plan(&recipe.family, &recipe.version, &PLANNING)?;
+    hospital.approve_planned(id, &recipe.family, &recipe.version, &PLANNING)?;
+    waves_of(&planned)
+}
+
 fn approve_first(cast: &Cast) -> Result<((), String)> {
     let faulty = pumps(cast)?.faulty.as_ref().context("a first release")?;
-    let wanted = Wanted { family: &faulty.family, version: &faulty.version };
-    let planned = office::plan(hospital(cast)?, wanted)?;
-    let waves = waves_of(&planned)?;
+    let waves = approve(hospital(cast)?, faulty, FIRST)?;
     let last = waves.values().max().context("waves")?;
     let first: Vec<_> = waves.iter().filter(|(_, wave)| **wave == 0).map(|(id, _)| id).collect();
     if first != [BENCH] || waves.len() != here(cast, 0).count() {
-        bail!("all are placed, the bench goes first and alone: {planned}");
+        bail!("all are placed, the bench goes first and alone: {waves:?}");
     }
-    office::approve_planned(hospital(cast)?, wanted, FIRST)?;
     let count = waves.len();
     Ok((
         (),
@@ -94,20 +122,14 @@ fn approve_first(cast: &Cast) -> Result<((), String)> {
 
 fn bench_fails(cast: &Cast) -> Result<((), String)> {
     let bench = cast.player(BENCH)?;
-    let wave = wave_in(cast, FIRST, 0, "halted")?;
+    halted(cast, FIRST, 0)?;
     bench.device.noted(Transition::RolledBack, Reason::HealthFailed)?;
     bench.device.still_runs(cast.factory(bench)?.firmware.payload.image_sha256)?;
     for player in here(cast, 0) {
         player.device.still_runs(cast.factory(player)?.firmware.payload.image_sha256)?;
     }
     let others = here(cast, 0).count().saturating_sub(1);
-    Ok((
-        (),
-        format!(
-            "{BENCH} went back by itself; {} failed, the other {others} were never touched",
-            wave.failed
-        ),
-    ))
+    Ok(((), format!("{BENCH} went back by itself; the other {others} were never touched")))
 }
 
 fn mend(cast: &Cast) -> Result<((), String)> {
@@ -119,14 +141,10 @@ fn mend(cast: &Cast) -> Result<((), String)> {
 
 fn approve_second(cast: &Cast) -> Result<(Waves, String)> {
     let recipe = &pumps(cast)?.recipe;
-    let wanted = Wanted { family: &recipe.family, version: &recipe.version };
     let hospital = hospital(cast)?;
     hospital.withdraw(FIRST)?;
-    let waves = waves_of(&office::plan(hospital, wanted)?)?;
-    office::approve_planned(hospital, wanted, SECOND)?;
-    let other = &cast.products.get(1).context("the ventilators")?.recipe;
-    let pair = Wanted { family: &other.family, version: &other.version };
-    office::approve_planned(hospital, pair, PAIR)?;
+    let waves = approve(hospital, recipe, SECOND)?;
+    approve(hospital, &cast.products.get(1).context("the ventilators")?.recipe, PAIR)?;
     let canaries: Vec<_> = waves.iter().filter(|(_, wave)| **wave == 1).collect();
     let names: Vec<_> = canaries.iter().map(|(id, _)| id.as_str()).collect();
     let detail = format!(
@@ -139,11 +157,11 @@ fn approve_second(cast: &Cast) -> Result<(Waves, String)> {
 /// Anybody at the hospital stops a ward; nobody but a signer of the site lets it go on.
 fn stop_ward(cast: &Cast) -> Result<((), String)> {
     let hospital = hospital(cast)?;
-    let hold = office::hold_ward(hospital, STOPPED)?;
+    let hold = hospital.hold(&["--ward", STOPPED])?;
     for name in ["pump-04", "pump-05"] {
         cast.player(name)?.device.held(Reason::HeldByServer)?;
     }
-    office::lift(hospital, hold.id.as_str())?;
+    hospital.lift(&hold)?;
     for name in ["pump-04", "pump-05"] {
         let device = &cast.player(name)?.device;
         until(&format!("{name} to hear that it is lifted"), WAVE_PATIENCE, || {
@@ -160,7 +178,7 @@ fn canary_fails(cast: &Cast, waves: &Waves) -> Result<(String, String)> {
     let canary = canary.context("the ward has a canary")?;
     let player = cast.player(canary)?;
     player.device.set_health(Health::Unwell)?;
-    wave_in(cast, SECOND, 1, "halted")?;
+    halted(cast, SECOND, 1)?;
     player.device.noted(Transition::RolledBack, Reason::HealthFailed)?;
     let bench = cast.player(BENCH)?;
     bench.device.updated_to(cast.next(bench)?)?;
@@ -173,16 +191,10 @@ fn canary_fails(cast: &Cast, waves: &Waves) -> Result<(String, String)> {
 }
 
 fn resume(cast: &Cast, canary: &str) -> Result<((), String)> {
-    office::resume(hospital(cast)?, SECOND, 1)?;
+    hospital(cast)?.resume(SECOND, 1)?;
     let mut count = 0;
     for player in here(cast, 0).filter(|player| player.device.name.as_str() != canary) {
-        let name = &player.device.name;
-        let next = cast.next(player)?.firmware.payload.image_sha256;
-        until(&format!("{name} to be updated"), WAVE_PATIENCE, || {
-            Ok((player.device.running_image()? == next).then_some(()))
-        })
-        .with_context(|| player.device.story())?;
-        player.device.updated_to(cast.next(player)?)?;
+        runs_at_last(player, cast.next(player)?)?;
         count += 1;
     }
     Ok(((), format!("{count} of {} run it; later waves by proof of the ones before", count + 1)))
@@ -192,13 +204,7 @@ fn resume(cast: &Cast, canary: &str) -> Result<((), String)> {
 fn pair(cast: &Cast) -> Result<((), String)> {
     let mut done = Vec::new();
     for player in here(cast, 1) {
-        let name = &player.device.name;
-        let next = cast.next(player)?.firmware.payload.image_sha256;
-        until(&format!("{name} to be updated"), WAVE_PATIENCE, || {
-            Ok((player.device.running_image()? == next).then_some(()))
-        })
-        .with_context(|| player.device.story())?;
-        player.device.updated_to(cast.next(player)?)?;
+        runs_at_last(player, cast.next(player)?)?;
         let entries = player.device.ledger()?;
         let at = |kind| entries.iter().rev().find(|entry| entry.fact.kind == kind)?.at;
         let (began, ended) = (at(Transition::Activating), at(Transition::Committed));
@@ -221,29 +227,36 @@ fn roll_back(cast: &Cast, canary: &str) -> Result<((), String)> {
     });
     let player = updated.context("an updated pump")?;
     let device = &player.device;
-    let start = now().whole_second();
-    let slot = format!("{start}/{}", start.plus_seconds(3600));
-    let due = start.plus_seconds(14 * 24 * 3600).to_string();
     let factory = cast.factory(player)?;
     let version = factory.firmware.version.as_str();
-    let wanted = Wanted { family: &device.family, version };
-    office::roll_back(hospital(cast)?, wanted, device.name.as_str(), &slot, &due)?;
-    let old = factory.firmware.payload.image_sha256;
-    until(&format!("{} to go back", device.name), WAVE_PATIENCE, || {
-        Ok((device.running_image()? == old).then_some(()))
-    })
-    .with_context(|| device.story())?;
-    device.noted_committed(&old.to_string())?;
+    let wish = Wish {
+        id: format!("back-{}", device.name),
+        family: device.family.clone(),
+        version: version.to_owned(),
+        devices: vec![device.name.to_string()],
+        start_s: 0,
+        length_s: 3600,
+    };
+    hospital(cast)?.order_back(&wish, "ネットワークから隔離")?;
+    runs_at_last(player, factory)?;
     let detail = format!("{} runs {version} again; open CVEs and control are signed", device.name);
     Ok(((), detail))
 }
 
-fn wave_in(cast: &Cast, approval: &str, wave: u32, state: &str) -> Result<WaveView> {
+/// Waits until a device runs a release, longer than other steps wait, and asks it how that ended.
+fn runs_at_last(player: &Player, release: &Release) -> Result<()> {
+    let device = &player.device;
+    let wanted = release.firmware.payload.image_sha256;
+    until(&format!("{} to run {}", device.name, release.firmware.version), WAVE_PATIENCE, || {
+        Ok((device.running_image()? == wanted).then_some(()))
+    })
+    .with_context(|| device.story())?;
+    device.updated_to(release)
+}
+
+fn halted(cast: &Cast, approval: &str, wave: usize) -> Result<()> {
     let hospital = hospital(cast)?;
-    let what = format!("wave {wave} of {approval} to be {state}");
-    until(&what, WAVE_PATIENCE, || {
-        let rollout: RolloutView = office::rollout(hospital, approval)?;
-        let waves = rollout.waves.into_iter();
-        Ok(waves.into_iter().find(|view| view.wave == wave && view.state == state))
+    until(&format!("wave {wave} of {approval} to halt"), WAVE_PATIENCE, || {
+        Ok((hospital.wave_state(approval, wave)? == "halted").then_some(()))
     })
 }

@@ -11,6 +11,7 @@ use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::pack::EnrolmentPack;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A hospital.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Hospital {
     /// When any step is refused.
     pub fn approve(&self, wish: &Wish) -> Result<Value> {
         let said = self.draft(wish)?;
-        self.sign_and_publish(&said)?;
+        self.sign_and_publish(&said, &[])?;
         Ok(said)
     }
 
@@ -98,15 +99,9 @@ impl Hospital {
     /// When any step is refused.
     pub fn order_back(&self, wish: &Wish, control: &str) -> Result<Value> {
         let said = self.draft_with(wish, &["--rollback"])?;
-        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
         let due = now().whole_second().plus_seconds(7 * 24 * 3600).to_string();
         let meanwhile = ["--control", control, "--owner", "IT security", "--due", &due];
-        for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
-        {
-            let words = [&words(&key.person, role)[..], &meanwhile].concat();
-            self.desk.sign(&staged, key, version, &words)?;
-        }
-        self.desk.publish(&[&staged])?;
+        self.sign_and_publish(&said, &meanwhile)?;
         Ok(said)
     }
 
@@ -159,11 +154,7 @@ impl Hospital {
         let out = self.desk.place(&format!("withdrawal-{id}"));
         let mut command = self.desk.command(["withdraw", "--site", self.site.as_str(), id]);
         let said = self.desk.say(command.arg("--out").arg(&out))?;
-        let (staged, version) = (PathBuf::from(text(&said, "staged")?), number(&said, "version")?);
-        for key in self.keys.targets.iter().take(2) {
-            self.desk.sign(&staged, key, version, &words(&key.person, "臨床工学技士"))?;
-        }
-        self.desk.publish(&[&staged]).map(|_| ())
+        self.sign_and_publish(&said, &[])
     }
 
     /// Says of itself what stands in two tables: wards and devices.
@@ -215,7 +206,7 @@ impl Hospital {
         let mut command = self.desk.command(["approve", "--site", self.site.as_str(), "--family"]);
         command.args([family.as_str(), "--release", version, "--id", id, "--settle-s", "0"]);
         let said = self.desk.say(command.args(more).arg("--out").arg(&out))?;
-        self.sign_and_publish(&said)?;
+        self.sign_and_publish(&said, &[])?;
         Ok(said)
     }
 
@@ -227,14 +218,24 @@ impl Hospital {
         let file = self.desk.place(name);
         let mut export = self.desk.command(["record", "export", "--site", self.site.as_str()]);
         self.desk.say(export.arg("--out").arg(&file))?;
-        self.desk.say(self.desk.command(["record", "verify"]).arg(&file))
+        self.desk.say(&mut self.verifying(&file))
     }
 
-    fn sign_and_publish(&self, said: &Value) -> Result<()> {
+    /// The command that checks a record as an auditor does: without server or login.
+    #[must_use]
+    pub fn verifying(&self, file: &Path) -> Command {
+        let mut command = self.desk.command(["record", "verify"]);
+        command.arg(file);
+        command
+    }
+
+    /// Two people sign a draft, saying name, role, reason and what `more` adds; then it is published.
+    fn sign_and_publish(&self, said: &Value, more: &[&str]) -> Result<()> {
         let (staged, version) = (PathBuf::from(text(said, "staged")?), number(said, "version")?);
         for (key, role) in self.keys.targets.iter().zip(["臨床工学技士", "医療機器安全管理責任者"])
         {
-            self.desk.sign(&staged, key, version, &words(&key.person, role))?;
+            let words = [&words(&key.person, role)[..], more].concat();
+            self.desk.sign(&staged, key, version, &words)?;
         }
         self.desk.publish(&[&staged]).map(|_| ())
     }
