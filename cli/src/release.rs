@@ -409,6 +409,7 @@ fn firmware(facts: &Facts, target: &TargetSpec, slot_bytes: u64, docs: Documents
             image_sha256: target.sha256,
             image_length: target.length,
             slot_bytes,
+            table_sha256: None,
         },
         est: facts.estimate,
         therapy: facts.therapy,

@@ -87,6 +87,10 @@ pub struct Fact {
     /// How often, for refusals that are counted rather than repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// How the staged image came; in `staged` entries, where `reason` then says why not (only) as a
+    /// delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
     /// Digest of the document that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_sha256: Option<Sha256Digest>,
@@ -105,6 +109,24 @@ pub struct ApprovalRef {
     pub id: ApprovalId,
     /// Weakest method among the signatures that counted.
     pub weakest_method: SigningMethod,
+}
+
+/// How an image came to the device. All figures are bytes of this device's own downloads, resumed
+/// and wasted ones included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Carried {
+    /// Digest of the delta file that brought windows; none when all came from the full file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_sha256: Option<Sha256Digest>,
+    /// Bytes fetched in all: heads and payloads of both files.
+    pub fetched_bytes: u64,
+    /// Length of the full file: what would have been fetched without a delta.
+    pub full_bytes: u64,
+    /// Windows of the image; 1 for a file without windows.
+    pub windows: u32,
+    /// How many of them came from the full file.
+    pub windows_full: u32,
 }
 
 /// How a hospital key signs; weakest first.
@@ -282,6 +304,7 @@ impl Fact {
             reason: None,
             person: None,
             count: None,
+            carried: None,
             document_sha256: None,
             detail: None,
         }

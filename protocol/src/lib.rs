@@ -24,6 +24,7 @@ pub mod check;
 pub mod civil;
 pub mod clinical;
 pub mod decision;
+pub mod delta;
 pub mod digest;
 pub mod directive;
 pub mod dossier;

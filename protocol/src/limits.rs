@@ -145,3 +145,14 @@ pub const CLINICAL_MESSAGE_MS_MIN: u64 = 50;
 pub const CALENDAR_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most occurrences that an imported rule may count.
 pub const CALENDAR_COUNT_MAX: u32 = 2_000;
+
+/// Least bytes of a window of a delta container; a power of two.
+pub const DELTA_WINDOW_BYTES_MIN: u32 = 64 * 1024;
+/// Most bytes of a window of a delta container; a power of two.
+pub const DELTA_WINDOW_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Bytes of a window unless somebody asks for another length.
+pub const DELTA_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Most windows of a delta container.
+pub const DELTA_FRAMES_MAX: u32 = 1 << 20;
+/// Most memory that a device gives to unpacking unless it is configured otherwise, in bytes.
+pub const DELTA_MEMORY_BYTES: u64 = 8 * 1024 * 1024;

@@ -99,6 +99,33 @@ reasons! {
     DownloadMismatch, "download_mismatch", Untrusted,
         "The downloaded file is not the signed one. It is thrown away and fetched again.",
         "取得したファイルが署名された内容と一致しません。破棄して取得し直します。";
+    DeltaRoleUntrusted, "delta_role_untrusted", Untrusted,
+        "The list of deltas is missing, expired or not validly signed. The full image is fetched; tell the operator of the server.",
+        "差分の一覧がないか、期限切れ、または署名が不正です。完全なイメージを取得します。サーバーの運用者へ連絡してください。";
+    DeltaDisagrees, "delta_disagrees", Untrusted,
+        "A delta says something else than the signed release. It is refused and the full image is fetched.",
+        "差分の記載が署名されたリリースと食い違うため拒否し、完全なイメージを取得します。";
+    DeltaMalformed, "delta_malformed", Untrusted,
+        "What came as a delta breaks a rule of its form or is not the listed file. The full image, or its part, is fetched.",
+        "取得した差分の形式が不正か、一覧のファイルと一致しません。完全なイメージまたはその該当部分を取得します。";
+    DeltaOutput, "delta_output", Fault,
+        "Parts made from the installed image are not as signed: it was changed after its installation, or the delta is wrong. Those parts are fetched from the full image. Find out who writes to the installed image.",
+        "現在のイメージから作成した一部が署名された内容と一致しません(導入後に変更されたか、差分の誤り)。その部分は完全なイメージから取得します。現在のイメージへ書き込んでいるものを確認してください。";
+    DeltaFeatureUnknown, "delta_feature_unknown", Incompatible,
+        "The delta needs a feature that this agent does not know. The full image is fetched; update the agent when convenient.",
+        "差分が、このエージェントの知らない機能を必要とします。完全なイメージを取得します。都合のよいときにエージェントを更新してください。";
+    DeltaMemory, "delta_memory", Incompatible,
+        "The delta needs more memory than this device gives to unpacking. The full image is fetched.",
+        "差分の展開に必要なメモリが、この機器の上限を超えます。完全なイメージを取得します。";
+    DeltaNone, "delta_none", Hold,
+        "There is no delta from the installed image. The full image is fetched; nothing needs to be done.",
+        "現在のイメージからの差分がありません。完全なイメージを取得します。対応は不要です。";
+    DeltaBaseUnknown, "delta_base_unknown", Hold,
+        "It is not known which image is installed, or it cannot be read. The full image is fetched.",
+        "現在のイメージが特定できないか、読み取れません。完全なイメージを取得します。";
+    DeltaOff, "delta_off", Hold,
+        "Deltas are switched off on this device. The full image is fetched.",
+        "この機器では差分の使用を無効にしています。完全なイメージを取得します。";
     ImageMismatch, "image_mismatch", Untrusted,
         "The staged image, read back, is not the signed one. It is not activated.",
         "書き込んだ更新イメージが署名された内容と一致しないため適用しません。";

@@ -58,6 +58,7 @@ fn firmware() -> Firmware {
             image_sha256: Sha256Digest::of(b"image"),
             image_length: 5,
             slot_bytes: 5,
+            table_sha256: None,
         },
         est: Estimate { activate_s: 2, boot_s: 60, health_s: 60, rollback_s: 60 },
         therapy: false,

@@ -212,6 +212,7 @@ impl Recipe {
                 image_sha256: Sha256Digest::of(&image),
                 image_length: length,
                 slot_bytes: length,
+                table_sha256: None,
             },
             est: facts.estimate,
             therapy: facts.therapy,

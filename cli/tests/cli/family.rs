@@ -130,6 +130,7 @@ fn firmware() -> Firmware {
             image_sha256: Sha256Digest::of(b"2.0.0"),
             image_length: 9,
             slot_bytes: 9,
+            table_sha256: None,
         },
         est: Estimate { activate_s: 2, boot_s: 60, health_s: 60, rollback_s: 60 },
         therapy: false,

@@ -5,6 +5,7 @@
 //! endpoint with every wrong caller.
 
 pub mod consent;
+pub mod delta;
 pub mod device;
 pub mod endpoint;
 pub mod error;
@@ -24,6 +25,7 @@ pub use endpoint::{Description, Endpoint, Method, Who};
 pub fn all() -> Vec<Description> {
     let mut all = Vec::new();
     all.extend(consent::endpoints());
+    all.extend(delta::endpoints());
     all.extend(device::endpoints());
     all.extend(files::endpoints());
     all.extend(operator::endpoints());

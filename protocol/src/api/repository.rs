@@ -72,6 +72,9 @@ pub struct RepositoryView {
     pub snapshot_key: PublicKey,
     /// Public half of the online timestamp key.
     pub timestamp_key: PublicKey,
+    /// Public half of the online key of the role `deltas`; families only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deltas_key: Option<PublicKey>,
     /// Current documents, by role name; empty before the first publish.
     pub heads: Vec<Head>,
 }
@@ -80,7 +83,7 @@ pub struct RepositoryView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Head {
-    /// `root`, `targets`, `snapshot`, `timestamp`.
+    /// `root`, `targets`, `snapshot`, `timestamp`, and `deltas` where there are any.
     pub role: String,
     /// Its version.
     pub version: u64,

@@ -113,6 +113,10 @@ pub struct Payload {
     pub image_length: u64,
     /// Room the slot must have, in bytes; for a tree the unpacked size.
     pub slot_bytes: u64,
+    /// Digest of header and table of the container ([`crate::delta`]); in the format `pwd1` only.
+    /// It binds the digest of every window of the image to the offline signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_sha256: Option<Sha256Digest>,
 }
 
 /// How the transported file carries the image.
@@ -123,6 +127,8 @@ pub enum Format {
     Raw,
     /// The file is a tree archive ([`crate::tree`]).
     Tree,
+    /// The file is a full delta container ([`crate::delta`]) around a slot image or a tree archive.
+    Pwd1,
 }
 
 /// Which installer an image is for.
@@ -217,8 +223,9 @@ impl Firmware {
         let payload = &self.payload;
         let matches = matches!(
             (payload.format, payload.kind),
-            (Format::Raw, Kind::Slots) | (Format::Tree, Kind::Tree)
+            (Format::Raw, Kind::Slots) | (Format::Tree, Kind::Tree) | (Format::Pwd1, _)
         );
+        let has_table = payload.table_sha256.is_some();
         must(self.v == 1, "v", "this software knows version 1 only")?;
         must(self.seq.0 > 0, "seq", "at least 1")?;
         must(!self.hw.is_empty() && self.hw.len() <= 64, "hw", "1 to 64 hardware ids")?;
@@ -232,6 +239,11 @@ impl Firmware {
             (1..=IMAGE_BYTES_MAX).contains(&payload.image_length),
             "payload.image_length",
             "1 byte to 64 GiB",
+        )?;
+        must(
+            has_table == (payload.format == Format::Pwd1),
+            "payload.table_sha256",
+            "there in format pwd1, and only there",
         )?;
         must(payload.slot_bytes > 0, "payload.slot_bytes", "at least 1")?;
         let est = [self.est.activate_s, self.est.boot_s, self.est.health_s, self.est.rollback_s];

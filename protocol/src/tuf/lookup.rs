@@ -5,7 +5,7 @@
 //! or a release permits.
 //! Invariant: everything comes as [`Verified`], and an image with a fault is refused by itself.
 
-use super::custom::{BadFirmware, Firmware, Payload};
+use super::custom::{BadFirmware, Firmware, Format, Payload};
 use super::error::TufError;
 use super::profile;
 use super::role::{Naming, Role};
@@ -118,6 +118,22 @@ impl TrustedSet {
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files.into_iter().map(Verified::new).collect())
+    }
+
+    /// A file's `custom` field in a delegated role.
+    pub(super) fn delegated_custom(
+        &self,
+        role: &str,
+        path: &TargetPath,
+        field: &str,
+    ) -> Option<&Value> {
+        let document = self.delegated(self.top_delegations(), role).ok()??;
+        schema::entry(&document.signed, path.as_str())?.custom.get(field)
+    }
+
+    /// Whether the top-level targets name this role.
+    pub(super) fn delegates_to(&self, role: &str) -> bool {
+        self.top_delegations().roles.iter().any(|delegated| delegated.name == role)
     }
 
     /// Takes a role that the top-level targets delegate to; its file is named by
@@ -277,9 +293,12 @@ pub fn target_file_name(name: &str, sha256: Sha256Digest, naming: Naming) -> Str
     }
 }
 
-/// In the formats known so far the transported file is the image.
+/// In all formats but the container the transported file is the image.
 fn carries_itself(payload: &Payload, length: u64, sha256: Sha256Digest) -> Result<(), BadFirmware> {
     let bad = |field, rule| Err(BadFirmware { field, rule });
+    if payload.format == Format::Pwd1 {
+        return Ok(());
+    }
     if payload.image_length != length {
         return bad("payload.image_length", "the length of the target, which is the image");
     }

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod custom;
+pub mod delta_target;
 pub mod difference;
 pub mod error;
 pub mod floors;

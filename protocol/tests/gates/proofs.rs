@@ -283,6 +283,7 @@ fn firmware(seq: u64) -> Firmware {
             image_sha256: release.image_sha256,
             image_length: 5,
             slot_bytes: 5,
+            table_sha256: None,
         },
         est: Estimate { activate_s: 10, boot_s: 20, health_s: 30, rollback_s: 40 },
         therapy: false,

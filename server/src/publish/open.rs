@@ -75,6 +75,7 @@ pub fn show(app: &App, id: &RepositoryId) -> Result<RepositoryView, ApiError> {
         reading: current.reading,
         snapshot_key: app.keys.online(id, OnlineRole::Snapshot)?.public(),
         timestamp_key: app.keys.online(id, OnlineRole::Timestamp)?.public(),
+        deltas_key: None,
         heads: heads(current),
     })
 }

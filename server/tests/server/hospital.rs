@@ -336,6 +336,7 @@ pub(crate) async fn release(
             image_sha256: Sha256Digest::of(&bytes),
             image_length: u64::try_from(bytes.len()).unwrap(),
             slot_bytes: 1024,
+            table_sha256: None,
         },
         est: Estimate { activate_s: 1, boot_s: 1, health_s: 1, rollback_s: 1 },
         therapy: false,

@@ -285,6 +285,7 @@ pub fn firmware(seq: u64, rollback_ok: &[u64]) -> Firmware {
             image_sha256: Sha256Digest::of(format!("image-{seq}").as_bytes()),
             image_length: 1000,
             slot_bytes: 1000,
+            table_sha256: None,
         },
         est: Estimate { activate_s: 30, boot_s: 60, health_s: 60, rollback_s: 120 },
         therapy: false,
