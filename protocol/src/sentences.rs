@@ -3,6 +3,11 @@
 //! Not here: the tables themselves; each stands where its words are used. Invariant: a code, once
 //! given out, keeps its meaning.
 
+/// An enum of stable codes: a row for each, `Name, "code", [columns,] "English.", "日本語。";`.
+///
+/// Up to two columns stand between code and sentences; each becomes a `const fn` of its name. A
+/// column of an enum is written by the bare name of its variant.
+#[macro_export]
 macro_rules! sentences {
     (
         $(#[$doc:meta])*
@@ -33,13 +38,13 @@ macro_rules! sentences {
                 match self { $(Self::$name => $code),* }
             }
 
-            /// What is the matter, in English.
+            /// What is the matter and what to do, in English.
             #[must_use]
             pub const fn en(self) -> &'static str {
                 match self { $(Self::$name => $en),* }
             }
 
-            /// What is the matter, in Japanese.
+            /// What is the matter and what to do, in Japanese.
             #[must_use]
             pub const fn ja(self) -> &'static str {
                 match self { $(Self::$name => $ja),* }
@@ -52,6 +57,43 @@ macro_rules! sentences {
             }
         }
     };
+    (
+        $(#[$doc:meta])*
+        $table:ident [$(#[$about:meta])* $column:ident: $type:ident] {
+            $($name:ident, $code:literal, $value:tt, $en:literal, $ja:literal;)*
+        }
+    ) => {
+        $crate::sentences! { $(#[$doc])* $table { $($name, $code, $en, $ja;)* } }
+        $crate::sentences! { @column $table $(#[$about])* $column $type { $($name $value)* } }
+    };
+    (
+        $(#[$doc:meta])*
+        $table:ident [
+            $(#[$about:meta])* $column:ident: $type:ident,
+            $(#[$about_b:meta])* $column_b:ident: $type_b:ident
+        ] {
+            $($name:ident, $code:literal, $value:tt, $value_b:tt, $en:literal, $ja:literal;)*
+        }
+    ) => {
+        $crate::sentences! {
+            $(#[$doc])*
+            $table [$(#[$about])* $column: $type] { $($name, $code, $value, $en, $ja;)* }
+        }
+        $crate::sentences! { @column $table $(#[$about_b])* $column_b $type_b { $($name $value_b)* } }
+    };
+    (@column $table:ident $(#[$about:meta])* $column:ident $type:ident {
+        $($name:ident $value:tt)*
+    }) => {
+        impl $table {
+            $(#[$about])*
+            #[must_use]
+            pub const fn $column(self) -> $type {
+                match self { $(Self::$name => $crate::sentences!(@value $type $value)),* }
+            }
+        }
+    };
+    (@value $type:ident $value:literal) => { $value };
+    (@value $type:ident $value:ident) => { $type::$value };
 }
 
 pub(crate) use sentences;

@@ -3,6 +3,7 @@
 //! The body is problem+json (RFC 9457). A 500 carries a code and a request id, nothing else.
 //! Invariant: codes are unique and never change meaning.
 
+use crate::sentences::sentences;
 use serde::{Deserialize, Serialize};
 
 /// Whether asking again can help.
@@ -16,161 +17,120 @@ pub enum Retry {
     Later,
 }
 
-macro_rules! codes {
-    ($($name:ident, $code:literal, $status:literal, $retry:ident, $en:literal, $ja:literal;)*) => {
-        /// A code of the table.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum ErrorCode {
-            $(
-                #[doc = $en]
-                #[serde(rename = $code)]
-                $name,
-            )*
-        }
-
-        impl ErrorCode {
-            /// Every code, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable code.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// The HTTP status.
-            #[must_use]
-            pub const fn status(self) -> u16 {
-                match self { $(Self::$name => $status),* }
-            }
-
-            /// Whether asking again can help.
-            #[must_use]
-            pub const fn retry(self) -> Retry {
-                match self { $(Self::$name => Retry::$retry),* }
-            }
-
-            /// What is wrong and what to do, in English.
-            #[must_use]
-            pub const fn en(self) -> &'static str {
-                match self { $(Self::$name => $en),* }
-            }
-
-            /// What is wrong and what to do, in Japanese.
-            #[must_use]
-            pub const fn ja(self) -> &'static str {
-                match self { $(Self::$name => $ja),* }
-            }
-        }
-    };
-}
-
-codes! {
-    NotFound, "not_found", 404, Never,
-        "There is no such thing, or it is not yours to see. Check the name and the token.",
-        "存在しないか、閲覧の権限がありません。名前とトークンを確認してください。";
-    TokenMissing, "token_missing", 401, Never,
-        "An API token is needed. Send it as: Authorization: Bearer pw_…",
-        "APIトークンが必要です。Authorization: Bearer pw_… として送信してください。";
-    TokenInvalid, "token_invalid", 401, Never,
-        "The token is unknown, expired or revoked. Ask an administrator for a new one.",
-        "トークンが不明、期限切れ、または失効しています。管理者に新しいトークンを依頼してください。";
-    TokenScope, "token_scope", 403, Never,
-        "The token does not cover this. Ask for one with the right scope.",
-        "このトークンの権限では実行できません。適切な権限のトークンを依頼してください。";
-    EnrolmentToken, "enrolment_token", 401, Never,
-        "The enrolment token is unknown, used, expired or for other families or devices. Ask the hospital for a new enrolment pack.",
-        "登録トークンが不明・使用済み・期限切れ、または対象外の機種・機器です。医療機関に新しい登録パックを依頼してください。";
-    DeviceTaken, "device_taken", 409, Never,
-        "A device with this id and another key is already enrolled. Choose another id, or have it released first.",
-        "同じIDで別の鍵の機器が登録済みです。別のIDを選ぶか、先に登録を解除してください。";
-    DeviceUnknown, "device_unknown", 401, Never,
-        "This device is not enrolled here. Enrol it with a pack of the hospital.",
-        "この機器は登録されていません。医療機関の登録パックで登録してください。";
-    SignatureInvalid, "signature_invalid", 401, Never,
-        "The statement is not signed by the key that counts here.",
-        "有効な鍵による署名ではありません。";
-    PollReplayed, "poll_replayed", 409, Never,
-        "This poll, or a later one, was already answered. Send one with a higher number.",
-        "この照会または後続の照会には応答済みです。番号を増やして送信してください。";
-    LedgerGap, "ledger_gap", 409, Never,
-        "Entries are missing in between. Send from the position after the last stored one.",
-        "途中の記録が欠けています。最後に保存された記録の次から送信してください。";
-    LedgerFork, "ledger_fork", 409, Never,
-        "The ledger continues another history: a cloned or restored device. It is recorded and must be looked at.",
-        "機器記録が別の履歴を引き継いでいます(複製または復元された機器)。記録しました。確認が必要です。";
-    BodyMalformed, "body_malformed", 400, Never,
-        "The body is not JSON of the expected shape; the detail says where.",
-        "本文が想定の形式ではありません。詳細を確認してください。";
-    PathMalformed, "path_malformed", 400, Never,
-        "A part of the path is not a valid name; the detail says which.",
-        "パスの一部が不正です。詳細を確認してください。";
-    BodyTooLong, "body_too_long", 413, Never,
-        "The body is longer than allowed; the detail says how long it may be.",
-        "本文が上限を超えています。詳細の上限を確認してください。";
-    QuotaExceeded, "quota_exceeded", 413, Never,
-        "The upload would exceed the quota of this repository. Remove what is unused, or ask for more.",
-        "このリポジトリの容量上限を超えます。不要なファイルを整理するか、上限の引き上げを依頼してください。";
-    DigestMismatch, "digest_mismatch", 422, Never,
-        "The bytes do not have the digest in the path. Send the file again.",
-        "送信されたデータのハッシュがパスと一致しません。再送してください。";
-    RangeNotSatisfiable, "range_not_satisfiable", 416, Never,
-        "The range lies outside the file, or is more than one.",
-        "範囲指定がファイルの外か、複数です。";
-    FamilyUnknown, "family_unknown", 404, Never,
-        "There is no such family here. Open its repository first.",
-        "この機種は登録されていません。先にリポジトリを作成してください。";
-    RepositoryExists, "repository_exists", 409, Never,
-        "This repository is already open. Show it to see its keys.",
-        "このリポジトリは作成済みです。";
-    RepositoryEmpty, "repository_empty", 409, Never,
-        "The repository has no root yet. Publish a root and targets first.",
-        "リポジトリにルートがありません。先にルートとターゲットを公開してください。";
-    PublishRefused, "publish_refused", 422, Never,
-        "The document breaks a rule of publishing; the detail names each. Nothing was published.",
-        "公開の規則に反しています。詳細を確認してください。何も公開されていません。";
-    PublishConflict, "publish_conflict", 409, Never,
-        "Another version was published meanwhile. Rebuild the draft on the current one and sign again.",
-        "別の版が先に公開されました。現在の版を基に作り直し、署名し直してください。";
-    TargetMissing, "target_missing", 422, Never,
-        "A listed target has not been uploaded; the detail names it. Upload it and publish again.",
-        "一覧にあるファイルがアップロードされていません。アップロード後に再度公開してください。";
-    ExampleKeys, "example_keys", 422, Never,
-        "The document uses the public example keys. Use keys of your own; --demo is for demonstrations only.",
-        "公開されている例示用の鍵が使われています。独自の鍵を使用してください。";
-    RequestInvalid, "request_invalid", 422, Never,
-        "A value is outside what is allowed; the detail says which and what is.",
-        "許可されない値があります。詳細を確認してください。";
-    InventoryConflict, "inventory_conflict", 409, Never,
-        "Somebody else changed the inventory meanwhile. Read it again, redo the change, send it again.",
-        "他の人が先に台帳を変更しました。読み直して変更をやり直し、再送してください。";
-    InventoryInvalid, "inventory_invalid", 422, Never,
-        "The inventory breaks a rule; the detail names each. Nothing was changed.",
-        "台帳に不備があります。詳細を確認してください。何も変更されていません。";
-    HoldUnknown, "hold_unknown", 404, Never,
-        "There is no such hold, or it is not yours to lift.",
-        "該当する保留がないか、解除の権限がありません。";
-    HoldLifted, "hold_lifted", 409, Never,
-        "This hold is lifted already.",
-        "この保留は解除済みです。";
-    ActRefused, "act_refused", 422, Never,
-        "The act is not one that counts here (signer, subject, meaning or state); the detail says why. Nothing was changed.",
-        "この行為は受け付けられません(署名者・対象・意味・状態)。詳細を確認してください。何も変更されていません。";
-    CampaignConflict, "campaign_conflict", 409, Never,
-        "Somebody else changed the campaign meanwhile. Read it again and send it again.",
-        "他の人が先に展開計画を変更しました。読み直して再送してください。";
-    TooManyRequests, "too_many_requests", 429, Later,
-        "Too many requests. Ask again after the time in Retry-After.",
-        "要求が多すぎます。Retry-After の時間後に再試行してください。";
-    Busy, "busy", 503, Later,
-        "The server is busy. Nothing was lost; ask again after the time in Retry-After.",
-        "サーバーが混み合っています。データは失われていません。Retry-After の時間後に再試行してください。";
-    StorageFull, "storage_full", 507, Later,
-        "The server's storage is full. Nothing was accepted; free space, then ask again.",
-        "サーバーの記憶容量が不足しています。受け付けていません。容量を確保してから再試行してください。";
-    Internal, "internal", 500, Later,
-        "The server failed. Give the request id to whoever runs it.",
-        "サーバーで障害が発生しました。要求IDを管理者に伝えてください。";
+sentences! {
+    /// A code of the table.
+    ErrorCode [
+        /// The HTTP status.
+        status: u16,
+        /// Whether asking again can help.
+        retry: Retry
+    ] {
+        NotFound, "not_found", 404, Never,
+            "There is no such thing, or it is not yours to see. Check the name and the token.",
+            "存在しないか、閲覧の権限がありません。名前とトークンを確認してください。";
+        TokenMissing, "token_missing", 401, Never,
+            "An API token is needed. Send it as: Authorization: Bearer pw_…",
+            "APIトークンが必要です。Authorization: Bearer pw_… として送信してください。";
+        TokenInvalid, "token_invalid", 401, Never,
+            "The token is unknown, expired or revoked. Ask an administrator for a new one.",
+            "トークンが不明、期限切れ、または失効しています。管理者に新しいトークンを依頼してください。";
+        TokenScope, "token_scope", 403, Never,
+            "The token does not cover this. Ask for one with the right scope.",
+            "このトークンの権限では実行できません。適切な権限のトークンを依頼してください。";
+        EnrolmentToken, "enrolment_token", 401, Never,
+            "The enrolment token is unknown, used, expired or for other families or devices. Ask the hospital for a new enrolment pack.",
+            "登録トークンが不明・使用済み・期限切れ、または対象外の機種・機器です。医療機関に新しい登録パックを依頼してください。";
+        DeviceTaken, "device_taken", 409, Never,
+            "A device with this id and another key is already enrolled. Choose another id, or have it released first.",
+            "同じIDで別の鍵の機器が登録済みです。別のIDを選ぶか、先に登録を解除してください。";
+        DeviceUnknown, "device_unknown", 401, Never,
+            "This device is not enrolled here. Enrol it with a pack of the hospital.",
+            "この機器は登録されていません。医療機関の登録パックで登録してください。";
+        SignatureInvalid, "signature_invalid", 401, Never,
+            "The statement is not signed by the key that counts here.",
+            "有効な鍵による署名ではありません。";
+        PollReplayed, "poll_replayed", 409, Never,
+            "This poll, or a later one, was already answered. Send one with a higher number.",
+            "この照会または後続の照会には応答済みです。番号を増やして送信してください。";
+        LedgerGap, "ledger_gap", 409, Never,
+            "Entries are missing in between. Send from the position after the last stored one.",
+            "途中の記録が欠けています。最後に保存された記録の次から送信してください。";
+        LedgerFork, "ledger_fork", 409, Never,
+            "The ledger continues another history: a cloned or restored device. It is recorded and must be looked at.",
+            "機器記録が別の履歴を引き継いでいます(複製または復元された機器)。記録しました。確認が必要です。";
+        BodyMalformed, "body_malformed", 400, Never,
+            "The body is not JSON of the expected shape; the detail says where.",
+            "本文が想定の形式ではありません。詳細を確認してください。";
+        PathMalformed, "path_malformed", 400, Never,
+            "A part of the path is not a valid name; the detail says which.",
+            "パスの一部が不正です。詳細を確認してください。";
+        BodyTooLong, "body_too_long", 413, Never,
+            "The body is longer than allowed; the detail says how long it may be.",
+            "本文が上限を超えています。詳細の上限を確認してください。";
+        QuotaExceeded, "quota_exceeded", 413, Never,
+            "The upload would exceed the quota of this repository. Remove what is unused, or ask for more.",
+            "このリポジトリの容量上限を超えます。不要なファイルを整理するか、上限の引き上げを依頼してください。";
+        DigestMismatch, "digest_mismatch", 422, Never,
+            "The bytes do not have the digest in the path. Send the file again.",
+            "送信されたデータのハッシュがパスと一致しません。再送してください。";
+        RangeNotSatisfiable, "range_not_satisfiable", 416, Never,
+            "The range lies outside the file, or is more than one.",
+            "範囲指定がファイルの外か、複数です。";
+        FamilyUnknown, "family_unknown", 404, Never,
+            "There is no such family here. Open its repository first.",
+            "この機種は登録されていません。先にリポジトリを作成してください。";
+        RepositoryExists, "repository_exists", 409, Never,
+            "This repository is already open. Show it to see its keys.",
+            "このリポジトリは作成済みです。";
+        RepositoryEmpty, "repository_empty", 409, Never,
+            "The repository has no root yet. Publish a root and targets first.",
+            "リポジトリにルートがありません。先にルートとターゲットを公開してください。";
+        PublishRefused, "publish_refused", 422, Never,
+            "The document breaks a rule of publishing; the detail names each. Nothing was published.",
+            "公開の規則に反しています。詳細を確認してください。何も公開されていません。";
+        PublishConflict, "publish_conflict", 409, Never,
+            "Another version was published meanwhile. Rebuild the draft on the current one and sign again.",
+            "別の版が先に公開されました。現在の版を基に作り直し、署名し直してください。";
+        TargetMissing, "target_missing", 422, Never,
+            "A listed target has not been uploaded; the detail names it. Upload it and publish again.",
+            "一覧にあるファイルがアップロードされていません。アップロード後に再度公開してください。";
+        ExampleKeys, "example_keys", 422, Never,
+            "The document uses the public example keys. Use keys of your own; --demo is for demonstrations only.",
+            "公開されている例示用の鍵が使われています。独自の鍵を使用してください。";
+        RequestInvalid, "request_invalid", 422, Never,
+            "A value is outside what is allowed; the detail says which and what is.",
+            "許可されない値があります。詳細を確認してください。";
+        InventoryConflict, "inventory_conflict", 409, Never,
+            "Somebody else changed the inventory meanwhile. Read it again, redo the change, send it again.",
+            "他の人が先に台帳を変更しました。読み直して変更をやり直し、再送してください。";
+        InventoryInvalid, "inventory_invalid", 422, Never,
+            "The inventory breaks a rule; the detail names each. Nothing was changed.",
+            "台帳に不備があります。詳細を確認してください。何も変更されていません。";
+        HoldUnknown, "hold_unknown", 404, Never,
+            "There is no such hold, or it is not yours to lift.",
+            "該当する保留がないか、解除の権限がありません。";
+        HoldLifted, "hold_lifted", 409, Never,
+            "This hold is lifted already.",
+            "この保留は解除済みです。";
+        ActRefused, "act_refused", 422, Never,
+            "The act is not one that counts here (signer, subject, meaning or state); the detail says why. Nothing was changed.",
+            "この行為は受け付けられません(署名者・対象・意味・状態)。詳細を確認してください。何も変更されていません。";
+        CampaignConflict, "campaign_conflict", 409, Never,
+            "Somebody else changed the campaign meanwhile. Read it again and send it again.",
+            "他の人が先に展開計画を変更しました。読み直して再送してください。";
+        TooManyRequests, "too_many_requests", 429, Later,
+            "Too many requests. Ask again after the time in Retry-After.",
+            "要求が多すぎます。Retry-After の時間後に再試行してください。";
+        Busy, "busy", 503, Later,
+            "The server is busy. Nothing was lost; ask again after the time in Retry-After.",
+            "サーバーが混み合っています。データは失われていません。Retry-After の時間後に再試行してください。";
+        StorageFull, "storage_full", 507, Later,
+            "The server's storage is full. Nothing was accepted; free space, then ask again.",
+            "サーバーの記憶容量が不足しています。受け付けていません。容量を確保してから再試行してください。";
+        Internal, "internal", 500, Later,
+            "The server failed. Give the request id to whoever runs it.",
+            "サーバーで障害が発生しました。要求IDを管理者に伝えてください。";
+    }
 }
 
 /// An error body (RFC 9457), media type `application/problem+json`.
