@@ -9,8 +9,8 @@ use crate::inventory::{self, edit};
 use crate::said::Said;
 use crate::server::Reach;
 use crate::{
-    act, approve, campaign, devices, hold, key, login, pack, plan, record, release, repo, rollout,
-    rotate, sign, stage, why,
+    act, approve, campaign, delegation, devices, hold, key, login, pack, plan, record, release,
+    repo, rollout, rotate, sign, stage, why,
 };
 use clap::{Parser, Subcommand};
 use patchward_protocol::api::consent::CampaignState;
@@ -303,6 +303,8 @@ pub enum RepoVerb {
     Init(Box<repo::Init>),
     /// Draft the next root, with other keys or a later expiry
     Rotate(Box<rotate::Rotate>),
+    /// Draft whether the server may list deltas of a family
+    Deltas(Box<delegation::Deltas>),
     /// Trust a root that came by a trusted way
     Trust {
         /// The repository: family:MAKER.NAME or site:NAME
@@ -490,6 +492,7 @@ fn run_repo(here: &Here, verb: &RepoVerb) -> Outcome<Said> {
     match verb {
         RepoVerb::Init(init) => repo::init(here, init),
         RepoVerb::Rotate(rotate) => rotate::rotate(here, rotate),
+        RepoVerb::Deltas(deltas) => delegation::deltas(here, deltas),
         RepoVerb::Trust { repository, root, fingerprint } => {
             repo::trust(here, repository, root, fingerprint.as_deref())
         }

@@ -169,7 +169,13 @@ sentences! {
         ActsNotFiled, "acts_not_filed", 7,
             "It is published and holds; only its acts are not in the record yet. File them: patchward act file acts/*.act.json",
             "公開は完了し、有効です。署名記録のみ未保存です。patchward act file acts/*.act.json で保存してください。";
-        HoldUnknown, "hold_unknown", 3,
+        DeltasKeyAbsent, "deltas_key_absent", 7,
+        "This server has no key for deltas, so none can be delegated to. Ask whoever runs it to update it; everything else works without.",
+        "このサーバーには差分用の鍵がないため、委任できません。サーバー運用者に更新を依頼してください。差分以外の機能には影響しません。";
+    DeltasUnchanged, "deltas_unchanged", 6,
+        "The published targets say this already; there is nothing to sign.",
+        "公開済みの内容と同じため、署名するものはありません。";
+    HoldUnknown, "hold_unknown", 3,
             "There is no such standing hold, or it is not yours to lift. `patchward hold list` shows whose each is.",
             "該当する保留がないか、解除の権限がありません。patchward hold list で設定者を確認してください。";
         RolloutUnknown, "rollout_unknown", 3,

@@ -14,6 +14,7 @@ pub mod args;
 pub mod base;
 pub mod campaign;
 pub mod day;
+pub mod delegation;
 pub mod devices;
 pub mod disk;
 pub mod draft;

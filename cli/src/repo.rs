@@ -13,7 +13,7 @@ use crate::here::Here;
 use crate::public_file::PublicFile;
 use crate::said::Said;
 use crate::server::{Reach, Server};
-use crate::{key, login, repository, rules, show};
+use crate::{delegation, key, login, repository, rules, show};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::repository::{
     OpenRepository, OpenRepositoryRequest, Reading, RepositoryView, ShowRepository,
@@ -127,16 +127,26 @@ pub fn init(here: &Here, init: &Init) -> Outcome<Said> {
         issued,
         expires: issued.plus_seconds(init.targets_days.unwrap_or(days) * DAY_S),
         targets: BTreeMap::new(),
-        delegations: Vec::new(),
+        delegations: view
+            .deltas_key
+            .filter(|_| !is_site(&init.repository))
+            .map(delegation::to_server)
+            .into_iter()
+            .collect(),
     };
+    let summary =
+        (!is_site(&init.repository)).then(|| delegation::summary(here.language, &targets));
+    let delegated = !targets.delegations.is_empty();
     let targets = targets.staged(Role::Targets);
     let targets = targets.map_err(|error| refused(&init.repository, &error))?;
     write_both(here, &paths, &root, &targets)?;
     Ok(Said::new(json!({
         "repository": init.repository, "files": paths,
         "snapshot_key": view.snapshot_key, "timestamp_key": view.timestamp_key,
+        "delegated": delegated,
     }))
     .lines(show::root_words(here.language, &spec(&view)))
+    .lines(summary)
     .lines(paths.iter().map(|path| {
         format!("{} {}", here.language.pick("to be signed:", "署名待ち:"), path.display())
     })))

@@ -7,11 +7,11 @@ use crate::base::Base;
 use crate::draft::{Content, Draft, file_in};
 use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
-use crate::{approval_text, disk, repository};
+use crate::{approval_text, delegation, disk, repository};
 use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{RepositoryId, TargetPath};
-use patchward_protocol::tuf::build::{KeySpec, RootSpec, TargetSpec};
+use patchward_protocol::tuf::build::{KeySpec, RootSpec, TargetSpec, TargetsSpec};
 use patchward_protocol::tuf::custom::Firmware;
 use patchward_protocol::tuf::difference::{Change, RootDifference, TargetsDifference};
 use patchward_protocol::tuf::lookup::APPROVAL_DIR;
@@ -34,7 +34,7 @@ pub fn lines(here: &Here, draft: &Draft, base: &Base) -> Vec<String> {
     match &draft.content {
         Content::Targets(spec) => {
             let difference = TargetsDifference::between(base.targets.as_ref(), spec);
-            lines.extend(targets(here.language, &difference));
+            lines.extend(targets(here.language, &difference, base.targets.as_ref(), spec));
         }
         Content::Root(spec) => {
             let difference = RootDifference::between(base.root_spec().as_ref(), spec);
@@ -178,7 +178,12 @@ fn key_words(
     format!("{person} ({})", key.map(|key| key.fingerprint()).unwrap_or_default())
 }
 
-fn targets(language: Language, difference: &TargetsDifference) -> Vec<String> {
+fn targets(
+    language: Language,
+    difference: &TargetsDifference,
+    published: Option<&TargetsSpec>,
+    spec: &TargetsSpec,
+) -> Vec<String> {
     let word = |en, ja| language.pick(en, ja);
     let mut lines = vec![change(word("expires", "有効期限"), &difference.expires)];
     for (path, spec) in &difference.added {
@@ -197,14 +202,49 @@ fn targets(language: Language, difference: &TargetsDifference) -> Vec<String> {
     for (path, spec) in &difference.removed {
         lines.push(format!("- {} {path} {}", word("removed", "削除"), file_words(spec)));
     }
-    for role in &difference.delegations_changed {
-        lines.push(format!("~ {} {role}", word("delegated role changed", "委任ロールの変更")));
-    }
-    for role in &difference.delegations_removed {
-        lines.push(format!("- {} {role}", word("delegated role removed", "委任ロールの削除")));
-    }
+    lines.extend(delegations(language, difference, published, spec));
     if lines.len() == 1 {
         lines.push(word("no file changes", "ファイルの変更はありません").to_owned());
+    }
+    lines
+}
+
+/// The roles that a draft delegates to.
+#[must_use]
+pub fn delegation_names(draft: &Draft) -> Vec<&str> {
+    let delegations = draft.targets().map_or(&[][..], |spec| &spec.delegations);
+    delegations.iter().map(|delegation| delegation.name.as_str()).collect()
+}
+
+/// What changes in who may list deltas.
+#[must_use]
+pub fn delegations(
+    language: Language,
+    difference: &TargetsDifference,
+    published: Option<&TargetsSpec>,
+    spec: &TargetsSpec,
+) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let named = |spec: &TargetsSpec, role: &str| {
+        spec.delegations.iter().find(|delegation| delegation.name == role).cloned()
+    };
+    let mut lines = Vec::new();
+    for role in &difference.delegations_changed {
+        let before = published.and_then(|published| named(published, role));
+        let (sign, kind) = match before {
+            Some(_) => ("~", word("delegated role changed:", "委任ロールの変更:")),
+            None => ("+", word("delegated role added:", "委任ロールの追加:")),
+        };
+        lines.push(format!("{sign} {kind} {role}"));
+        lines.extend(named(spec, role).iter().flat_map(|now| delegation::words(language, now)));
+        for key in before.iter().flat_map(|before| &before.keys.keys) {
+            let word = word("key before:", "変更前の鍵:");
+            lines.push(format!("    {word} {}", key.public.fingerprint()));
+        }
+    }
+    for role in &difference.delegations_removed {
+        lines.push(format!("- {} {role}", word("delegated role removed:", "委任ロールの削除:")));
+        lines.push(delegation::gone(language));
     }
     lines
 }

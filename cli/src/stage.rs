@@ -61,6 +61,7 @@ pub fn show(
         "signed_sha256": draft.staged.message_sha256(),
         "fingerprint": draft.staged.message_sha256().fingerprint(),
         "new_files": new.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        "delegations": show::delegation_names(&draft),
         "hashed": hashed, "readded": readded, "rule_broken": rule.map(|failure| failure.detail),
     }))
     .lines(text))

@@ -29,6 +29,10 @@ pub(crate) struct State {
     /// By whole path, for holders of a token.
     pub(crate) raw: BTreeMap<String, Vec<u8>>,
     pub(crate) consent: Consent,
+    /// A server of an earlier time, without a key for deltas.
+    pub(crate) before_deltas: bool,
+    /// Seed of the key for deltas, when it is not the first one.
+    pub(crate) deltas_seed: Option<u8>,
     versions: BTreeMap<String, (u64, u64)>,
     published: u64,
 }
@@ -167,11 +171,16 @@ fn view(kind: &str, name: &str, state: &State) -> Value {
             })
             .to_vec(),
     };
-    json!({
+    let mut view = json!({
         "repository": format!("{kind}:{name}"), "reading": "public",
         "snapshot_key": snapshot_key().public(), "timestamp_key": timestamp_key().public(),
         "heads": heads,
-    })
+    });
+    if kind == "family" && !state.before_deltas {
+        let seed = state.deltas_seed.unwrap_or(203);
+        view["deltas_key"] = json!(SecretKey::from_seed(&[seed; 32]).public());
+    }
+    view
 }
 
 fn publish(kind: &str, name: &str, request: &PublishRequest, state: &mut State) {

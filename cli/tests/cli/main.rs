@@ -13,6 +13,7 @@
 
 mod approval;
 mod bad_input;
+mod delegation;
 mod double;
 mod double_consent;
 mod example;
