@@ -17,5 +17,9 @@
 //! Invariant: memory is claimed once, from figures that were checked against limits.
 
 pub mod apply;
+#[cfg(feature = "delta-build")]
+pub mod build;
 pub mod format;
+mod number;
 pub mod stream;
+mod whole;

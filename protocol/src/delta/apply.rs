@@ -12,6 +12,8 @@ use crate::digest::Sha256Digest;
 use std::io;
 use std::ops::Range;
 
+pub use super::whole::{ApplyError, head, whole};
+
 /// Claimed beside window, payload and streams: read-ahead and the unpacker, in bytes.
 pub const FIXED_MEMORY_BYTES: u64 = 512 * 1024;
 

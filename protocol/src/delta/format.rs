@@ -439,6 +439,14 @@ impl HeadReader {
         &self.header
     }
 
+    /// Digest of header and entries so far; of the whole head after the last entry.
+    ///
+    /// For whoever has no signed digest, or signs it.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256Digest {
+        self.head.clone().finish()
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors
