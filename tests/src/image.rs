@@ -5,6 +5,7 @@
 
 use crate::bin::workspace;
 use crate::chance::Chance;
+use crate::container::{Container, WINDOW_BYTES};
 use anyhow::{Context as _, Result};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::dossier::Dossier;
@@ -20,6 +21,15 @@ pub const HARDWARE: &str = "bench.rev1";
 
 /// A file's mode and bytes; a folder has neither.
 pub type Content = Option<(FileMode, Vec<u8>)>;
+
+/// How the transported file carries the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// The file is the image.
+    Plain,
+    /// The file is a full container around it.
+    Container,
+}
 
 /// What a release is made of.
 #[derive(Debug, Clone)]
@@ -38,6 +48,8 @@ pub struct Recipe {
     pub rollback_ok: Vec<u64>,
     /// What kind of change it is.
     pub class: Class,
+    /// How the transported file carries the image.
+    pub carrier: Carrier,
 }
 
 /// A release with all its bytes.
@@ -47,8 +59,10 @@ pub struct Release {
     pub firmware: Firmware,
     /// Where the image stands.
     pub path: TargetPath,
-    /// The transported file.
+    /// What stands in the slot; for a tree its archive.
     pub image: Vec<u8>,
+    /// The transported file.
+    pub file: Vec<u8>,
     /// Documents by path.
     pub documents: Vec<(TargetPath, Vec<u8>)>,
 }
@@ -58,8 +72,8 @@ impl Recipe {
     #[must_use]
     pub fn small(family: &FamilyId, kind: Kind, version: &str, seq: u64) -> Self {
         let (version, rollback_ok) = (version.to_owned(), (1..seq).collect());
-        let (family, class) = (family.clone(), Class::Security);
-        Self { family, version, seq, kind, size_bytes: 20_000, rollback_ok, class }
+        let (family, class, carrier) = (family.clone(), Class::Security, Carrier::Plain);
+        Self { family, version, seq, kind, size_bytes: 20_000, rollback_ok, class, carrier }
     }
 
     /// The files of the tree, in the order of the archive; a folder has no bytes.
@@ -98,7 +112,7 @@ impl Recipe {
         }
     }
 
-    /// The transported file: the tree archive, or the raw image.
+    /// What stands in the slot: the tree archive, or the raw image.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -188,10 +202,11 @@ impl Recipe {
             .map(|(path, bytes)| Document { path: path.clone(), sha256: Sha256Digest::of(bytes) })
             .collect();
         let [dossier, sbom, notes_ja, notes_en] = docs.try_into().ok().context("four documents")?;
-        let length = u64::try_from(image.len()).context("the image is not that long")?;
-        let (format, tail) = match self.kind {
-            Kind::Tree => (Format::Tree, ".tar"),
-            Kind::Slots => (Format::Raw, ".img"),
+        let (payload, file) = self.carried(&image)?;
+        let tail = match payload.format {
+            Format::Tree => ".tar",
+            Format::Raw => ".img",
+            Format::Pwd1 => ".pwd",
         };
         let firmware = Firmware {
             v: 1,
@@ -206,20 +221,44 @@ impl Recipe {
             cves: facts.cves,
             known_exploited: facts.known_exploited,
             state: ReleaseState::Released,
-            payload: Payload {
-                format,
-                kind: self.kind,
-                image_sha256: Sha256Digest::of(&image),
-                image_length: length,
-                slot_bytes: length,
-                table_sha256: None,
-            },
+            payload,
             est: facts.estimate,
             therapy: facts.therapy,
             acceptance: facts.acceptance,
             docs: Documents { dossier, sbom, notes_ja, notes_en },
         };
-        Ok(Release { firmware, path: path("img", tail)?, image, documents })
+        Ok(Release { firmware, path: path("img", tail)?, image, file, documents })
+    }
+
+    /// The release with another image in it, described truly.
+    ///
+    /// # Errors
+    /// When a part cannot be made.
+    pub fn release_of(&self, image: Vec<u8>) -> Result<Release> {
+        let mut release = self.release()?;
+        (release.firmware.payload, release.file) = self.carried(&image)?;
+        release.image = image;
+        Ok(release)
+    }
+
+    /// What the manufacturer says of an image and the file that carries it; and that file.
+    fn carried(&self, image: &[u8]) -> Result<(Payload, Vec<u8>)> {
+        let length = u64::try_from(image.len()).context("the image is not that long")?;
+        let mut payload = Payload {
+            format: if self.kind == Kind::Tree { Format::Tree } else { Format::Raw },
+            kind: self.kind,
+            image_sha256: Sha256Digest::of(image),
+            image_length: length,
+            slot_bytes: length,
+            table_sha256: None,
+        };
+        if self.carrier == Carrier::Plain {
+            return Ok((payload, image.to_owned()));
+        }
+        let container = Container::full(image, WINDOW_BYTES)?;
+        payload.format = Format::Pwd1;
+        payload.table_sha256 = Some(container.table_sha256());
+        Ok((payload, container.write()))
     }
 
     fn content(&self) -> Vec<u8> {

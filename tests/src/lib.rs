@@ -9,6 +9,7 @@ pub mod bedside;
 pub mod bin;
 pub mod chance;
 pub mod clock;
+pub mod container;
 pub mod desk;
 pub mod device;
 pub mod fault;

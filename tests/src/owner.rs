@@ -126,7 +126,7 @@ impl Owner {
     /// When the server refuses the bytes.
     pub fn add_release(&mut self, release: &Release) -> Result<()> {
         let custom = json!({ "fw": release.firmware });
-        self.add(release.path.as_str(), &release.image, Some(custom))?;
+        self.add(release.path.as_str(), &release.file, Some(custom))?;
         release.documents.iter().try_for_each(|(path, bytes)| self.add(path.as_str(), bytes, None))
     }
 

@@ -10,7 +10,7 @@ use crate::desk::Desk;
 use crate::device::Device;
 use crate::forged::{Forged, Online};
 use crate::hostile::{Answer, Hostile};
-use crate::image::{Recipe, Release};
+use crate::image::{Carrier, Recipe, Release};
 use crate::owner::Owner;
 use crate::plan::Plan;
 use crate::running::Running;
@@ -87,13 +87,16 @@ pub struct Cast {
     pub kind: Kind,
     /// Bytes of an image.
     pub size_bytes: usize,
+    /// How releases are carried.
+    pub carrier: Carrier,
 }
 
 impl Cast {
     /// A small tree.
     #[must_use]
     pub fn tree(name: &str) -> Self {
-        Self { name: name.to_owned(), kind: Kind::Tree, size_bytes: 20_000 }
+        let carrier = Carrier::Plain;
+        Self { name: name.to_owned(), kind: Kind::Tree, size_bytes: 20_000, carrier }
     }
 }
 
@@ -148,7 +151,7 @@ impl Scene {
         let hospital = Owner::open(&administrator, &repository)?;
         let release = |version, seq| {
             let recipe = Recipe::small(&family, cast.kind, version, seq);
-            Recipe { size_bytes: cast.size_bytes, ..recipe }.release()
+            Recipe { size_bytes: cast.size_bytes, carrier: cast.carrier, ..recipe }.release()
         };
         let (factory, next) = (release("1.0.0", 1)?, release("2.0.0", 2)?);
         maker.add_release(&factory)?;

@@ -26,7 +26,7 @@ fn scene(name: &str) -> Result<Scene> {
 #[test]
 fn attack_26_another_file_under_the_right_name_is_refused() -> Result<()> {
     let mut scene = scene("26a")?;
-    let other = scene.factory.image.clone();
+    let other = scene.factory.file.clone();
     scene.line.play(move |request, _| {
         Ok(is_image(request).then(|| Answer::Reply(Reply::new(200, other.clone()))))
     });
@@ -40,7 +40,7 @@ fn attack_26_another_file_under_the_right_name_is_refused() -> Result<()> {
 #[test]
 fn attack_26_a_changed_file_of_the_right_length_is_refused() -> Result<()> {
     let mut scene = scene("26b")?;
-    let mut changed = scene.next.image.clone();
+    let mut changed = scene.next.file.clone();
     *changed.last_mut().context("the image has bytes")? ^= 1;
     let middle = changed.len() / 2;
     changed[middle] ^= 0x80;
@@ -57,7 +57,7 @@ fn attack_26_a_changed_file_of_the_right_length_is_refused() -> Result<()> {
 #[test]
 fn attack_26_a_file_that_always_ends_early_changes_no_device() -> Result<()> {
     let mut scene = scene("26c")?;
-    let short = scene.next.image[..100_000].to_vec();
+    let short = scene.next.file[..100_000].to_vec();
     scene.line.play(move |request, _| {
         // A truncated file that claims to be whole, whatever range is asked for.
         Ok(is_image(request).then(|| Answer::Reply(Reply::new(200, short.clone()))))
@@ -78,7 +78,7 @@ fn attack_26_a_file_that_always_ends_early_changes_no_device() -> Result<()> {
 fn attack_26_a_resumed_download_does_not_join_two_versions() -> Result<()> {
     let mut scene = scene("26d")?;
     // First the beginning of the true file, then the connection is cut; what follows is of another.
-    let (first, other) = (scene.next.image.clone(), scene.next.image.iter().map(|b| !b).collect());
+    let (first, other) = (scene.next.file.clone(), scene.next.file.iter().map(|b| !b).collect());
     let other: Vec<u8> = other;
     let count = Mutex::new(0_usize);
     scene.line.play(move |request, _| {
@@ -118,7 +118,7 @@ fn attack_26_a_wrong_answer_to_a_range_never_reaches_a_slot() -> Result<()> {
     let cast = Cast { kind: Kind::Slots, size_bytes: 400_000, ..Cast::tree("26e") };
     let mut scene = Scene::on(Stage::shared()?, cast)?;
     scene.approve()?;
-    let image = scene.next.image.clone();
+    let image = scene.next.file.clone();
     let count = Mutex::new(0_usize);
     scene.line.play(move |request, _| {
         if !is_image(request) {

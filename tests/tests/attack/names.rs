@@ -36,7 +36,7 @@ fn odd_name(name: &str, path: &'static str) -> Result<()> {
     refused(name, Reason::MetadataMalformed, move |scene, targets, keys| {
         let listed = targets.get_mut("targets").and_then(Value::as_object_mut).unwrap();
         let custom = Some(json!({ "fw": scene.next.firmware }));
-        listed.insert(path.to_owned(), forge::target_entry(&scene.next.image, custom));
+        listed.insert(path.to_owned(), forge::target_entry(&scene.next.file, custom));
         forge::sign(targets, keys)
     })
 }

@@ -1,7 +1,6 @@
 //! 17 a malformed payload, signed by the manufacturer's own keys and approved by the hospital.
 
 use anyhow::Result;
-use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::reason::Reason;
 use patchward_tests::image::{Recipe, Release};
 use patchward_tests::plan::Plan;
@@ -10,13 +9,7 @@ use patchward_tests::scene::Scene;
 /// A release whose image is these bytes, described truly.
 fn release_of(scene: &Scene, image: Vec<u8>) -> Result<Release> {
     let recipe = Recipe::small(&scene.device.family, scene.device.kind, "6.6.6", 6);
-    let mut release = recipe.release()?;
-    let payload = &mut release.firmware.payload;
-    payload.image_sha256 = Sha256Digest::of(&image);
-    payload.image_length = u64::try_from(image.len())?;
-    payload.slot_bytes = payload.image_length;
-    release.image = image;
-    Ok(release)
+    recipe.release_of(image)
 }
 
 /// An honest archive with a name in it replaced by another of the same length, checksum put right.

@@ -113,14 +113,14 @@ fn attack_23_an_approval_is_for_one_image_whatever_the_version_string_says() -> 
     next_version(&mut targets)?;
     let listed = targets.get_mut("targets").and_then(Value::as_object_mut).unwrap();
     let custom = Some(json!({ "fw": other.firmware }));
-    listed.insert(other.path.to_string(), forge::target_entry(&other.image, custom));
+    listed.insert(other.path.to_string(), forge::target_entry(&other.file, custom));
     let bytes = forge::sign(&targets, &scene.family.two(&scene.family.targets_keys))?;
     let (online, _) = scene.steal_online()?;
     let (dir, name) = other.path.parts();
-    let file = format!("targets/{dir}/{}.{name}", Sha256Digest::of(&other.image));
+    let file = format!("targets/{dir}/{}.{name}", Sha256Digest::of(&other.file));
     let version = version_of(&targets)?;
     let shown = Forged::chain(&scene.family, &online, (version, &bytes))?;
-    scene.show(vec![shown.with(&file, &other.image)]);
+    scene.show(vec![shown.with(&file, &other.file)]);
     scene.start()?;
     scene.device.refused(Reason::ApprovalOtherImage)?;
     scene.nothing_changes()

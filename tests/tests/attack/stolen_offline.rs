@@ -19,7 +19,7 @@ fn evil_targets(scene: &Scene, signers: &[&Key]) -> Result<(u64, Vec<u8>, Releas
     next_version(&mut targets)?;
     let listed = targets.get_mut("targets").and_then(Value::as_object_mut).unwrap();
     let custom = Some(json!({ "fw": evil.firmware }));
-    listed.insert(evil.path.to_string(), forge::target_entry(&evil.image, custom));
+    listed.insert(evil.path.to_string(), forge::target_entry(&evil.file, custom));
     for (path, bytes) in &evil.documents {
         listed.insert(path.to_string(), forge::target_entry(bytes, None));
     }
@@ -30,8 +30,8 @@ fn evil_targets(scene: &Scene, signers: &[&Key]) -> Result<(u64, Vec<u8>, Releas
 fn shown(scene: &Scene, targets: (u64, &[u8]), evil: &Release) -> Result<Forged> {
     let (online, _) = scene.steal_online()?;
     let (dir, name) = evil.path.parts();
-    let file = format!("targets/{dir}/{}.{name}", Sha256Digest::of(&evil.image));
-    Ok(Forged::chain(&scene.family, &online, targets)?.with(&file, &evil.image))
+    let file = format!("targets/{dir}/{}.{name}", Sha256Digest::of(&evil.file));
+    Ok(Forged::chain(&scene.family, &online, targets)?.with(&file, &evil.file))
 }
 
 #[test]

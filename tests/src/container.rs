@@ -1,0 +1,344 @@
+//! Containers by hand, on plain bytes: full images, deltas, and ones that no builder would write.
+//!
+//! Written without the codec, so that a fault in the codec does not hide one here; deltas are copies
+//! of windows that moved by any distance and packed windows otherwise. Not here: who signs for one
+//! ([`crate::forged`]).
+//! Invariant: what [`Container::write`] writes keeps every rule of the format as long as no field was
+//! changed by hand.
+
+use anyhow::{Context as _, Result, bail};
+use patchward_protocol::digest::Sha256Digest;
+use std::collections::HashMap;
+
+/// Window of containers in tests, in bytes: the least there is, so that small images have several.
+pub const WINDOW_BYTES: usize = 64 * 1024;
+/// Length of the header, in bytes.
+pub const HEADER_BYTES: usize = 192;
+/// Length of an entry of the table, in bytes.
+pub const ENTRY_BYTES: usize = 104;
+/// Unit of the old range that an entry permits, in bytes.
+const BLOCK_BYTES: usize = 4096;
+/// How well windows are packed.
+const LEVEL: i32 = 3;
+
+/// Numbers of the kinds of windows in the file.
+pub mod kind {
+    /// Bytes of the old image at one place.
+    pub const COPY: u8 = 0;
+    /// Zeros.
+    pub const ZERO: u8 = 1;
+    /// The window itself, packed.
+    pub const RAW: u8 = 4;
+}
+
+/// One window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// How it is made.
+    pub kind: u8,
+    /// Its length, in bytes.
+    pub raw_len: usize,
+    /// Its payload; empty for kinds without one.
+    pub payload: Vec<u8>,
+    /// Where a copy begins in the old image, in bytes.
+    pub old_off: usize,
+    /// Digest of the payload that the table names.
+    pub payload_sha256: [u8; 32],
+    /// Digest of the window that the table names.
+    pub output_sha256: [u8; 32],
+}
+
+/// A container that is not written yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Required features, as a bit set.
+    pub features: u32,
+    /// Length of every window but the last, in bytes.
+    pub window: usize,
+    /// Length and digest of the old image; none in a full container.
+    pub old: Option<(usize, [u8; 32])>,
+    /// Length and digest of the new image.
+    pub new: (usize, [u8; 32]),
+    /// The windows.
+    pub entries: Vec<Entry>,
+}
+
+impl Container {
+    /// An image with nothing beside it.
+    ///
+    /// # Errors
+    /// When a window does not pack.
+    pub fn full(image: &[u8], window: usize) -> Result<Self> {
+        let entries = image.chunks(window).map(Entry::raw).collect::<Result<_>>()?;
+        Ok(Self { features: 0, window, old: None, new: whole(image), entries })
+    }
+
+    /// A new image out of an old one.
+    ///
+    /// # Errors
+    /// When a window does not pack.
+    pub fn delta(old: &[u8], new: &[u8], window: usize) -> Result<Self> {
+        let places = places_of(old);
+        let entry = |(index, bytes): (usize, &[u8])| {
+            let here = index.saturating_mul(window);
+            match place_in(old, &places, bytes, here) {
+                Some(at) => Ok(Entry::copy(bytes, at)),
+                None => Entry::raw(bytes),
+            }
+        };
+        let entries = new.chunks(window).enumerate().map(entry).collect::<Result<_>>()?;
+        Ok(Self { features: 0, window, old: Some(whole(old)), new: whole(new), entries })
+    }
+
+    /// Header and table.
+    #[must_use]
+    pub fn head(&self) -> Vec<u8> {
+        let longest = self.entries.iter().map(|entry| entry.payload.len()).max().unwrap_or(0);
+        let payloads: usize = self.entries.iter().map(|entry| entry.payload.len()).sum();
+        let table = self.table();
+        let old = self.old.unwrap_or((0, [0; 32]));
+        let mut head = Vec::from(*b"PWDELTA1");
+        let streams = self.window.saturating_mul(2).saturating_add(64);
+        for number in [
+            1,
+            usize::try_from(self.features).unwrap_or(0),
+            self.window,
+            ENTRY_BYTES,
+            self.entries.len(),
+            longest,
+            streams,
+            0,
+        ] {
+            head.extend_from_slice(&le32(number));
+        }
+        head.extend_from_slice(&le64(old.0));
+        head.extend_from_slice(&le64(self.new.0));
+        head.extend_from_slice(&old.1);
+        head.extend_from_slice(&self.new.1);
+        head.extend_from_slice(Sha256Digest::of(&table).as_bytes());
+        head.extend_from_slice(&le64(payloads));
+        head.resize(HEADER_BYTES, 0);
+        head.extend_from_slice(&table);
+        head
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut file = self.head();
+        for entry in &self.entries {
+            file.extend_from_slice(&entry.payload);
+        }
+        file
+    }
+
+    /// Digest of header and table, which signed metadata name.
+    #[must_use]
+    pub fn table_sha256(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.head())
+    }
+
+    fn table(&self) -> Vec<u8> {
+        let mut table = Vec::new();
+        let mut at = ENTRY_BYTES.saturating_mul(self.entries.len()).saturating_add(HEADER_BYTES);
+        for entry in &self.entries {
+            let packed = u8::from(!entry.payload.is_empty());
+            table.extend_from_slice(&[entry.kind, packed, 0, 0]);
+            for number in [entry.raw_len, entry.payload.len(), 0] {
+                table.extend_from_slice(&le32(number));
+            }
+            table.extend_from_slice(&le64(if packed == 0 { 0 } else { at }));
+            table.extend_from_slice(&le64(entry.old_off));
+            table.extend_from_slice(&entry.payload_sha256);
+            table.extend_from_slice(&entry.output_sha256);
+            let (block, blocks) = entry.blocks();
+            table.extend_from_slice(&le32(block));
+            table.extend_from_slice(&le32(blocks));
+            at = at.saturating_add(entry.payload.len());
+        }
+        table
+    }
+}
+
+impl Entry {
+    /// A window that is brought whole; zeros bring nothing.
+    ///
+    /// # Errors
+    /// When it does not pack.
+    pub fn raw(bytes: &[u8]) -> Result<Self> {
+        let (kind, payload) = match bytes.iter().all(|byte| *byte == 0) {
+            true => (kind::ZERO, Vec::new()),
+            false => (kind::RAW, packed(bytes)?),
+        };
+        let payload_sha256 = if payload.is_empty() { [0; 32] } else { digest(&payload) };
+        let (raw_len, output_sha256) = (bytes.len(), digest(bytes));
+        Ok(Self { kind, raw_len, payload, old_off: 0, payload_sha256, output_sha256 })
+    }
+
+    /// A window that stands in the old image, as whoever wrote the delta believes.
+    #[must_use]
+    pub fn copy(bytes: &[u8], old_off: usize) -> Self {
+        Self {
+            kind: kind::COPY,
+            raw_len: bytes.len(),
+            payload: Vec::new(),
+            old_off,
+            payload_sha256: [0; 32],
+            output_sha256: digest(bytes),
+        }
+    }
+
+    /// Another payload, named truly.
+    pub fn bring(&mut self, payload: Vec<u8>) {
+        self.payload_sha256 = digest(&payload);
+        self.payload = payload;
+    }
+
+    fn blocks(&self) -> (usize, usize) {
+        if self.kind != kind::COPY {
+            return (0, 0);
+        }
+        let end = self.old_off.saturating_add(self.raw_len).div_ceil(BLOCK_BYTES);
+        let block = self.old_off / BLOCK_BYTES;
+        (block, end.saturating_sub(block))
+    }
+}
+
+/// A single zstd frame of these bytes.
+///
+/// # Errors
+/// When they do not pack.
+pub fn packed(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut packed = vec![0; zstd_safe::compress_bound(bytes.len())];
+    let length = zstd_safe::compress(packed.as_mut_slice(), bytes, LEVEL);
+    let Ok(length) = length else { bail!("zstd refuses {} bytes", bytes.len()) };
+    packed.truncate(length);
+    Ok(packed)
+}
+
+/// The image that a full container carries, read without the codec.
+///
+/// # Errors
+/// When it is no full container of packed and empty windows.
+pub fn image_in(file: &[u8]) -> Result<Vec<u8>> {
+    let number = |at: usize| {
+        let bytes = file.get(at..at.saturating_add(4)).and_then(|bytes| bytes.first_chunk());
+        let number = bytes.map(|bytes: &[u8; 4]| u32::from_le_bytes(*bytes));
+        number.and_then(|number| usize::try_from(number).ok()).context("the file goes on")
+    };
+    let count = number(24)?;
+    let mut at = count.saturating_mul(ENTRY_BYTES).saturating_add(HEADER_BYTES);
+    let mut image = Vec::new();
+    for index in 0..count {
+        let entry = index.saturating_mul(ENTRY_BYTES).saturating_add(HEADER_BYTES);
+        let (raw_len, comp_len) =
+            (number(entry.saturating_add(4))?, number(entry.saturating_add(8))?);
+        let mut window = vec![0; raw_len];
+        let end = at.saturating_add(comp_len);
+        if comp_len > 0 {
+            let payload = file.get(at..end).context("the payload")?;
+            let length = zstd_safe::decompress(window.as_mut_slice(), payload);
+            if length.ok() != Some(raw_len) {
+                bail!("window {index} does not unpack");
+            }
+        }
+        image.extend_from_slice(&window);
+        at = end;
+    }
+    Ok(image)
+}
+
+/// Where blocks of the old image stand, by their content; the first of equal ones.
+fn places_of(old: &[u8]) -> HashMap<&[u8], usize> {
+    let mut places = HashMap::new();
+    for (index, block) in old.chunks_exact(BLOCK_BYTES).enumerate() {
+        places.entry(block).or_insert(index.saturating_mul(BLOCK_BYTES));
+    }
+    places
+}
+
+/// Where a whole window stands in the old image: at its own place, or where its first block does.
+fn place_in(
+    old: &[u8],
+    places: &HashMap<&[u8], usize>,
+    window: &[u8],
+    here: usize,
+) -> Option<usize> {
+    let stands = |at: &usize| old.get(*at..at.saturating_add(window.len())) == Some(window);
+    let moved = || window.get(..BLOCK_BYTES).and_then(|first| places.get(first)).copied();
+    Some(here).filter(&stands).or_else(|| moved().filter(&stands))
+}
+
+fn whole(image: &[u8]) -> (usize, [u8; 32]) {
+    (image.len(), digest(image))
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    *Sha256Digest::of(bytes).as_bytes()
+}
+
+fn le32(number: usize) -> [u8; 4] {
+    u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn le64(number: usize) -> [u8; 8] {
+    u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Chance;
+    use patchward_protocol::delta::apply::{Base, Decoder};
+    use patchward_protocol::delta::format::{ENTRY_BYTES, HEADER_BYTES, HeadReader};
+
+    struct Old(Vec<u8>);
+
+    impl Base for Old {
+        fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+            let at = usize::try_from(offset).unwrap();
+            into.copy_from_slice(&self.0[at..at + into.len()]);
+            Ok(())
+        }
+    }
+
+    /// What the real decoder makes of it, every rule checked.
+    fn decoded(container: &Container, old: &[u8]) -> Vec<u8> {
+        let file = container.write();
+        let mut reader = HeadReader::begin(file.first_chunk::<HEADER_BYTES>().unwrap()).unwrap();
+        let table = &file[HEADER_BYTES..container.head().len()];
+        let entries = table.chunks_exact(ENTRY_BYTES);
+        let frames: Vec<_> =
+            entries.map(|entry| reader.take(entry.first_chunk().unwrap()).unwrap()).collect();
+        let head = reader.finish(container.table_sha256()).unwrap();
+        let (mut decoder, mut base) = (Decoder::new(&head.header).unwrap(), Old(old.to_vec()));
+        let mut image = Vec::new();
+        for frame in &frames {
+            let place = frame.payload();
+            let payload =
+                usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
+            image.extend_from_slice(decoder.window(frame, &file[payload], &mut base).unwrap());
+        }
+        image
+    }
+
+    #[test]
+    fn the_real_decoder_reads_what_the_harness_writes() {
+        let mut chance = Chance::seeded(3);
+        let old = chance.bytes(5 * WINDOW_BYTES + 4711);
+        let mut new = old.clone();
+        new[WINDOW_BYTES + 17] ^= 1;
+        new.splice(2 * WINDOW_BYTES..2 * WINDOW_BYTES, vec![0; WINDOW_BYTES]);
+        let full = Container::full(&new, WINDOW_BYTES).unwrap();
+        assert_eq!(decoded(&full, &[]), new);
+        assert_eq!(image_in(&full.write()).unwrap(), new);
+        let delta = Container::delta(&old, &new, WINDOW_BYTES).unwrap();
+        assert_eq!(decoded(&delta, &old), new);
+        let kinds: Vec<u8> = delta.entries.iter().map(|entry| entry.kind).collect();
+        assert_eq!(
+            kinds,
+            [kind::COPY, kind::RAW, kind::ZERO, kind::COPY, kind::COPY, kind::COPY, kind::COPY]
+        );
+        assert!(delta.write().len() < full.write().len() / 3);
+    }
+}
