@@ -90,7 +90,12 @@ impl Forged {
     /// When the real server, asked in between, does not answer.
     pub fn answer(&self, request: &Request, upstream: &Upstream) -> Result<Option<Answer>> {
         if let Some(path) = request.path.strip_prefix(&self.base) {
-            return Ok(self.files.get(path).cloned().map(Answer::Reply));
+            let chosen = self.files.get(path).cloned();
+            let chosen = chosen.map(|reply| match reply.status == 200 {
+                true if path.starts_with("targets/") => Reply::part(request, &reply.body),
+                _ => reply,
+            });
+            return Ok(chosen.map(Answer::Reply));
         }
         let timestamp = self.files.get("metadata/timestamp.json");
         match timestamp.filter(|_| request.path == "/v1/check-in") {

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// Bytes in a piece of an endless answer.
+/// Bytes in a piece of an answer.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// What the attacker answers.
@@ -60,6 +60,7 @@ pub type Script = dyn Fn(&Request, &Upstream) -> Result<Option<Answer>> + Send +
 struct Shared {
     script: Mutex<Option<Arc<Script>>>,
     asked: Mutex<Vec<Request>>,
+    sent: Mutex<Vec<(String, u64)>>,
     over: AtomicBool,
 }
 
@@ -113,6 +114,13 @@ impl Hostile {
     #[must_use]
     pub fn asked(&self) -> Vec<Request> {
         held(&self.shared.asked).clone()
+    }
+
+    /// How many bytes of bodies were sent for paths with `part` in them; what is on its way counts.
+    #[must_use]
+    pub fn sent_for(&self, part: &str) -> u64 {
+        let sent = held(&self.shared.sent);
+        sent.iter().filter(|(path, _)| path.contains(part)).map(|(_, bytes)| bytes).sum()
     }
 
     /// How many requests had a path with `part` in it.
@@ -171,11 +179,11 @@ fn send(stream: &mut TcpStream, answer: &Answer, request: &Request, shared: &Sha
         Answer::Reply(reply) => {
             let claimed = claimed_length(reply, request);
             stream.write_all(reply.head(claimed).as_bytes()).context("send the head")?;
-            stream.write_all(&reply.body).context("send the body")
+            body(stream, &reply.body, request, shared)
         }
         Answer::CutAt(reply, at) => {
             stream.write_all(reply.head(reply.body.len()).as_bytes()).context("send the head")?;
-            stream.write_all(reply.body.get(..*at).unwrap_or(&reply.body)).context("send a part")
+            body(stream, reply.body.get(..*at).unwrap_or(&reply.body), request, shared)
         }
         Answer::Drip(reply, every) => {
             stream.write_all(reply.head(reply.body.len()).as_bytes()).context("send the head")?;
@@ -207,6 +215,22 @@ fn send(stream: &mut TcpStream, answer: &Answer, request: &Request, shared: &Sha
         }
         Answer::Nothing => Ok(()),
     }
+}
+
+/// Sends a body piece by piece, counting what has gone.
+fn body(stream: &mut TcpStream, body: &[u8], request: &Request, shared: &Shared) -> Result<()> {
+    let place = {
+        let mut sent = held(&shared.sent);
+        sent.push((request.path.clone(), 0));
+        sent.len().saturating_sub(1)
+    };
+    for piece in body.chunks(PIECE_BYTES) {
+        stream.write_all(piece).context("send the body")?;
+        if let Some((_, bytes)) = held(&shared.sent).get_mut(place) {
+            *bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        }
+    }
+    Ok(())
 }
 
 /// A reply to HEAD has no body but keeps the length that the server claimed.

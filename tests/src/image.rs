@@ -1,6 +1,7 @@
 //! Releases as a manufacturer builds them: an image, a dossier, an SBOM and notes.
 //!
-//! Small by default, of any size on request, never compressible.
+//! Small by default, of any size on request, never compressible; versions of a family have three of four
+//! parts in common, so that there is something to take from the old one.
 //! Invariant: the same version, seed and size give the same bytes.
 
 use crate::bin::workspace;
@@ -18,6 +19,11 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// The hardware that all test devices are.
 pub const HARDWARE: &str = "bench.rev1";
+
+/// Bytes that a version has in common with others of its family, or not.
+const PART_BYTES: usize = WINDOW_BYTES;
+/// Of so many parts, one is the version's own.
+const OWN_EVERY: usize = 4;
 
 /// A file's mode and bytes; a folder has neither.
 pub type Content = Option<(FileMode, Vec<u8>)>;
@@ -42,7 +48,7 @@ pub struct Recipe {
     pub seq: u64,
     /// Which installer it is for.
     pub kind: Kind,
-    /// Bytes of incompressible content.
+    /// Bytes of incompressible content; most of it is that of every version.
     pub size_bytes: usize,
     /// Ranks that may be gone back to.
     pub rollback_ok: Vec<u64>,
@@ -261,12 +267,23 @@ impl Recipe {
         Ok((payload, container.write()))
     }
 
+    /// What releases of a family have in common, and between it what is this version's own.
     fn content(&self) -> Vec<u8> {
-        let name = Sha256Digest::of(format!("{} {}", self.family, self.version).as_bytes());
-        let seed =
-            name.as_bytes().iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        Chance::seeded(seed).bytes(self.size_bytes)
+        let mut content = stream_of(self.family.as_str()).bytes(self.size_bytes);
+        let mut own = stream_of(&format!("{} {}", self.family, self.version));
+        for part in content.chunks_mut(PART_BYTES).step_by(OWN_EVERY) {
+            let bytes = own.bytes(part.len());
+            part.copy_from_slice(&bytes);
+        }
+        content
     }
+}
+
+/// Bytes that come from a name.
+fn stream_of(name: &str) -> Chance {
+    let name = Sha256Digest::of(name.as_bytes());
+    let seed = name.as_bytes().iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+    Chance::seeded(seed)
 }
 
 /// Writes a file of the harness; nothing of it must survive a power cut.

@@ -10,6 +10,7 @@ pub mod bin;
 pub mod chance;
 pub mod clock;
 pub mod container;
+pub mod deltas;
 pub mod desk;
 pub mod device;
 pub mod fault;

@@ -109,6 +109,23 @@ impl Reply {
         Self { status, headers, body: body.into() }
     }
 
+    /// The part of a file that was asked for, as a server that knows ranges answers.
+    #[must_use]
+    pub fn part(request: &Request, file: &[u8]) -> Self {
+        let range = request.header("range").and_then(|range| range.strip_prefix("bytes="));
+        let bounds = range.and_then(|range| range.split_once('-'));
+        let start = bounds.and_then(|(start, _)| start.parse::<usize>().ok());
+        let Some(start) = start.filter(|start| *start < file.len()) else {
+            return Self::new(200, file);
+        };
+        let last = bounds.and_then(|(_, last)| last.parse::<usize>().ok());
+        let end = last.map_or(file.len(), |last| last.saturating_add(1)).min(file.len());
+        let mut reply = Self::new(206, file.get(start..end).unwrap_or_default());
+        let range = format!("bytes {start}-{}/{}", end.saturating_sub(1), file.len());
+        reply.headers.push(("content-range".to_owned(), range));
+        reply
+    }
+
     /// The same with a body read as JSON and changed.
     ///
     /// # Errors
@@ -230,6 +247,21 @@ mod tests {
     #[test]
     fn chunks_become_a_body() {
         assert_eq!(dechunk(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"), b"abcde");
+    }
+
+    #[test]
+    fn a_range_is_answered_with_its_part() {
+        let ask = |range: &str| Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            headers: vec![("range".to_owned(), range.to_owned())],
+            body: Vec::new(),
+        };
+        let part = Reply::part(&ask("bytes=2-3"), b"abcdef");
+        assert_eq!((part.status, part.body.as_slice()), (206, b"cd".as_slice()));
+        assert!(part.headers.contains(&("content-range".to_owned(), "bytes 2-3/6".to_owned())));
+        assert_eq!(Reply::part(&ask("bytes=4-"), b"abcdef").body, b"ef");
+        assert_eq!(Reply::part(&ask("bytes=9-"), b"abcdef").status, 200);
     }
 
     #[test]
