@@ -46,6 +46,8 @@ fn tamper(cast: &Cast) -> Result<((), String)> {
     if said.status.success() {
         bail!("a changed record passes: {}", said.out);
     }
-    let first = said.err.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
-    Ok(((), format!("one bit turned: {first}")))
+    let refusal: serde_json::Value = serde_json::from_str(&said.err).context("why it fails")?;
+    let word = |field| refusal.get(field).and_then(serde_json::Value::as_str);
+    let (code, detail) = (word("error").context("a code")?, word("detail").unwrap_or_default());
+    Ok(((), format!("one bit turned: {code}: {detail}")))
 }
