@@ -47,6 +47,12 @@ pub(crate) const SQUASHFS: Component = Component {
     package: "squashfs-tools",
     present: || place::program("mksquashfs").is_some(),
 };
+/// mkfs.erofs: root file systems of the corpus.
+pub(crate) const EROFS: Component = Component {
+    purpose: "erofs images of the corpus",
+    package: "erofs-utils",
+    present: || place::program("mkfs.erofs").is_some(),
+};
 /// systemd-analyze: reads the units, without a running systemd.
 pub(crate) const UNIT_READER: Component = Component {
     purpose: "the check of the systemd units",
@@ -55,8 +61,8 @@ pub(crate) const UNIT_READER: Component = Component {
 };
 
 /// Everything that `cargo xtask test` needs.
-pub(crate) const ALL: [&Component; 6] =
-    [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &UNIT_READER];
+pub(crate) const ALL: [&Component; 7] =
+    [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &EROFS, &UNIT_READER];
 
 /// Makes sure that all of these are there.
 pub(crate) fn provide(components: &[&Component]) -> Result<String> {

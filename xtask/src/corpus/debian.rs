@@ -13,12 +13,27 @@ use std::{
 };
 
 const HEAD: &str = "\
-# Pairs of Debian packages for `cargo xtask corpus --debs`: package, old version, new version.
+# Pairs of Debian packages for `cargo xtask corpus --debs`: use, package, old version, new version.
+# `itself`: the package; `kernel`: the package is empty and depends on the one that is meant.
 # Superseded versions vanish from the archive; `--relock --debs` writes the two newest that are there.
 ";
 
+/// Where the files of a package are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    /// In the package.
+    Itself,
+    /// In the first package that it depends on: each kernel is a package with a name of its own.
+    Kernel,
+}
+
+impl Files {
+    const ALL: [(Self, &'static str); 2] = [(Self::Itself, "itself"), (Self::Kernel, "kernel")];
+}
+
 /// One package in two versions.
 struct Pair {
+    files: Files,
     package: String,
     versions: [String; 2],
 }
@@ -32,8 +47,10 @@ pub(crate) fn build(lock: &Path, use_of_lock: &LockUse, folder: &Path) -> Result
             pair.versions = newest_two(&pair.package)?;
         }
         let lines = pairs.iter().map(|pair| {
-            let [old, new] = &pair.versions;
-            format!("{} {old} {new}\n", pair.package)
+            let Pair { files, package, versions: [old, new] } = pair;
+            let words = Files::ALL.iter().find(|(each, _)| each == files);
+            let word = words.map(|(_, word)| *word).unwrap_or_default();
+            format!("{word} {package} {old} {new}\n")
         });
         let text: String = std::iter::once(HEAD.to_owned()).chain(lines).collect();
         tree::place_text(lock, &text)?;
@@ -41,7 +58,13 @@ pub(crate) fn build(lock: &Path, use_of_lock: &LockUse, folder: &Path) -> Result
     for pair in &pairs {
         for (side, version) in Side::BOTH.iter().zip(&pair.versions) {
             let made = folder.join(format!("img/deb-{}-tar.{side}", pair.package));
-            pack(&pair.package, version, folder, &made)?;
+            match pair.files {
+                Files::Itself => pack(&pair.package, version, folder, &made)?,
+                Files::Kernel => {
+                    let (package, version) = needed_by(&pair.package, version)?;
+                    pack(&package, &version, folder, &made)?;
+                }
+            }
         }
     }
     println!("{} Debian pairs", pairs.len());
@@ -51,13 +74,15 @@ pub(crate) fn build(lock: &Path, use_of_lock: &LockUse, folder: &Path) -> Result
 fn read(lock: &Path) -> Result<Vec<Pair>> {
     let text = fs::read_to_string(lock).with_context(|| format!("read {}", lock.display()))?;
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| pair_of(line).with_context(|| format!("three words wanted: {line}"))).collect()
+    lines.map(|line| pair_of(line).with_context(|| format!("four words wanted: {line}"))).collect()
 }
 
 fn pair_of(line: &str) -> Option<Pair> {
-    let mut words = line.split_whitespace().map(String::from);
-    let (package, versions) = (words.next()?, [words.next()?, words.next()?]);
-    words.next().is_none().then_some(Pair { package, versions })
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [word, package, old, new] = words.as_slice() else { return None };
+    let (files, _) = *Files::ALL.iter().find(|(_, each)| each == word)?;
+    let versions = [old, new].map(|version| (*version).to_owned());
+    Some(Pair { files, package: (*package).to_owned(), versions })
 }
 
 /// What `apt-cache madison` lists first, older one first.
@@ -70,6 +95,21 @@ fn newest_two(package: &str) -> Result<[String; 2]> {
         [new, old, ..] => Ok([old.clone(), new.clone()]),
         _ => bail!("the archive has only one version of {package}"),
     }
+}
+
+/// The package and version that an empty package stands for.
+fn needed_by(package: &str, version: &str) -> Result<(String, String)> {
+    let mut apt = Command::new("apt-cache");
+    let answer = child::read(apt.args(["show", &format!("{package}={version}")]))?;
+    first_need(&answer).with_context(|| format!("{package} {version} depends on nothing exact"))
+}
+
+/// The first of `Depends: linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1), …`.
+fn first_need(answer: &str) -> Option<(String, String)> {
+    let needs = answer.lines().find_map(|line| line.strip_prefix("Depends: "))?;
+    let (package, rest) = needs.split_once(" (= ")?;
+    let (version, _) = rest.split_once(')')?;
+    Some((package.to_owned(), version.to_owned()))
 }
 
 fn pack(package: &str, version: &str, folder: &Path, made: &Path) -> Result<()> {
@@ -105,13 +145,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_three_words() {
-        let pair = pair_of("postgresql-15 15.18-0 15.20-0").unwrap();
+    fn a_line_has_four_words() {
+        let pair = pair_of("itself postgresql-15 15.18-0 15.20-0").unwrap();
+        assert_eq!(pair.files, Files::Itself);
         assert_eq!(
             (pair.package.as_str(), pair.versions[1].as_str()),
             ("postgresql-15", "15.20-0")
         );
-        assert!(pair_of("postgresql-15 15.18-0").is_none());
-        assert!(pair_of("postgresql-15 15.18-0 15.20-0 more").is_none());
+        for broken in ["itself postgresql-15 15.18-0", "itself p 1 2 more", "other p 1 2"] {
+            assert!(pair_of(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_the_package_that_the_empty_one_needs() {
+        let answer = "Package: linux-image-cloud-amd64\n\
+                      Depends: linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1), more\n";
+        let (package, version) = first_need(answer).unwrap();
+        assert_eq!(
+            (package.as_str(), version.as_str()),
+            ("linux-image-6.1.0-50-cloud-amd64", "6.1.176-1")
+        );
+        assert!(first_need("Depends: a (>= 1)\n").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Images of a tree: archive, ext4, squashfs; the same bytes each time.
+//! Images of a tree: archive, ext4, squashfs, erofs; the same bytes each time.
 //!
 //! ext4 is filled by `debugfs` from a sorted list, because `mke2fs -d` takes files in the order in
 //! which the folder lists them here, and times and owners from here. With the list and a fixed time
@@ -78,33 +78,55 @@ fn filling(tree: &Path) -> Result<String> {
     Ok(commands)
 }
 
-/// How a squashfs is packed: for delta, not at all is best.
+/// A read-only file system and how it is packed: for delta, not at all is best.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Packing {
-    None,
-    Zstd,
+pub(crate) enum ReadOnly {
+    Squashfs,
+    SquashfsZstd,
+    Erofs,
+    ErofsLz4,
 }
 
-impl fmt::Display for Packing {
+impl ReadOnly {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Squashfs, Self::SquashfsZstd, Self::Erofs, Self::ErofsLz4];
+}
+
+impl fmt::Display for ReadOnly {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::None => "squashfs",
-            Self::Zstd => "squashfs-zstd",
+            Self::Squashfs => "squashfs",
+            Self::SquashfsZstd => "squashfs-zstd",
+            Self::Erofs => "erofs",
+            Self::ErofsLz4 => "erofs-lz4",
         })
     }
 }
 
-/// A read-only file system.
-pub(crate) fn squashfs(tree: &Path, image: &Path, packing: Packing) -> Result<()> {
+/// A file system that is never written to.
+pub(crate) fn read_only(tree: &Path, image: &Path, form: ReadOnly) -> Result<()> {
+    match form {
+        ReadOnly::Squashfs => squashfs(tree, image, &["-noI", "-noD", "-noF", "-noX"]),
+        ReadOnly::SquashfsZstd => {
+            squashfs(tree, image, &["-comp", "zstd", "-Xcompression-level", "15"])
+        }
+        ReadOnly::Erofs => erofs(tree, image, &[]),
+        ReadOnly::ErofsLz4 => erofs(tree, image, &["-zlz4hc"]),
+    }
+}
+
+fn squashfs(tree: &Path, image: &Path, packing: &[&str]) -> Result<()> {
     let mut squash = Command::new(place::required("mksquashfs")?);
     squash.env_remove("SOURCE_DATE_EPOCH").arg(tree).arg(image);
     squash.args(["-noappend", "-quiet", "-no-progress", "-no-xattrs", "-all-root"]);
     squash.args(["-all-time", TIME_S, "-mkfs-time", TIME_S]);
-    match packing {
-        Packing::None => squash.args(["-noI", "-noD", "-noF", "-noX"]),
-        Packing::Zstd => squash.args(["-comp", "zstd", "-Xcompression-level", "15"]),
-    };
-    child::read(&mut squash).map(drop)
+    child::read(squash.args(packing)).map(drop)
+}
+
+fn erofs(tree: &Path, image: &Path, packing: &[&str]) -> Result<()> {
+    let mut erofs = Command::new(place::required("mkfs.erofs")?);
+    erofs.args(["--quiet", "--all-root", "-x-1", "-U", UUID]).arg(format!("-T{TIME_S}"));
+    child::read(erofs.args(packing).arg(image).arg(tree)).map(drop)
 }
 
 #[cfg(test)]
@@ -131,11 +153,13 @@ mod tests {
             let tree = folder.join("tree");
             tar(&tree, &folder.join("tar")).unwrap();
             ext4(&tree, &folder.join("ext4")).unwrap();
-            squashfs(&tree, &folder.join("squashfs"), Packing::None).unwrap();
-            squashfs(&tree, &folder.join("squashfs-zstd"), Packing::Zstd).unwrap();
+            for form in ReadOnly::ALL {
+                read_only(&tree, &folder.join(form.to_string()), form).unwrap();
+            }
         }
-        for image in ["tar", "ext4", "squashfs", "squashfs-zstd"] {
-            let hash = |folder: &Path| sums::sha256_of(&folder.join(image)).unwrap();
+        let read_only = ReadOnly::ALL.map(|form| form.to_string());
+        for image in ["tar".to_owned(), "ext4".to_owned()].into_iter().chain(read_only) {
+            let hash = |folder: &Path| sums::sha256_of(&folder.join(&image)).unwrap();
             assert_eq!(hash(one.path()), hash(other.path()), "{image}");
         }
     }

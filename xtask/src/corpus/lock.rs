@@ -4,8 +4,9 @@ use anyhow::{Context as _, Result, bail};
 use std::{fmt, fs, path::Path};
 
 const HEAD: &str = "\
-# Wheels from PyPI for CPython 3.11 on x86-64 Linux. They are immutable; these hashes are the authority.
-# `pair`: also a pair of folders and archives of its own; `root`: only part of the root file systems.
+# Wheels from PyPI for CPython 3.11 on Linux. They are immutable; these hashes are the authority.
+# `pair`: part of the root file systems, and a pair of folders and archives of its own; `root`: only
+# part of the root file systems; `arm64`: for that machine, only a pair of its own.
 # `cargo xtask corpus --relock` writes the two newest versions of each.
 #
 # use  distribution  side  version  file  sha256
@@ -31,16 +32,70 @@ impl fmt::Display for Side {
     }
 }
 
+/// What a wheel becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Part of the root file systems, and a pair of its own.
+    Pair,
+    /// Part of the root file systems only.
+    Root,
+    /// A pair of its own, for 64-bit Arm.
+    Arm64,
+}
+
+impl Use {
+    /// Every use with its word in the lock.
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Pair, "pair"), (Self::Root, "root"), (Self::Arm64, "arm64")];
+
+    /// Does it belong to the root file systems?
+    pub(crate) const fn in_root(self) -> bool {
+        match self {
+            Self::Pair | Self::Root => true,
+            Self::Arm64 => false,
+        }
+    }
+
+    /// The machine that it runs on.
+    pub(crate) const fn machine(self) -> Machine {
+        match self {
+            Self::Pair | Self::Root => Machine::Amd64,
+            Self::Arm64 => Machine::Arm64,
+        }
+    }
+}
+
+/// A kind of processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    Amd64,
+    Arm64,
+}
+
+impl Machine {
+    pub(crate) const BOTH: [Self; 2] = [Self::Amd64, Self::Arm64];
+}
+
 /// One wheel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wheel {
-    /// Has a pair of its own, beside its part in the root file systems.
-    pub(crate) paired: bool,
+    pub(crate) purpose: Use,
     pub(crate) distribution: String,
     pub(crate) side: Side,
     pub(crate) version: String,
     pub(crate) file: String,
     pub(crate) sha256: String,
+}
+
+impl Wheel {
+    /// What its own pair is called; none when it has no pair of its own.
+    pub(crate) fn own_name(&self) -> Option<String> {
+        match self.purpose {
+            Use::Pair => Some(self.distribution.clone()),
+            Use::Root => None,
+            Use::Arm64 => Some(format!("{}-arm64", self.distribution)),
+        }
+    }
 }
 
 /// All wheels, in the order of the file.
@@ -67,9 +122,10 @@ impl Lock {
     /// The file that `parse` reads.
     pub(crate) fn text(&self) -> String {
         let lines = self.all.iter().map(|wheel| {
-            let Wheel { paired, distribution, side, version, file, sha256 } = wheel;
-            let purpose = if *paired { "pair" } else { "root" };
-            format!("{purpose} {distribution} {side} {version} {file} {sha256}\n")
+            let Wheel { purpose, distribution, side, version, file, sha256 } = wheel;
+            let words = Use::ALL.iter().find(|(each, _)| each == purpose);
+            let word = words.map(|(_, word)| *word).unwrap_or_default();
+            format!("{word} {distribution} {side} {version} {file} {sha256}\n")
         });
         std::iter::once(HEAD.to_owned()).chain(lines).collect()
     }
@@ -78,18 +134,18 @@ impl Lock {
         self.all.iter().filter(move |wheel| wheel.side == side)
     }
 
-    /// What pip may fetch: these versions with these hashes, and nothing else.
-    pub(crate) fn requirements(&self, side: Side) -> String {
+    /// What pip may fetch for a machine: these versions with these hashes, and nothing else.
+    pub(crate) fn requirements(&self, side: Side, machine: Machine) -> String {
         let line = |wheel: &Wheel| {
             format!("{}=={} --hash=sha256:{}\n", wheel.distribution, wheel.version, wheel.sha256)
         };
-        self.wheels(side).map(line).collect()
+        self.wheels(side).filter(|wheel| wheel.purpose.machine() == machine).map(line).collect()
     }
 
     /// The text file that tells a made-up device what it runs.
     pub(crate) fn release_text(&self, side: Side) -> String {
-        let lines =
-            self.wheels(side).map(|wheel| format!("{} {}\n", wheel.distribution, wheel.version));
+        let within = self.wheels(side).filter(|wheel| wheel.purpose.in_root());
+        let lines = within.map(|wheel| format!("{} {}\n", wheel.distribution, wheel.version));
         std::iter::once("corpus of real software, not a device\n".to_owned()).chain(lines).collect()
     }
 }
@@ -99,11 +155,8 @@ fn wheel_of(line: &str) -> Result<Wheel> {
     let [purpose, distribution, side, version, file, sha256] = words.as_slice() else {
         bail!("six words wanted: {line}");
     };
-    let paired = match *purpose {
-        "pair" => true,
-        "root" => false,
-        other => bail!("`pair` or `root` wanted, not `{other}`"),
-    };
+    let uses = Use::ALL.iter().find(|(_, word)| word == purpose);
+    let (purpose, _) = *uses.with_context(|| format!("no use is called `{purpose}`"))?;
     let side = match *side {
         "old" => Side::Old,
         "new" => Side::New,
@@ -117,7 +170,7 @@ fn wheel_of(line: &str) -> Result<Wheel> {
     }
     let [distribution, version, file, sha256] =
         [distribution, version, file, sha256].map(|word| (*word).to_owned());
-    Ok(Wheel { paired, distribution, side, version, file, sha256 })
+    Ok(Wheel { purpose, distribution, side, version, file, sha256 })
 }
 
 #[cfg(test)]
@@ -139,13 +192,21 @@ mod tests {
     fn pip_is_bound_to_the_hash() {
         let lock = Lock::parse(&line("old")).unwrap();
         let wanted = format!("numpy==2.4.5 --hash=sha256:{}\n", "ab".repeat(32));
-        assert_eq!(lock.requirements(Side::Old), wanted);
+        assert_eq!(lock.requirements(Side::Old, Machine::Amd64), wanted);
+        assert_eq!(lock.requirements(Side::Old, Machine::Arm64), "");
+    }
+
+    #[test]
+    fn a_wheel_for_another_machine_is_not_in_the_root_file_systems() {
+        let lock = Lock::parse(&line("old").replace("pair", "arm64")).unwrap();
+        assert!(!lock.release_text(Side::Old).contains("numpy"));
+        assert!(lock.requirements(Side::Old, Machine::Arm64).contains("numpy"));
     }
 
     #[test]
     fn a_broken_line_is_refused() {
         for broken in
-            ["", "pair numpy old 1 f.whl", &line("newer"), &line("old").replace("ab", "x")]
+            ["", "pair numpy old 1 f.whl", "pear", &line("newer"), &line("old").replace("ab", "x")]
         {
             assert!(Lock::parse(broken).is_err(), "{broken}");
         }

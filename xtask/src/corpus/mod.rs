@@ -49,7 +49,7 @@ pub(crate) enum Debs {
 
 /// Builds what is not there yet, verifies what is; gives the folder and a line for people.
 pub(crate) fn build(place: &Place, wanted: &Wanted) -> Result<(PathBuf, String)> {
-    needs::provide(&[&needs::PYTHON, &needs::EXT4, &needs::SQUASHFS])?;
+    needs::provide(&[&needs::PYTHON, &needs::EXT4, &needs::SQUASHFS, &needs::EROFS])?;
     let python = Python::provide(place)?;
     let folder = wanted.folder.clone().unwrap_or_else(|| place.target.join("corpus"));
     let folder = std::path::absolute(&folder).context("name the folder of the corpus")?;
@@ -87,20 +87,22 @@ fn make(python: &Python, lock: &Lock, folder: &Path) -> Result<()> {
         tree::make_empty(&library)?;
         for wheel in lock.wheels(side) {
             let file = wheels.join(&wheel.file);
-            if wheel.paired {
-                let own = trees.join(format!("{}.{side}", wheel.distribution));
+            if let Some(name) = wheel.own_name() {
+                let own = trees.join(format!("{name}.{side}"));
                 wheel::unpack(python, &file, &own)?;
                 tree::normalise(&own)?;
-                image::tar(&own, &images.join(format!("{}-tar.{side}", wheel.distribution)))?;
+                image::tar(&own, &images.join(format!("{name}-tar.{side}")))?;
             }
-            wheel::unpack(python, &file, &library)?;
+            if wheel.purpose.in_root() {
+                wheel::unpack(python, &file, &library)?;
+            }
         }
         tree::place_text(&root.join("etc/device-release"), &lock.release_text(side))?;
         tree::normalise(&root)?;
         image::ext4(&root, &images.join(format!("rootfs-ext4.{side}")))?;
-        for packing in [image::Packing::None, image::Packing::Zstd] {
-            let name = format!("rootfs-{packing}.{side}");
-            image::squashfs(&root, &images.join(name), packing)?;
+        for form in image::ReadOnly::ALL {
+            let name = format!("rootfs-{form}.{side}");
+            image::read_only(&root, &images.join(name), form)?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use std::{
 
 const FILE: &str = "SHA256SUMS";
 /// Rises when the way of building changes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// The first lines: other tools may make other bytes, and that is no fault.
@@ -23,8 +23,9 @@ pub(crate) fn origin(lock: &Lock) -> Result<String> {
     let _ = writeln!(text, "# lock {}", hex::encode(Sha256::digest(lock.text())));
     let mke2fs = version(Command::new(place::required("mke2fs")?).arg("-V"))?;
     let mksquashfs = version(Command::new(place::required("mksquashfs")?).arg("-version"))?;
+    let erofs = version(Command::new(place::required("mkfs.erofs")?).arg("--version"))?;
     let tar = version(Command::new(place::required("tar")?).arg("--version"))?;
-    for tool in [mke2fs, mksquashfs, tar] {
+    for tool in [mke2fs, mksquashfs, erofs, tar] {
         let _ = writeln!(text, "# {tool}");
     }
     Ok(text)

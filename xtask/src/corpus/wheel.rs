@@ -1,47 +1,73 @@
 //! Wheels from PyPI: finding the newest two, fetching by hash, unpacking.
 
 use super::{
-    lock::{Lock, Side, Wheel},
+    lock::{Lock, Machine, Side, Wheel},
     sums, tree,
 };
 use crate::{child, python::Python};
 use anyhow::{Context as _, Result, bail};
 use std::{fs, path::Path, process::Command};
 
-/// Wheels for this Python on this platform, whatever machine the corpus is built on.
-const FOR: [&str; 9] = [
-    "--only-binary=:all:",
-    "--python-version",
-    "3.11",
-    "--platform",
-    "manylinux_2_28_x86_64",
-    "--platform",
-    "manylinux_2_17_x86_64",
-    "--platform",
-    "manylinux2014_x86_64",
-];
+/// Wheels for this Python, whatever Python the corpus is built with.
+const FOR: [&str; 3] = ["--only-binary=:all:", "--python-version", "3.11"];
+
+/// Wheels for this machine, whatever machine the corpus is built on.
+const fn platforms(machine: Machine) -> [&'static str; 6] {
+    match machine {
+        Machine::Amd64 => [
+            "--platform",
+            "manylinux_2_28_x86_64",
+            "--platform",
+            "manylinux_2_17_x86_64",
+            "--platform",
+            "manylinux2014_x86_64",
+        ],
+        Machine::Arm64 => [
+            "--platform",
+            "manylinux_2_28_aarch64",
+            "--platform",
+            "manylinux_2_17_aarch64",
+            "--platform",
+            "manylinux2014_aarch64",
+        ],
+    }
+}
 
 /// Fetches what is not there and checks the hash of every wheel.
 pub(crate) fn fetch(python: &Python, lock: &Lock, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     for side in Side::BOTH {
-        let held = |wheel: &Wheel| {
-            sums::sha256_of(&folder.join(&wheel.file)).is_ok_and(|hash| hash == wheel.sha256)
-        };
-        if lock.wheels(side).all(held) {
-            continue;
-        }
-        let requirements = folder.join(format!("requirements-{side}.txt"));
-        tree::place_text(&requirements, &lock.requirements(side))?;
-        let mut pip = python.pip("download");
-        pip.args(["--no-deps", "--require-hashes"]).args(FOR);
-        pip.arg("--dest").arg(folder).arg("--requirement").arg(&requirements);
-        child::show(&mut pip)?;
-        if let Some(wheel) = lock.wheels(side).find(|wheel| !held(wheel)) {
-            bail!("{} is not what the lock says", wheel.file);
+        for machine in Machine::BOTH {
+            fetch_for(python, lock, folder, side, machine)?;
         }
     }
     Ok(())
+}
+
+fn fetch_for(
+    python: &Python,
+    lock: &Lock,
+    folder: &Path,
+    side: Side,
+    machine: Machine,
+) -> Result<()> {
+    let held = |wheel: &Wheel| {
+        sums::sha256_of(&folder.join(&wheel.file)).is_ok_and(|hash| hash == wheel.sha256)
+    };
+    let wanted = || lock.wheels(side).filter(|wheel| wheel.purpose.machine() == machine);
+    if wanted().all(held) {
+        return Ok(());
+    }
+    let requirements = folder.join(format!("requirements-{side}.txt"));
+    tree::place_text(&requirements, &lock.requirements(side, machine))?;
+    let mut pip = python.pip("download");
+    pip.args(["--no-deps", "--require-hashes"]).args(FOR).args(platforms(machine));
+    pip.arg("--dest").arg(folder).arg("--requirement").arg(&requirements);
+    child::show(&mut pip)?;
+    match wanted().find(|wheel| !held(wheel)) {
+        Some(wheel) => bail!("{} is not what the lock says", wheel.file),
+        None => Ok(()),
+    }
 }
 
 /// Unpacks a wheel into a folder, beside what is there.
@@ -56,7 +82,7 @@ pub(crate) fn renew(python: &Python, path: &Path, work: &Path) -> Result<()> {
     let held = Lock::read(path)?;
     let mut all = Vec::new();
     for wheel in held.wheels(Side::New) {
-        let [new, old] = newest_two(python, &wheel.distribution)?;
+        let [new, old] = newest_two(python, wheel)?;
         for (side, version) in [(Side::Old, old), (Side::New, new)] {
             all.push(looked_up(python, wheel, side, version, work)?);
         }
@@ -69,9 +95,11 @@ pub(crate) fn renew(python: &Python, path: &Path, work: &Path) -> Result<()> {
     Ok(())
 }
 
-fn newest_two(python: &Python, distribution: &str) -> Result<[String; 2]> {
-    let answer = child::read(python.pip("index").args(["versions", distribution]).args(FOR))?;
-    two_of(&answer).with_context(|| format!("two versions of {distribution}"))
+fn newest_two(python: &Python, wheel: &Wheel) -> Result<[String; 2]> {
+    let mut pip = python.pip("index");
+    pip.args(["versions", &wheel.distribution]).args(FOR);
+    let answer = child::read(pip.args(platforms(wheel.purpose.machine())))?;
+    two_of(&answer).with_context(|| format!("two versions of {}", wheel.distribution))
 }
 
 /// The first two of `Available versions: 3.2, 3.1, 3.0`.
@@ -91,7 +119,7 @@ fn looked_up(
 ) -> Result<Wheel> {
     tree::make_empty(work)?;
     let mut pip = python.pip("download");
-    pip.arg("--no-deps").args(FOR).arg("--dest").arg(work);
+    pip.arg("--no-deps").args(FOR).args(platforms(like.purpose.machine())).arg("--dest").arg(work);
     child::show(pip.arg(format!("{}=={version}", like.distribution)))?;
     let mut files = fs::read_dir(work).with_context(|| format!("list {}", work.display()))?;
     let file = files.next().with_context(|| format!("no wheel of {}", like.distribution))??;
