@@ -16,13 +16,17 @@ use crate::fleet::table::FleetTable;
 use crate::keys::Keyring;
 use crate::limits::REPORTS_WAITING_MAX;
 use crate::publish::approvals::{self, Approvals};
+use crate::publish::candidate::Held;
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
+use crate::publish::deltas::{self, DeltasKey};
 use crate::record::read::Checkpoints;
 use crate::record::writer::{self, Ground, Recorder};
 use crate::rollout::plant;
 use crate::rollout::settle::Scene;
 use crate::views::Views;
+use patchward_protocol::id::RepositoryId;
 use patchward_protocol::tuf::build::TargetsSpec;
+use patchward_protocol::tuf::custom::Format;
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
@@ -138,9 +142,25 @@ impl App {
             clock,
             rng,
         });
+        app.make_keys().await?;
         app.reload().await?;
         tokio::spawn(writer::run(inbox, Ground::of(&app)));
         Ok(app)
+    }
+
+    /// Makes the online keys that families of an earlier version of this program lack.
+    async fn make_keys(self: &Arc<Self>) -> Result<(), LoadError> {
+        let all = self.db.read(db::repository::all).await?;
+        let app = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let mut all = all.iter();
+            all.try_for_each(|(row, heads)| DeltasKey::make(&app.keys, &row.id, heads, &*app.rng))
+        });
+        if let Err(error) = made.await.map_err(|_| LoadError::Ending)? {
+            let chain = crate::error::Chain(&error).to_string();
+            tracing::error!(error = %chain, "Keys for deltas cannot be made");
+        }
+        Ok(())
     }
 
     /// The current state of all repositories.
@@ -219,10 +239,16 @@ impl App {
         let mut approvals = Approvals::default();
         let mut images = HashMap::new();
         let mut documents = None;
-        if let Some([root, targets, snapshot, timestamp]) = stored {
+        let (mut containers, mut delegated) = (Vec::new(), false);
+        if let Some(Held { root, targets, snapshot, timestamp, deltas }) = stored {
             let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
-            let says = read_targets(&targets.bytes).map_err(unreadable)?;
+            let read = read_document(&targets.bytes).map_err(unreadable)?;
+            let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
+            let says = TargetsSpec::of(&Role::Targets, &read).map_err(unreadable)?;
             images = current::images(&says);
+            containers = deltas::images(&says);
+            containers.retain(|image| image.firmware.payload.format == Format::Pwd1);
+            delegated = self.is_delegated(&id, &read);
             let listed = approvals::listed(&says);
             let none = Approvals::default();
             let earlier = held.get(&id).map_or(&none, |current| &current.approvals);
@@ -238,9 +264,27 @@ impl App {
                 targets: Served::from(targets),
                 snapshot: Served::from(snapshot),
                 timestamp: Served::from(timestamp),
+                deltas: deltas.map(Served::from),
             });
         }
-        Ok(Current { id, reading, title_en, title_ja, heads, documents, approvals, images })
+        Ok(Current {
+            id,
+            reading,
+            title_en,
+            title_ja,
+            heads,
+            documents,
+            approvals,
+            images,
+            containers,
+            delegated,
+        })
+    }
+
+    /// Whether targets delegate the list of deltas to this server. Without a key they do not.
+    fn is_delegated(&self, id: &RepositoryId, targets: &Targets) -> bool {
+        let key = DeltasKey::of(&self.keys, id).ok().flatten();
+        key.is_some_and(|key| deltas::is_delegated(targets, &key))
     }
 
     /// A value that differs when another server, or this one, has changed anything since.
@@ -257,6 +301,9 @@ impl App {
 /// # Errors
 /// [`TufError`].
 pub fn read_targets(bytes: &[u8]) -> Result<TargetsSpec, TufError> {
-    let targets = Staged::read(Role::Targets, bytes)?.typed::<Targets>()?;
-    TargetsSpec::of(&Role::Targets, &targets.signed)
+    TargetsSpec::of(&Role::Targets, &read_document(bytes)?)
+}
+
+fn read_document(bytes: &[u8]) -> Result<Targets, TufError> {
+    Ok(Staged::read(Role::Targets, bytes)?.typed::<Targets>()?.signed)
 }

@@ -1,7 +1,8 @@
 //! The server's own secret keys: files in `DATA/keys`, 0600, never in the database or its backup.
 //!
 //! `record.key` signs receipts, `mac.key` makes device tokens, and each repository has one key for
-//! its snapshot and one for its timestamp. None of them can approve or release anything.
+//! its snapshot and one for its timestamp, a family one more for its list of deltas. None of them can
+//! approve or release anything.
 //! Invariant: a key file is written once and never changed; one key serves one role of one
 //! repository.
 
@@ -9,8 +10,9 @@ use crate::clock::{self, NoChance, Rng};
 use crate::durable;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::SecretKey;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +24,8 @@ pub enum OnlineRole {
     Snapshot,
     /// Which snapshot is the newest.
     Timestamp,
+    /// Which deltas there are; families only.
+    Deltas,
 }
 
 impl OnlineRole {
@@ -31,6 +35,16 @@ impl OnlineRole {
         match self {
             Self::Snapshot => "snapshot",
             Self::Timestamp => "timestamp",
+            Self::Deltas => DELTAS_ROLE,
+        }
+    }
+
+    /// The roles that the server signs in a repository.
+    #[must_use]
+    pub const fn of(repository: &RepositoryId) -> &'static [Self] {
+        match repository {
+            RepositoryId::Family(_) => &[Self::Snapshot, Self::Timestamp, Self::Deltas],
+            RepositoryId::Site(_) => &[Self::Snapshot, Self::Timestamp],
         }
     }
 }
@@ -137,13 +151,30 @@ impl Keyring {
     /// # Errors
     /// [`KeyError`].
     pub fn make_online(&self, repository: &RepositoryId, rng: &dyn Rng) -> Result<(), KeyError> {
-        for role in [OnlineRole::Snapshot, OnlineRole::Timestamp] {
-            let path = self.path(repository, role);
-            if !path.exists() {
-                write_secret(&path, rng)?;
-            }
+        OnlineRole::of(repository).iter().try_for_each(|role| self.make(repository, *role, rng))
+    }
+
+    /// Makes one online key; one that is there already stays.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn make(
+        &self,
+        repository: &RepositoryId,
+        role: OnlineRole,
+        rng: &dyn Rng,
+    ) -> Result<(), KeyError> {
+        let path = self.path(repository, role);
+        if path.exists() {
+            return Ok(());
         }
-        Ok(())
+        match write_secret(&path, rng) {
+            // Another server on this folder was quicker.
+            Err(KeyError::Write { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                Ok(())
+            }
+            made => made,
+        }
     }
 
     /// An online key of a repository; read once, then kept in memory.
@@ -214,6 +245,12 @@ mod tests {
         assert_ne!(first, key(&one, OnlineRole::Timestamp));
         assert_ne!(first, key(&two, OnlineRole::Snapshot));
         keys.make_online(&one, &rng).unwrap();
+        assert!(keys.online(&one, OnlineRole::Deltas).is_err());
+        let family = "family:acme.pump".parse().unwrap();
+        keys.make_online(&family, &rng).unwrap();
+        let deltas = key(&family, OnlineRole::Deltas);
+        assert_ne!(deltas, key(&family, OnlineRole::Snapshot));
+        assert_ne!(deltas, key(&family, OnlineRole::Timestamp));
         let again = Keyring::open(folder.path()).unwrap();
         assert_eq!(again.online(&one, OnlineRole::Snapshot).unwrap().public(), first);
     }

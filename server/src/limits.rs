@@ -59,5 +59,8 @@ pub const HOLDS_TOLD_MAX: usize = 32;
 pub const OPEN_TOLD_MAX: usize = 64;
 /// Most images of a family that one standing approval follows at a time; the newest.
 pub const STANDING_IMAGES_MAX: usize = 16;
+/// Most deltas that one family's list holds, so that it stays below the limit of its document; those to
+/// the newest images.
+pub const DELTAS_LISTED_MAX: usize = 1_024;
 /// Most devices that are counted as silent in one transaction.
 pub const SILENT_AT_ONCE_MAX: i64 = 256;

@@ -4,7 +4,7 @@
 //! inserted; a head moves only from the revision that was read.
 
 use super::column::{count, parse, store_count};
-use super::schema::{blobs, documents, heads, repositories, targets};
+use super::schema::{blobs, delegated_documents, documents, heads, repositories, targets};
 use super::{DbError, column, queries};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -13,6 +13,7 @@ use patchward_protocol::api::repository::Reading;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use patchward_protocol::tuf::schema::TopLevel;
 use std::collections::HashSet;
 
@@ -46,6 +47,8 @@ pub struct Heads {
     pub snapshot: u64,
     /// Current timestamp.
     pub timestamp: u64,
+    /// Current list of deltas; 0 while the targets have never delegated to it.
+    pub deltas: u64,
 }
 
 /// A value that differs when anything that servers show has changed.
@@ -151,6 +154,7 @@ struct HeadsRow {
     targets_version: i64,
     snapshot_version: i64,
     timestamp_version: i64,
+    deltas_version: i64,
 }
 
 impl HeadsRow {
@@ -162,6 +166,7 @@ impl HeadsRow {
             targets_version: store_count("heads.targets_version", heads.targets)?,
             snapshot_version: store_count("heads.snapshot_version", heads.snapshot)?,
             timestamp_version: store_count("heads.timestamp_version", heads.timestamp)?,
+            deltas_version: store_count("heads.deltas_version", heads.deltas)?,
         })
     }
 
@@ -172,6 +177,7 @@ impl HeadsRow {
             targets: count("heads.targets_version", self.targets_version)?,
             snapshot: count("heads.snapshot_version", self.snapshot_version)?,
             timestamp: count("heads.timestamp_version", self.timestamp_version)?,
+            deltas: count("heads.deltas_version", self.deltas_version)?,
         })
     }
 }
@@ -189,6 +195,18 @@ struct DocumentRow {
 }
 
 impl DocumentRow {
+    fn of(repository: &RepositoryId, role: &str, stored: &StoredDocument) -> Result<Self, DbError> {
+        Ok(Self {
+            repository: repository.to_string(),
+            role: role.to_owned(),
+            version: store_count("documents.version", stored.version)?,
+            sha256: stored.sha256.to_string(),
+            bytes: stored.bytes.clone(),
+            expires: stored.expires.millis(),
+            published: stored.published.millis(),
+        })
+    }
+
     fn read(self) -> Result<StoredDocument, DbError> {
         Ok(StoredDocument {
             version: count("documents.version", self.version)?,
@@ -268,6 +286,25 @@ queries! {
             .select(DocumentRow::as_select())
             .first::<DocumentRow>(conn)
             .optional()?;
+        row.map(DocumentRow::read).transpose()
+    }
+
+    fn insert_delegated(conn, row: DocumentRow) -> Result<(), DbError> {
+        let row = (
+            delegated_documents::repository.eq(row.repository),
+            delegated_documents::role.eq(row.role),
+            delegated_documents::version.eq(row.version),
+            delegated_documents::sha256.eq(row.sha256),
+            delegated_documents::bytes.eq(row.bytes),
+            delegated_documents::expires.eq(row.expires),
+            delegated_documents::published.eq(row.published),
+        );
+        diesel::insert_into(delegated_documents::table).values(row).execute(conn)?;
+        Ok(())
+    }
+
+    fn select_delegated(conn, key: (String, String, i64)) -> Result<Option<StoredDocument>, DbError> {
+        let row = delegated_documents::table.find(key).first::<DocumentRow>(conn).optional()?;
         row.map(DocumentRow::read).transpose()
     }
 
@@ -384,16 +421,32 @@ pub fn add_document(
     role: TopLevel,
     document: &StoredDocument,
 ) -> Result<(), DbError> {
-    let row = DocumentRow {
-        repository: repository.to_string(),
-        role: role_name(role).to_owned(),
-        version: store_count("documents.version", document.version)?,
-        sha256: document.sha256.to_string(),
-        bytes: document.bytes.clone(),
-        expires: document.expires.millis(),
-        published: document.published.millis(),
-    };
-    insert_document(conn, &row)
+    insert_document(conn, &DocumentRow::of(repository, role_name(role), document)?)
+}
+
+/// Adds a list of deltas.
+///
+/// # Errors
+/// [`DbError`], also when this version is there already.
+pub fn add_deltas(
+    conn: &mut super::Connection,
+    repository: &RepositoryId,
+    document: &StoredDocument,
+) -> Result<(), DbError> {
+    insert_delegated(conn, DocumentRow::of(repository, DELTAS_ROLE, document)?)
+}
+
+/// A list of deltas.
+///
+/// # Errors
+/// [`DbError`].
+pub fn deltas(
+    conn: &mut super::Connection,
+    repository: &RepositoryId,
+    version: u64,
+) -> Result<Option<StoredDocument>, DbError> {
+    let Ok(version) = i64::try_from(version) else { return Ok(None) };
+    select_delegated(conn, (repository.to_string(), DELTAS_ROLE.to_owned(), version))
 }
 
 /// A published document.

@@ -48,6 +48,48 @@ diesel::table! {
         targets_version -> BigInt,
         snapshot_version -> BigInt,
         timestamp_version -> BigInt,
+        deltas_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    delegated_documents (repository, role, version) {
+        repository -> Text,
+        role -> Text,
+        version -> BigInt,
+        sha256 -> Text,
+        bytes -> Binary,
+        expires -> BigInt,
+        published -> BigInt,
+    }
+}
+
+diesel::table! {
+    delta_pairs (repository, from_sha256, to_sha256) {
+        repository -> Text,
+        from_sha256 -> Text,
+        to_sha256 -> Text,
+        to_seq -> BigInt,
+        rank -> BigInt,
+        devices -> BigInt,
+        state -> Text,
+        tries -> BigInt,
+        claimed_by -> Nullable<Text>,
+        claimed_until -> Nullable<BigInt>,
+        since -> BigInt,
+        outcome -> Text,
+    }
+}
+
+diesel::table! {
+    delta_uses (site, device) {
+        site -> Text,
+        device -> Text,
+        family -> Text,
+        image_sha256 -> Text,
+        carried -> Text,
+        reason -> Nullable<Text>,
+        at -> Nullable<BigInt>,
     }
 }
 

@@ -28,6 +28,7 @@ use patchward_protocol::api::files::{METADATA, TARGET};
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::TargetPath;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use patchward_protocol::tuf::schema::TopLevel;
 use std::sync::Arc;
 
@@ -73,7 +74,11 @@ async fn find_metadata(
     let current = reader::readable(app, request.headers(), kind, name).await?;
     let (role, version) = role_of(file).ok_or_else(not_found)?;
     let documents = current.documents.as_ref().ok_or_else(not_found)?;
-    let held = documents.of(role);
+    let held = match role {
+        Named::Top(role) => Some(documents.of(role)),
+        Named::Deltas => documents.deltas.as_ref(),
+    };
+    let held = held.ok_or_else(not_found)?;
     let served = match version {
         None => held.clone(),
         Some(version) if version == held.version => held.clone(),
@@ -81,8 +86,9 @@ async fn find_metadata(
         Some(version) if version > held.version => return Err(not_found()),
         Some(version) => {
             let id = current.id.clone();
-            let find = move |conn: &mut crate::db::Connection| {
-                repository::document(conn, &id, role, version)
+            let find = move |conn: &mut crate::db::Connection| match role {
+                Named::Top(role) => repository::document(conn, &id, role, version),
+                Named::Deltas => repository::deltas(conn, &id, version),
             };
             Served::from(app.db.read(find).await?.ok_or_else(not_found)?)
         }
@@ -151,17 +157,25 @@ async fn find_target(
     Ok(head.body(SizedStream::new(sent, pieces)))
 }
 
+/// Whose document a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Top(TopLevel),
+    Deltas,
+}
+
 /// `timestamp.json`, or `N.root.json` and its likes without leading zeros.
-fn role_of(file: &str) -> Option<(TopLevel, Option<u64>)> {
+fn role_of(file: &str) -> Option<(Named, Option<u64>)> {
     if file == "timestamp.json" {
-        return Some((TopLevel::Timestamp, None));
+        return Some((Named::Top(TopLevel::Timestamp), None));
     }
     let (version, role) = file.strip_suffix(".json")?.split_once('.')?;
     let number: u64 = version.parse().ok().filter(|number: &u64| number.to_string() == version)?;
     let role = match role {
-        "root" => TopLevel::Root,
-        "targets" => TopLevel::Targets,
-        "snapshot" => TopLevel::Snapshot,
+        "root" => Named::Top(TopLevel::Root),
+        "targets" => Named::Top(TopLevel::Targets),
+        "snapshot" => Named::Top(TopLevel::Snapshot),
+        DELTAS_ROLE => Named::Deltas,
         _ => return None,
     };
     Some((role, Some(number)))
@@ -245,10 +259,11 @@ mod tests {
 
     #[test]
     fn each_metadata_file_has_one_name() {
-        assert_eq!(role_of("timestamp.json"), Some((TopLevel::Timestamp, None)));
-        assert_eq!(role_of("7.root.json"), Some((TopLevel::Root, Some(7))));
+        assert_eq!(role_of("timestamp.json"), Some((Named::Top(TopLevel::Timestamp), None)));
+        assert_eq!(role_of("7.root.json"), Some((Named::Top(TopLevel::Root), Some(7))));
+        assert_eq!(role_of("7.deltas.json"), Some((Named::Deltas, Some(7))));
         for odd in
-            ["07.root.json", "+7.root.json", "root.json", "7.deltas.json", "7.timestamp.json", ""]
+            ["07.root.json", "+7.root.json", "root.json", "deltas.json", "7.timestamp.json", ""]
         {
             assert_eq!(role_of(odd), None, "{odd}");
         }

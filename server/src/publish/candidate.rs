@@ -6,17 +6,18 @@
 //! ([`super::commit`]).
 //! Invariant: a device that trusts the repository's root trusts what passes here.
 
+use super::deltas::{self, DeltasKey, Freshness};
 use super::online::{OnlineKeys, Signing, stored};
-use super::refresh::Due;
+use super::refresh::{self, Due};
 use crate::app::Mode;
 use crate::config::Refresh;
 use crate::db::repository::{ListedTarget, StoredDocument};
 use crate::error::{ApiError, Chain};
-use crate::keys::OnlineRole;
 use patchward_protocol::api::error::ErrorCode;
-use patchward_protocol::id::RepositoryId;
+use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::build::{RootSpec, TargetsSpec};
+use patchward_protocol::tuf::build::{RootSpec, TargetSpec, TargetsSpec};
+use patchward_protocol::tuf::delta_target::{DELTAS_ROLE, DeltaTarget};
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::floors::Floors;
 use patchward_protocol::tuf::profile::Profile;
@@ -25,7 +26,7 @@ use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::rules::{self, BrokenRule, Exception};
 use patchward_protocol::tuf::schema::{Document, Envelope, Part, Root, Targets};
 use patchward_protocol::tuf::trusted_set::{Expiry, TrustedSet};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is published now.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Held {
     pub snapshot: StoredDocument,
     /// `timestamp.json`.
     pub timestamp: StoredDocument,
+    /// `deltas.json`; none while the targets have never delegated to it.
+    pub deltas: Option<StoredDocument>,
 }
 
 /// What was sent.
@@ -56,6 +59,8 @@ pub struct Judge<'a> {
     pub repository: &'a RepositoryId,
     /// The server's keys for it.
     pub keys: &'a OnlineKeys,
+    /// The server's key for its list of deltas; families only.
+    pub deltas: Option<&'a DeltasKey>,
     /// How long online documents live.
     pub lives: &'a Refresh,
     /// Whether example keys are let in.
@@ -67,7 +72,7 @@ pub struct Judge<'a> {
 /// What may be published.
 #[derive(Debug, Clone)]
 pub struct Accepted {
-    /// All four documents as they will be current.
+    /// All documents as they will be current.
     pub next: Held,
     /// Whether the root is a new one.
     pub root_is_new: bool,
@@ -75,6 +80,8 @@ pub struct Accepted {
     pub targets_are_new: bool,
     /// What the targets say.
     pub listed: TargetsSpec,
+    /// What the list of deltas says.
+    pub deltas: BTreeMap<TargetPath, TargetSpec>,
 }
 
 /// What stands against publishing.
@@ -118,15 +125,21 @@ impl Judge<'_> {
                 publish::check_root(self.repository, published, root.raw(), self.at);
         }
         self.check_keys(&root.signed, &listed, &mut against)?;
+        against.online.extend(deltas::against(&targets.signed, self.deltas));
         if targets_are_new {
             let published = targets_held.as_ref();
             let found = publish::check_targets(&root.signed, published, targets.raw(), self.at);
             against.violations.extend(found);
         }
         against.verdict(held)?;
-        let next = self.complete(held, &root, &targets)?;
+        let due = match held.and_then(|held| held.deltas.as_ref()) {
+            Some(held) if refresh::is_short(held.into(), self.lives, self.at) => Freshness::Due,
+            Some(_) | None => Freshness::Fresh,
+        };
+        let next = self.complete(held, &root, &targets, (&listed, due))?;
         self.prove(held, &next, Expiry::Enforce(self.at)).map_err(refuse)?;
-        Ok(Some(Accepted { next, root_is_new, targets_are_new, listed }))
+        let deltas = deltas::listed(next.deltas.as_ref()).map_err(ApiError::failed)?;
+        Ok(Some(Accepted { next, root_is_new, targets_are_new, listed, deltas }))
     }
 
     /// The held documents with what is due signed again, proven as a publish is. The offline ones may
@@ -137,16 +150,53 @@ impl Judge<'_> {
     pub fn renew(&self, held: &Held, due: Due) -> Result<Accepted, ApiError> {
         let root: Document<Root> = self.read(&Role::Root, &held.root.bytes)?;
         let targets: Document<Targets> = self.read(&Role::Targets, &held.targets.bytes)?;
+        let listed = TargetsSpec::of(&Role::Targets, &targets.signed).map_err(ApiError::failed)?;
+        let change = match due {
+            Due::All => Some((Freshness::Due, None)),
+            Due::Nothing | Due::Timestamp | Due::Both => None,
+        };
+        self.sign_again(held, &root, (&targets, listed), (due, change))
+    }
+
+    /// The held documents with one more delta in the list, proven as a publish is. `None`: the targets
+    /// do not delegate to this server's key, or the delta leads to no image that devices may take.
+    ///
+    /// # Errors
+    /// A failure of ours.
+    pub fn list(&self, held: &Held, delta: &DeltaTarget) -> Result<Option<Accepted>, ApiError> {
+        let root: Document<Root> = self.read(&Role::Root, &held.root.bytes)?;
+        let targets: Document<Targets> = self.read(&Role::Targets, &held.targets.bytes)?;
+        if !self.deltas.is_some_and(|key| deltas::is_delegated(&targets.signed, key)) {
+            return Ok(None);
+        }
+        let listed = TargetsSpec::of(&Role::Targets, &targets.signed).map_err(ApiError::failed)?;
+        let change = Some((Freshness::Fresh, Some(delta)));
+        let accepted = self.sign_again(held, &root, (&targets, listed), (Due::All, change))?;
+        Ok(accepted.deltas.contains_key(&delta.file.path).then_some(accepted))
+    }
+
+    fn sign_again(
+        &self,
+        held: &Held,
+        root: &Document<Root>,
+        (targets, listed): (&Document<Targets>, TargetsSpec),
+        (due, change): (Due, Option<(Freshness, Option<&DeltaTarget>)>),
+    ) -> Result<Accepted, ApiError> {
         let signing = self.signing(&root.signed);
         let mut next = held.clone();
-        if due == Due::Both {
-            next.snapshot = signing.snapshot(&held.targets, held.snapshot.version)?;
+        if let Some(change) = change {
+            let targets = (&targets.signed, &listed);
+            next.deltas = deltas::next(&signing, self.deltas, Some(held), targets, change)?;
+        }
+        if matches!(due, Due::Both | Due::All) {
+            let deltas = next.deltas.as_ref();
+            next.snapshot = signing.snapshot(&held.targets, deltas, held.snapshot.version)?;
         }
         next.timestamp = signing.timestamp(&next.snapshot, held.timestamp.version)?;
         let whenever = Expiry::AsStaged(Timestamp::EPOCH);
         self.prove(Some(held), &next, whenever).map_err(ApiError::failed)?;
-        let listed = TargetsSpec::of(&Role::Targets, &targets.signed).map_err(ApiError::failed)?;
-        Ok(Accepted { next, root_is_new: false, targets_are_new: false, listed })
+        let deltas = deltas::listed(next.deltas.as_ref()).map_err(ApiError::failed)?;
+        Ok(Accepted { next, root_is_new: false, targets_are_new: false, listed, deltas })
     }
 
     fn read<T: Part>(&self, role: &Role, bytes: &[u8]) -> Result<Document<T>, ApiError> {
@@ -167,12 +217,12 @@ impl Judge<'_> {
         };
         against.rules = rules::check_root(&spec, &exceptions);
         against.rules.extend(rules::check_targets(&spec, targets, &exceptions));
-        let online =
-            [(OnlineRole::Snapshot, &spec.snapshot), (OnlineRole::Timestamp, &spec.timestamp)];
-        for (role, listed) in online {
-            let ours = self.keys.public(role);
+        let online = [
+            ("snapshot", self.keys.snapshot(), &spec.snapshot),
+            ("timestamp", self.keys.timestamp(), &spec.timestamp),
+        ];
+        for (name, ours, listed) in online {
             if listed.threshold != 1 || !listed.keys.iter().any(|key| key.public == ours) {
-                let name = role.name();
                 let rule = format!("root: {name} must list this server's key {ours}, threshold 1");
                 against.online.push(rule);
             }
@@ -186,14 +236,18 @@ impl Judge<'_> {
         held: Option<&Held>,
         root: &Document<Root>,
         targets: &Document<Targets>,
+        (listed, freshness): (&TargetsSpec, Freshness),
     ) -> Result<Held, ApiError> {
         let previous = |of: fn(&Held) -> u64| held.map_or(0, of);
         let signing = self.signing(&root.signed);
+        let says = (&targets.signed, listed);
+        let deltas = deltas::next(&signing, self.deltas, held, says, (freshness, None))?;
         let root = self.as_stored(root, held.map(|held| &held.root));
         let targets = self.as_stored(targets, held.map(|held| &held.targets));
-        let snapshot = signing.snapshot(&targets, previous(|held| held.snapshot.version))?;
+        let before = previous(|held| held.snapshot.version);
+        let snapshot = signing.snapshot(&targets, deltas.as_ref(), before)?;
         let timestamp = signing.timestamp(&snapshot, previous(|held| held.timestamp.version))?;
-        Ok(Held { root, targets, snapshot, timestamp })
+        Ok(Held { root, targets, snapshot, timestamp, deltas })
     }
 
     /// The bytes as they came: their digest is what counts. Unchanged ones keep their date.
@@ -224,7 +278,12 @@ impl Judge<'_> {
         set.end_roots(timestamp.map(Vec::as_slice), snapshot.map(Vec::as_slice))?;
         set.update_timestamp(&next.timestamp.bytes)?;
         set.update_snapshot(&next.snapshot.bytes)?;
-        set.update_targets(&next.targets.bytes)
+        set.update_targets(&next.targets.bytes)?;
+        // A device asks for the role by name, and only where the targets delegate to it.
+        match &next.deltas {
+            Some(deltas) if set.has_deltas() => set.take_delegated(DELTAS_ROLE, &deltas.bytes),
+            Some(_) | None => Ok(()),
+        }
     }
 
     const fn signing<'a>(&'a self, root: &'a Root) -> Signing<'a> {
@@ -273,9 +332,9 @@ fn is_overtaken(violation: &Violation, held: &Held) -> bool {
 
 /// Every target as the index of what may be fetched holds it.
 #[must_use]
-pub fn targets_of(listed: &TargetsSpec) -> Vec<ListedTarget> {
-    let targets = listed.targets.iter();
+pub fn targets_of(targets: &BTreeMap<TargetPath, TargetSpec>) -> Vec<ListedTarget> {
     targets
+        .iter()
         .map(|(path, target)| ListedTarget {
             path: path.to_string(),
             sha256: target.sha256,

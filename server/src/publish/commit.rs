@@ -6,6 +6,7 @@
 
 use super::approvals::{self, ApprovalError, Approvals};
 use super::candidate::{Accepted, Held, Judge, Sent, targets_of};
+use super::deltas::DeltasKey;
 use super::online::OnlineKeys;
 use super::open;
 use crate::app::{App, read_targets};
@@ -70,11 +71,12 @@ fn in_transaction(
     let (_, heads) = found.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     let held = held(conn, id, &heads)?;
     let keys = OnlineKeys::of(&app.keys, id)?;
+    let deltas = DeltasKey::of(&app.keys, id)?;
     let (lives, mode, at) = (&app.config.refresh, app.mode, app.clock.now());
-    let judge = Judge { repository: id, keys: &keys, lives, mode, at };
+    let judge = Judge { repository: id, keys: &keys, deltas: deltas.as_ref(), lives, mode, at };
     let Some(accepted) = judge.judge(held.as_ref(), sent)? else { return Ok(()) };
     // What was listed before was found uploaded then; blobs are never removed.
-    let new = repository::not_yet_listed(conn, id, targets_of(&accepted.listed))?;
+    let new = repository::not_yet_listed(conn, id, targets_of(&accepted.listed.targets))?;
     check_uploaded(conn, id, &new)?;
     let version = accepted.next.targets.version;
     for target in &new {
@@ -98,13 +100,7 @@ pub fn held(
     id: &RepositoryId,
     heads: &Heads,
 ) -> Result<Option<Held>, DbError> {
-    let documents = super::current::documents(conn, id, heads)?;
-    Ok(documents.map(|[root, targets, snapshot, timestamp]| Held {
-        root,
-        targets,
-        snapshot,
-        timestamp,
-    }))
+    super::current::documents(conn, id, heads)
 }
 
 /// Inserts what is new and moves the head.
@@ -129,12 +125,16 @@ pub fn store(
             repository::add_document(conn, id, role, document)?;
         }
     }
+    if let Some(deltas) = next.deltas.as_ref().filter(|deltas| deltas.version != from.deltas) {
+        repository::add_deltas(conn, id, deltas)?;
+    }
     let to = Heads {
         revision: from.revision.saturating_add(1),
         root: next.root.version,
         targets: next.targets.version,
         snapshot: next.snapshot.version,
         timestamp: next.timestamp.version,
+        deltas: next.deltas.as_ref().map_or(0, |deltas| deltas.version),
     };
     match repository::move_head(conn, id, from, &to)? {
         true => Ok(()),

@@ -5,6 +5,7 @@
 //! database; it is replaced, never changed.
 
 use super::approvals::Approvals;
+use super::candidate::Held;
 use crate::db::repository::{self, Heads, StoredDocument};
 use crate::db::{Connection, DbError};
 use actix_web::web::Bytes;
@@ -14,7 +15,8 @@ use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::custom::Firmware;
-use patchward_protocol::tuf::lookup::IMAGE_DIR;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
+use patchward_protocol::tuf::lookup::{IMAGE_DIR, ImageTarget};
 use patchward_protocol::tuf::schema::TopLevel;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,9 +46,13 @@ pub struct Current {
     pub approvals: Approvals,
     /// Images that stand in it, by the digest of what stands in the slot (families only).
     pub images: HashMap<Sha256Digest, Firmware>,
+    /// Images that stand in it as containers, withdrawn ones too (families only).
+    pub containers: Vec<ImageTarget>,
+    /// Whether its targets delegate the list of deltas to this server's key.
+    pub delegated: bool,
 }
 
-/// The four current documents.
+/// The current documents.
 #[derive(Debug, Clone)]
 pub struct Documents {
     /// `root.json`.
@@ -57,6 +63,8 @@ pub struct Documents {
     pub snapshot: Served,
     /// `timestamp.json`.
     pub timestamp: Served,
+    /// `deltas.json`, where the targets have ever delegated to it.
+    pub deltas: Option<Served>,
 }
 
 /// A document, ready to be sent.
@@ -134,8 +142,8 @@ pub fn images(targets: &TargetsSpec) -> HashMap<Sha256Digest, Firmware> {
     firmware.collect()
 }
 
-/// A repository's rows: what it is, its heads, and its documents (root, targets, snapshot, timestamp).
-pub type Moved = (repository::Repository, Heads, Option<[StoredDocument; 4]>);
+/// A repository's rows: what it is, its heads, and its documents.
+pub type Moved = (repository::Repository, Heads, Option<Held>);
 
 /// The repositories whose head is not as in `known`, as rows; approvals are read afterwards.
 ///
@@ -155,7 +163,7 @@ pub fn moved(
     Ok(moved)
 }
 
-/// The four current documents; none before the first publish.
+/// The current documents; none before the first publish.
 ///
 /// # Errors
 /// [`DbError`], also when a head names a document that is not there.
@@ -163,22 +171,29 @@ pub fn documents(
     conn: &mut Connection,
     id: &RepositoryId,
     heads: &Heads,
-) -> Result<Option<[StoredDocument; 4]>, DbError> {
+) -> Result<Option<Held>, DbError> {
     if heads.root == 0 {
         return Ok(None);
     }
+    let lost = |role: &str, version: u64| DbError::Column {
+        column: "heads.revision",
+        kind: "head of stored documents",
+        value: format!("{id} {role} {version}"),
+    };
     let mut of = |role, version| {
         let found = repository::document(conn, id, role, version)?;
-        found.ok_or_else(|| DbError::Column {
-            column: "heads.revision",
-            kind: "head of stored documents",
-            value: format!("{id} {} {version}", repository::role_name(role)),
-        })
+        found.ok_or_else(|| lost(repository::role_name(role), version))
     };
-    Ok(Some([
-        of(TopLevel::Root, heads.root)?,
-        of(TopLevel::Targets, heads.targets)?,
-        of(TopLevel::Snapshot, heads.snapshot)?,
-        of(TopLevel::Timestamp, heads.timestamp)?,
-    ]))
+    let root = of(TopLevel::Root, heads.root)?;
+    let targets = of(TopLevel::Targets, heads.targets)?;
+    let snapshot = of(TopLevel::Snapshot, heads.snapshot)?;
+    let timestamp = of(TopLevel::Timestamp, heads.timestamp)?;
+    let deltas = match heads.deltas {
+        0 => None,
+        version => {
+            let found = repository::deltas(conn, id, version)?;
+            Some(found.ok_or_else(|| lost(DELTAS_ROLE, version))?)
+        }
+    };
+    Ok(Some(Held { root, targets, snapshot, timestamp, deltas }))
 }

@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod candidate;
 pub mod commit;
 pub mod current;
+pub mod deltas;
 pub mod online;
 pub mod open;
 pub mod refresh;

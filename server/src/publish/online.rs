@@ -13,13 +13,14 @@ use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::{PublicKey, SecretKey, Signer as _};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::{FileSpec, SnapshotSpec, TimestampSpec};
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use patchward_protocol::tuf::publish::next_online_version;
 use patchward_protocol::tuf::schema::{self, Root, TopLevel};
 use patchward_protocol::tuf::stage::{StageError, Staged};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The online keys of a repository.
+/// The online keys of a repository that its root names.
 #[derive(Debug, Clone)]
 pub struct OnlineKeys {
     snapshot: Arc<SecretKey>,
@@ -53,29 +54,34 @@ impl OnlineKeys {
         })
     }
 
-    /// The public half for a role.
+    /// The public half for the snapshot.
     #[must_use]
-    pub fn public(&self, role: OnlineRole) -> PublicKey {
-        match role {
-            OnlineRole::Snapshot => self.snapshot.public(),
-            OnlineRole::Timestamp => self.timestamp.public(),
-        }
+    pub fn snapshot(&self) -> PublicKey {
+        self.snapshot.public()
+    }
+
+    /// The public half for the timestamp.
+    #[must_use]
+    pub fn timestamp(&self) -> PublicKey {
+        self.timestamp.public()
     }
 }
 
 impl Signing<'_> {
-    /// A snapshot that lists these targets.
+    /// A snapshot that lists these targets, and the list of deltas where there is one.
     ///
     /// # Errors
     /// A failure of ours.
     pub fn snapshot(
         &self,
         targets: &StoredDocument,
+        deltas: Option<&StoredDocument>,
         previous: u64,
     ) -> Result<StoredDocument, ApiError> {
         let version = next_online_version(previous, self.at);
         let expires = self.at.plus_seconds(self.lives.snapshot_life_s).whole_second();
-        let files = BTreeMap::from([("targets".to_owned(), file(targets))]);
+        let mut files = BTreeMap::from([("targets".to_owned(), file(targets))]);
+        files.extend(deltas.map(|deltas| (DELTAS_ROLE.to_owned(), file(deltas))));
         let repository = self.repository.clone();
         let spec = SnapshotSpec { repository, version, expires, files };
         let staged = spec.staged().map_err(ApiError::failed)?;

@@ -4,6 +4,7 @@
 //! public.
 
 use super::current::Current;
+use super::deltas::DeltasKey;
 use crate::app::App;
 use crate::db::act::{self, Act};
 use crate::db::repository::{self, Repository};
@@ -13,6 +14,7 @@ use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::repository::{Head, OpenRepositoryRequest, Reading, RepositoryView};
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::key::Signer as _;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -70,18 +72,21 @@ pub async fn open(
 pub fn show(app: &App, id: &RepositoryId) -> Result<RepositoryView, ApiError> {
     let snapshot = app.snapshot();
     let current = snapshot.get(id).ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
+    DeltasKey::make(&app.keys, id, &current.heads, &*app.rng)?;
+    let deltas_key = DeltasKey::of(&app.keys, id)?.map(|key| key.public());
     Ok(RepositoryView {
         repository: id.clone(),
         reading: current.reading,
         snapshot_key: app.keys.online(id, OnlineRole::Snapshot)?.public(),
         timestamp_key: app.keys.online(id, OnlineRole::Timestamp)?.public(),
-        deltas_key: None,
+        deltas_key,
         heads: heads(current),
     })
 }
 
 fn heads(current: &Current) -> Vec<Head> {
     let Some(documents) = &current.documents else { return Vec::new() };
+    let deltas = documents.deltas.as_ref().map(|deltas| (DELTAS_ROLE, deltas));
     let each = [
         ("root", &documents.root),
         ("targets", &documents.targets),
@@ -94,5 +99,5 @@ fn heads(current: &Current) -> Vec<Head> {
         sha256: served.sha256,
         expires: served.expires,
     };
-    each.into_iter().map(head).collect()
+    each.into_iter().chain(deltas).map(head).collect()
 }

@@ -24,7 +24,7 @@ async fn round(app: &Arc<App>) {
     for id in all_due(app) {
         match refresh(app, id.clone()).await {
             Ok(Due::Nothing) => {}
-            Ok(Due::Timestamp | Due::Both) => signed = signed.saturating_add(1),
+            Ok(Due::Timestamp | Due::Both | Due::All) => signed = signed.saturating_add(1),
             Err(error) => {
                 tracing::error!(
                     repository.id = %id, error = %Chain(&error), "A repository was not refreshed"

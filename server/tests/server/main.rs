@@ -10,6 +10,7 @@
 )]
 
 mod decisions;
+mod deltas;
 mod files;
 mod hospital;
 mod http;
