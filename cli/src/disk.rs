@@ -5,6 +5,8 @@
 //! overwritten unless the caller says [`Place::Replace`].
 
 use crate::error::{Code, Failure, Outcome};
+use crate::here::Here;
+use crate::progress::Progress;
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -74,11 +76,29 @@ pub fn open(path: &Path) -> Outcome<File> {
 ///
 /// # Errors
 /// [`Code::FileMissing`] or [`Code::FileUnreadable`].
-pub fn digest(path: &Path) -> Outcome<(u64, Sha256Digest)> {
+pub fn digest(here: &Here, path: &Path) -> Outcome<(u64, Sha256Digest)> {
+    let failed = |error: &io::Error| unreadable(path, error);
+    let file = open(path)?;
+    let length = file.metadata().map_err(|error| failed(&error))?.len();
+    let word = here.language.pick("hashing", "ハッシュ計算中");
+    let progress = Progress::begin(here, word, Some(length));
     let mut hasher = Sha256Hasher::new();
-    let length =
-        io::copy(&mut open(path)?, &mut hasher).map_err(|error| unreadable(path, &error))?;
-    Ok((length, hasher.finish()))
+    let length = io::copy(&mut progress.reader(file), &mut hasher);
+    Ok((length.map_err(|error| failed(&error))?, hasher.finish()))
+}
+
+/// A file to write and read again that has no name and is gone with this run.
+///
+/// # Errors
+/// [`Code::DiskFull`] or [`Code::WriteFailed`].
+pub fn scratch(folder: &Path) -> Outcome<File> {
+    let path = beside(&folder.join("scratch"));
+    let failed = |error: &io::Error| failed(&path, error);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
+    let file = file.map_err(|error| failed(&error))?;
+    fs::remove_file(&path).map_err(|error| failed(&error))?;
+    Ok(file)
 }
 
 /// Writes bytes under a name.
@@ -112,6 +132,26 @@ pub fn write_with(
     done.map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists { exists() } else { failed(path, &error) }
     })
+}
+
+/// As [`write_with`], where filling fails in words of its own.
+///
+/// # Errors
+/// What `fill` returns, and as [`write_with`].
+pub fn fill(
+    path: &Path,
+    readers: Readers,
+    place: Place,
+    fill: impl FnOnce(&mut File) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut failed = None;
+    let written = write_with(path, readers, place, |file| {
+        fill(file).map_err(|failure| {
+            failed = Some(failure);
+            io::Error::other("not filled")
+        })
+    });
+    failed.map_or(written, Err)
 }
 
 /// Makes a folder with its parents.

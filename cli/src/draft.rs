@@ -5,9 +5,12 @@
 //! Invariant: a draft says nothing that this program does not show: what it holds, written again
 //! from its parts, gives the same bytes.
 
+use crate::container;
 use crate::disk::{self, Place, Readers};
 use crate::error::{Code, Failure, Outcome, chain};
+use crate::here::Here;
 use crate::limits::STAGE_BYTES_MAX;
+use crate::release::firmware_of;
 use crate::repository::profile;
 use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::tuf::build::{RootSpec, TargetSpec, TargetsSpec, repository_of};
@@ -121,18 +124,47 @@ pub fn file_in(folder: &Path, target: &TargetPath) -> PathBuf {
     folder.join(dir).join(name)
 }
 
-/// Hashes the files of these targets anew and compares them.
+/// What was found at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AtHand {
+    /// Files that were hashed, and are the listed ones.
+    pub hashed: usize,
+    /// Containers among them that were unpacked, and hold the images that are listed.
+    pub unpacked: usize,
+}
+
+/// Hashes the files of these targets anew and compares them; unpacks containers and compares the
+/// images that are in them.
 ///
 /// # Errors
 /// [`Code::TargetNotAtHand`] names every file that is not there, [`Code::TargetDiffers`] every
-/// file that is another.
-pub fn hash_at_hand<'a>(
+/// file that is another; [`Code::ContainerDiffers`] a container with another image.
+pub fn look_at_hand(
+    here: &Here,
     folder: &Path,
-    targets: impl Iterator<Item = (&'a TargetPath, &'a TargetSpec)>,
+    targets: &[(TargetPath, TargetSpec)],
+) -> Outcome<AtHand> {
+    let mut found = AtHand { hashed: hash_at_hand(here, folder, targets)?, unpacked: 0 };
+    for (target, spec) in targets {
+        let Some(firmware) = firmware_of(spec) else { continue };
+        container::check(here, &file_in(folder, target), &firmware.payload, spec)?;
+        found.unpacked += usize::from(firmware.payload.table_sha256.is_some());
+    }
+    Ok(found)
+}
+
+/// Hashes the files of these targets anew and compares them.
+///
+/// # Errors
+/// As [`look_at_hand`], without what is in containers.
+pub fn hash_at_hand(
+    here: &Here,
+    folder: &Path,
+    targets: &[(TargetPath, TargetSpec)],
 ) -> Outcome<usize> {
     let (mut absent, mut other, mut count) = (Vec::new(), Vec::new(), 0);
     for (target, spec) in targets {
-        match disk::digest(&file_in(folder, target)) {
+        match disk::digest(here, &file_in(folder, target)) {
             Ok((length, sha256)) if (length, sha256) == (spec.length, spec.sha256) => count += 1,
             Ok((length, sha256)) => other.push(format!(
                 "{target}: {length} bytes, sha256 {sha256}; listed {} bytes, {}",

@@ -169,6 +169,66 @@ sentences! {
         ActsNotFiled, "acts_not_filed", 7,
             "It is published and holds; only its acts are not in the record yet. File them: patchward act file acts/*.act.json",
             "公開は完了し、有効です。署名記録のみ未保存です。patchward act file acts/*.act.json で保存してください。";
+        ContainerDiffers, "container_differs", 5,
+            "The container does not hold the image that the draft lists. Do not sign; get draft and files anew from whoever prepared them.",
+            "コンテナーの中身が下書きに記載された更新イメージと一致しません。署名せず、作成者から下書きとファイルを受け取り直してください。";
+        DeltaNone, "delta_none", 3,
+            "This is no delta container (.pwd). Check that it is the right file.",
+            "差分コンテナー(.pwd)ではありません。正しいファイルか確認してください。";
+        DeltaVersion, "delta_version", 3,
+            "The container is of a layout that this program does not know. Use a newer program.",
+            "このプログラムが対応していない形式のコンテナーです。新しい版のプログラムを使用してください。";
+        DeltaFeature, "delta_feature", 3,
+            "The container needs a feature that this program does not know. Use a newer program, or the full image.",
+            "このプログラムが対応していない機能を必要とするコンテナーです。新しい版のプログラムか、更新イメージ全体を使用してください。";
+        DeltaHeader, "delta_header", 5,
+            "The header of the container breaks a rule. The file is damaged or forged; get it anew.",
+            "コンテナーのヘッダーが規則に反しています。破損または偽造のおそれがあります。受け取り直してください。";
+        DeltaEntry, "delta_entry", 5,
+            "A line of the container's table breaks a rule. The file is damaged or forged; get it anew.",
+            "コンテナーの表の一行が規則に反しています。破損または偽造のおそれがあります。受け取り直してください。";
+        DeltaTable, "delta_table", 5,
+            "The table of the container does not fit its header. The file is damaged or forged; get it anew.",
+            "コンテナーの表とヘッダーが合いません。破損または偽造のおそれがあります。受け取り直してください。";
+        DeltaDigest, "delta_digest", 5,
+            "Header and table are not the signed ones. Do not use the file; get it anew.",
+            "ヘッダーと表が署名された内容と異なります。使用せず、受け取り直してください。";
+        DeltaLength, "delta_length", 5,
+            "The container is cut short, or has bytes after its end. Get it anew.",
+            "コンテナーが途中で切れているか、末尾に余分なデータがあります。受け取り直してください。";
+        DeltaPayload, "delta_payload", 5,
+            "The bytes of a window are not those that the table names. The file was changed on the way; get it anew.",
+            "ある区画のデータが表の記載と異なります。途中で変更されています。受け取り直してください。";
+        DeltaMalformed, "delta_malformed", 5,
+            "The instructions of a window break a rule. Whoever made the file erred or lied; use the full image and tell them.",
+            "ある区画の内容が規則に反しています。作成側の誤りまたは偽造です。更新イメージ全体を使用し、作成者に連絡してください。";
+        DeltaStream, "delta_stream", 5,
+            "A packed part of a window does not unpack. Whoever made the file erred or lied; use the full image and tell them.",
+            "ある区画の圧縮データを展開できません。作成側の誤りまたは偽造です。更新イメージ全体を使用し、作成者に連絡してください。";
+        DeltaOutput, "delta_output", 5,
+            "What came out is not what the table names, though the old image is the right one. Use the full image and tell whoever made the file.",
+            "元のイメージは正しいものの、作られた内容が表の記載と異なります。更新イメージ全体を使用し、作成者に連絡してください。";
+        DeltaImage, "delta_image", 5,
+            "All windows are as the table names them, but together they are not the image of the header. Use the full image and tell whoever made the file.",
+            "各区画は表のとおりですが、全体がヘッダーの更新イメージと異なります。更新イメージ全体を使用し、作成者に連絡してください。";
+        DeltaOldMissing, "delta_old_missing", 2,
+            "This is a delta: name the image that it starts from with --old. `patchward delta inspect` shows its digest.",
+            "差分です。元のイメージを --old で指定してください。そのハッシュは patchward delta inspect で確認できます。";
+        DeltaOldDiffers, "delta_old_differs", 3,
+            "The old image is not the one that the delta starts from. Compare both digests; a slot that was once mounted for writing differs too.",
+            "元のイメージが、この差分の前提となるイメージと異なります。両方のハッシュを比較してください。一度でも書き込み可能でマウントしたスロットは異なります。";
+        DeltaNewDiffers, "delta_new_differs", 5,
+            "The container is sound, but the image that it makes is not the one that was asked for.",
+            "コンテナーは正常ですが、作られるイメージは指定されたものではありません。";
+        DeltaMemory, "delta_memory", 9,
+            "There is not enough memory. For building, --index sampled takes less than half.",
+            "メモリーが不足しています。作成時は --index sampled で半分以下になります。";
+        DeltaBuild, "delta_build", 9,
+            "The container could not be made; nothing was written. Look at the message, and repeat with --threads 1.",
+            "コンテナーを作成できませんでした。何も書き込んでいません。メッセージを確認し、--threads 1 で再実行してください。";
+        DeltaImageLength, "delta_image_length", 3,
+            "An image of this length has no container: 1 byte to 64 GiB, and at most 1,048,576 windows.",
+            "この長さのイメージはコンテナーにできません(1バイトから64 GiB、最大1,048,576区画)。";
         DeltasKeyAbsent, "deltas_key_absent", 7,
         "This server has no key for deltas, so none can be delegated to. Ask whoever runs it to update it; everything else works without.",
         "このサーバーには差分用の鍵がないため、委任できません。サーバー運用者に更新を依頼してください。差分以外の機能には影響しません。";

@@ -6,6 +6,7 @@
 use crate::disk::{self, Place, Readers};
 use crate::draft::{Draft, file_in};
 use crate::error::{Code, Failure, Outcome};
+use crate::here::Here;
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use patchward_protocol::id::TargetPath;
 use patchward_protocol::tuf::build::TargetSpec;
@@ -66,24 +67,49 @@ impl Folder {
         target: &TargetPath,
         fill: impl FnOnce(&mut dyn Write) -> Outcome<()>,
     ) -> Outcome<TargetSpec> {
-        let path = file_in(&self.part.join("targets"), target);
+        let path = self.place(target);
         if let Some(folder) = path.parent() {
             disk::make_folder(folder)?;
         }
-        let (mut said, mut failed) = ((0, Sha256Digest::of(b"")), None);
-        let written = disk::write_with(&path, Readers::Everybody, Place::New, |file| {
+        let mut said = (0, Sha256Digest::of(b""));
+        disk::fill(&path, Readers::Everybody, Place::New, |file| {
             let mut hashing = Hashing { file, hasher: Sha256Hasher::new(), length: 0 };
-            if let Err(failure) = fill(&mut hashing) {
-                failed = Some(failure);
-                return Err(io::Error::other("not filled"));
-            }
+            fill(&mut hashing)?;
             said = (hashing.length, hashing.hasher.finish());
             Ok(())
-        });
-        match failed {
-            Some(failure) => Err(failure),
-            None => written.map(|()| TargetSpec::plain(said.0, said.1)),
+        })?;
+        Ok(TargetSpec::plain(said.0, said.1))
+    }
+
+    /// Where a target stands while the folder is being filled.
+    #[must_use]
+    pub fn place(&self, target: &TargetPath) -> PathBuf {
+        file_in(&self.part.join("targets"), target)
+    }
+
+    /// Where a file without a name may lie while the folder is being filled.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        &self.part
+    }
+
+    /// Adds a target that `fill` writes in an order of its own; says what targets list of it.
+    ///
+    /// # Errors
+    /// What `fill` returns, and failures of writing.
+    pub fn add_file(
+        &self,
+        here: &Here,
+        target: &TargetPath,
+        fill: impl FnOnce(&mut File) -> Outcome<()>,
+    ) -> Outcome<TargetSpec> {
+        let path = self.place(target);
+        if let Some(folder) = path.parent() {
+            disk::make_folder(folder)?;
         }
+        disk::fill(&path, Readers::Everybody, Place::New, fill)?;
+        let (length, sha256) = disk::digest(here, &path)?;
+        Ok(TargetSpec::plain(length, sha256))
     }
 
     /// Adds a target from bytes.

@@ -7,6 +7,7 @@ use crate::error::{Code, Failure, Outcome};
 use patchward_protocol::time::Timestamp;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The surroundings of one run.
@@ -22,6 +23,19 @@ pub struct Here {
     pub language: Language,
     /// Whether the public example keys may be used.
     pub example_keys: ExampleKeys,
+    /// Time since the program started, for the speed of long actions; nothing else rests on it.
+    pub clock: fn() -> Duration,
+    /// Who watches long actions.
+    pub watcher: Watcher,
+}
+
+/// Who watches the error stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watcher {
+    /// A person at a terminal.
+    Terminal,
+    /// A file, a pipe or a program.
+    Nobody,
 }
 
 /// The system's random source did not answer.

@@ -3,11 +3,14 @@
 use clap::Parser as _;
 use patchward_cli::args::{Args, run};
 use patchward_cli::error::{Code, Failure};
-use patchward_cli::here::{ExampleKeys, Here, Language, NoChance};
+use patchward_cli::here::{ExampleKeys, Here, Language, NoChance, Watcher};
 use patchward_cli::said::{Form, print_failure};
 use patchward_protocol::time::Timestamp;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::read();
@@ -99,6 +102,11 @@ impl Surroundings {
             config_dir: args.global.config_dir.clone().unwrap_or(folder),
             language,
             example_keys,
+            clock,
+            watcher: match std::io::stderr().is_terminal() && !args.global.json {
+                true => Watcher::Terminal,
+                false => Watcher::Nobody,
+            },
         }
     }
 }
@@ -106,4 +114,10 @@ impl Surroundings {
 #[allow(clippy::disallowed_methods, reason = "the one place that asks the system for chance")]
 fn random(bytes: &mut [u8]) -> Result<(), NoChance> {
     getrandom::fill(bytes).map_err(|_| NoChance)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that asks the clock that never jumps")]
+fn clock() -> Duration {
+    static STARTED: OnceLock<Instant> = OnceLock::new();
+    STARTED.get_or_init(Instant::now).elapsed()
 }

@@ -6,6 +6,7 @@
 //! Invariant: seq rises, and no listed image is ever listed with other bytes.
 
 use crate::base::{Against, Base};
+use crate::container::{self, FormatWord, Threads, Wanted};
 use crate::disk;
 use crate::error::{Code, Failure, Outcome};
 use crate::folder::Folder;
@@ -18,9 +19,7 @@ use patchward_protocol::id::{FamilyId, RepositoryId, Seq, TargetPath};
 use patchward_protocol::limits::{DOCUMENT_BYTES_MAX, DOSSIER_BYTES_MAX};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::{TargetSpec, TargetsSpec};
-use patchward_protocol::tuf::custom::{
-    Document, Documents, Firmware, Format, Kind, Payload, ReleaseState,
-};
+use patchward_protocol::tuf::custom::{Document, Documents, Firmware, Kind, Payload, ReleaseState};
 use patchward_protocol::tuf::role::Role;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -46,6 +45,12 @@ pub struct Prepare {
     /// Release notes in English
     #[arg(long, value_name = "FILE")]
     pub notes_en: PathBuf,
+    /// How the file carries the image
+    #[arg(long, value_enum, default_value = "container")]
+    pub format: FormatWord,
+    /// How many threads pack
+    #[command(flatten)]
+    pub threads: Threads,
     /// Room that a slot must have, in bytes (default: the image's length; trees: the content's)
     #[arg(long, value_name = "BYTES")]
     pub slot_bytes: Option<u64>,
@@ -116,7 +121,7 @@ pub fn prepare(here: &Here, prepare: &Prepare) -> Outcome<Said> {
     let mut spec = next(here, &id, &base, &prepare.life)?;
     let mut problems = Problems::default();
     against_base(&mut problems, facts, &spec);
-    let names = Names::of(facts, inputs.sbom.0);
+    let names = Names::of(facts, inputs.sbom.0, prepare.format);
     let names = problems.take(names);
     problems.none()?;
     let Some(names) = names else {
@@ -124,13 +129,13 @@ pub fn prepare(here: &Here, prepare: &Prepare) -> Outcome<Said> {
     };
     let folder = Folder::begin(&prepare.out)?;
     let docs = add_documents(&folder, &inputs, &names, &mut spec)?;
-    let mut installed_bytes = 0;
-    let mut target = folder.add_with(&names.image, |sink| {
-        installed_bytes = image::write(&prepare.image, facts.kind, sink)?;
-        Ok(())
-    })?;
-    let slot_bytes = prepare.slot_bytes.unwrap_or(installed_bytes);
-    let firmware = firmware(facts, &target, slot_bytes, docs);
+    let (image, kind) = (prepare.image.as_path(), facts.kind);
+    let opened = container::open(image, kind, folder.scratch())?;
+    let wanted = Wanted { image, kind, format: prepare.format, threads: prepare.threads };
+    let (mut target, mut payload) = container::add(here, &folder, &names.image, wanted, opened)?;
+    payload.slot_bytes = prepare.slot_bytes.unwrap_or(payload.slot_bytes);
+    let said = said_of_image(here.language, &names.image, &target, &payload);
+    let firmware = firmware(facts, payload, docs);
     firmware
         .check()
         .map_err(|error| Failure::because(Code::ReleaseRefused, "the draft", &error))?;
@@ -143,15 +148,11 @@ pub fn prepare(here: &Here, prepare: &Prepare) -> Outcome<Said> {
     Ok(Said::new(json!({
         "repository": id, "version": spec.version, "staged": path,
         "image": {"path": names.image, "length": target.length, "sha256": target.sha256},
+        "payload": firmware.payload,
         "seq": facts.seq, "signed_sha256": staged.message_sha256(),
     }))
     .line(format!("{} {} (seq {})", facts.family, facts.version, facts.seq))
-    .line(format!("{} {} bytes sha256 {}", names.image, target.length, target.sha256))
-    .line(format!(
-        "{} {}",
-        word("image fingerprint", "更新イメージ照合コード"),
-        target.sha256.fingerprint()
-    ))
+    .lines(said)
     .line(format!("{} {}", word("to be signed:", "署名待ち:"), path.display())))
 }
 
@@ -347,14 +348,18 @@ struct Names {
 }
 
 impl Names {
-    fn of(facts: &Facts, sbom: Sbom) -> Outcome<Self> {
+    fn of(facts: &Facts, sbom: Sbom, format: FormatWord) -> Outcome<Self> {
         let name = facts.family.as_str().split_once('.').map_or("", |(_, name)| name);
         // A version may hold `+`, a target name may not.
         let stem = format!("{name}-{}", facts.version.as_str().replace('+', "_"));
         let path = |text: String| {
             TargetPath::new(&text).map_err(|error| Failure::new(Code::ReleaseRefused, error))
         };
-        let end = if facts.kind == Kind::Tree { "tar" } else { "img" };
+        let end = match (format, facts.kind) {
+            (FormatWord::Container, _) => "pwd",
+            (FormatWord::Plain, Kind::Tree) => "tar",
+            (FormatWord::Plain, Kind::Slots) => "img",
+        };
         Ok(Self {
             image: path(format!("img/{stem}.{end}"))?,
             dossier: path(format!("doc/{stem}.dossier.toml"))?,
@@ -385,11 +390,26 @@ fn add_documents(
     })
 }
 
-fn firmware(facts: &Facts, target: &TargetSpec, slot_bytes: u64, docs: Documents) -> Firmware {
-    let format = match facts.kind {
-        Kind::Tree => Format::Tree,
-        Kind::Slots => Format::Raw,
-    };
+/// The file and, where that is another, the image in it.
+fn said_of_image(
+    language: Language,
+    path: &TargetPath,
+    target: &TargetSpec,
+    payload: &Payload,
+) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let mut lines = vec![format!("{path} {} bytes sha256 {}", target.length, target.sha256)];
+    if payload.table_sha256.is_some() {
+        let name = word("image in it:", "収められた更新イメージ:");
+        let (length, sha256) = (payload.image_length, payload.image_sha256);
+        lines.push(format!("{name} {length} bytes sha256 {sha256}"));
+    }
+    let name = word("image fingerprint", "更新イメージ照合コード");
+    lines.push(format!("{name} {}", payload.image_sha256.fingerprint()));
+    lines
+}
+
+fn firmware(facts: &Facts, payload: Payload, docs: Documents) -> Firmware {
     Firmware {
         v: 1,
         family: facts.family.clone(),
@@ -403,14 +423,7 @@ fn firmware(facts: &Facts, target: &TargetSpec, slot_bytes: u64, docs: Documents
         cves: facts.cves.clone(),
         known_exploited: facts.known_exploited,
         state: ReleaseState::Released,
-        payload: Payload {
-            format,
-            kind: facts.kind,
-            image_sha256: target.sha256,
-            image_length: target.length,
-            slot_bytes,
-            table_sha256: None,
-        },
+        payload,
         est: facts.estimate,
         therapy: facts.therapy,
         acceptance: facts.acceptance,

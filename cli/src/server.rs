@@ -7,7 +7,9 @@
 
 use crate::disk;
 use crate::error::{Code, Failure, Outcome};
+use crate::here::Here;
 use crate::limits::{ANSWER_S_MAX, CONNECT_S_MAX, REPLY_BYTES_MAX, SMALL_FILE_BYTES_MAX};
+use crate::progress::Progress;
 use patchward_protocol::api::endpoint::{Caller, Endpoint, Method, Who};
 use patchward_protocol::api::error::Problem;
 use patchward_protocol::digest::Sha256Digest;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{Request, Response};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
-use ureq::{Agent, AsSendBody, Body};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -233,6 +235,7 @@ impl Server {
     /// As [`Server::call`], and failures of reading the file.
     pub fn upload(
         &self,
+        here: &Here,
         repository: &RepositoryId,
         sha256: Sha256Digest,
         file: &Path,
@@ -242,14 +245,34 @@ impl Server {
         }
         let (kind, name) = repository.parts();
         let target = format!("/v1/repositories/{kind}/{name}/blobs/{sha256}");
-        self.send("PUT", &target, disk::open(file)?).map(drop)
+        let open = disk::open(file)?;
+        let length = open.metadata().map_err(|error| disk::unreadable(file, &error))?.len();
+        let word = here.language.pick("uploading", "送信中");
+        let progress = Progress::begin(here, word, Some(length));
+        let mut reader = progress.reader(open);
+        let body = SendBody::from_reader(&mut reader);
+        self.send_long("PUT", &target, body, Some(length)).map(drop)
     }
 
     fn send(&self, method: &str, target: &str, body: impl AsSendBody) -> Outcome<Response<Body>> {
+        self.send_long(method, target, body, None)
+    }
+
+    /// `length` in bytes, of a body that does not know its own.
+    fn send_long(
+        &self,
+        method: &str,
+        target: &str,
+        body: impl AsSendBody,
+        length: Option<u64>,
+    ) -> Outcome<Response<Body>> {
         let url = format!("{}{target}", self.address.as_text());
         let mut request = Request::builder().method(method).uri(&url);
         if method == "POST" {
             request = request.header("content-type", "application/json");
+        }
+        if let Some(length) = length {
+            request = request.header("content-length", length);
         }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {}", token.as_str()));

@@ -55,8 +55,15 @@ pub fn new_files(draft: &Draft, base: &Base) -> Vec<(TargetPath, TargetSpec)> {
         .added
         .into_iter()
         .chain(changed)
-        .filter(|(path, spec)| old(path).is_none_or(|old| old.sha256 != spec.sha256))
+        .filter(|(path, spec)| old(path).is_none_or(|old| !is_same_file(old, spec)))
         .collect()
+}
+
+/// The same bytes, of which the same is said: a file that carries another image now than before must
+/// be looked at again, though not one byte of it changed.
+fn is_same_file(old: &TargetSpec, new: &TargetSpec) -> bool {
+    let payload = |spec: &TargetSpec| spec.custom.get("fw")?.get("payload").cloned();
+    old.sha256 == new.sha256 && old.length == new.length && payload(old) == payload(new)
 }
 
 /// The approvals among the new files, read from the folder.

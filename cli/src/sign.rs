@@ -8,7 +8,7 @@
 use crate::act::{self, Given, Statement, Words};
 use crate::base::{Against, Base};
 use crate::day::Day;
-use crate::draft::{Draft, hash_at_hand};
+use crate::draft::{AtHand, Draft, look_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::{Here, Language};
 use crate::inventory::seen;
@@ -117,7 +117,7 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     rules::check(here, &draft, &base)?;
     let folder = sign.files.clone().unwrap_or_else(|| draft.files_beside());
     let new = show::new_files(&draft, &base);
-    let hashed = hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
+    let at_hand = look_at_hand(here, &folder, &new)?;
     let approvals = show::new_approvals(&draft, &base, &folder)?;
     let words = match approvals.is_empty() {
         true => None,
@@ -134,7 +134,7 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     readded(sign, &remarks)?;
     let mut text = show::lines(here, &draft, &base);
     text.extend(show::approvals(here, &draft, &base, &folder)?);
-    text.push(hashed_words(here.language, hashed));
+    text.extend(at_hand_words(here.language, at_hand));
     text.extend(look.lines.iter().cloned());
     text.extend(sign.abandoned.map(|version| given_up_words(here.language, version)));
     text.extend(show::what_is_signed(here.language, &draft));
@@ -175,11 +175,23 @@ fn readded(sign: &Sign, remarks: &Remarks) -> Outcome<()> {
     Err(Failure::with_problems(Code::ReaddedEntries, what, list))
 }
 
-fn hashed_words(language: Language, count: usize) -> String {
-    match language {
-        Language::En => format!("{count} new files hashed here: all as listed"),
-        Language::Ja => format!("新しいファイル {count} 件をこの端末で照合し、すべて一致しました"),
-    }
+/// What this machine found out by itself of the files that are signed for.
+#[must_use]
+pub fn at_hand_words(language: Language, found: AtHand) -> Vec<String> {
+    let AtHand { hashed, unpacked } = found;
+    let (hashed, unpacked_words) = match language {
+        Language::En => (
+            format!("{hashed} new files hashed here: all as listed"),
+            format!("{unpacked} containers unpacked here: they hold the images that are listed"),
+        ),
+        Language::Ja => (
+            format!("新しいファイル {hashed} 件をこの端末で照合し、すべて一致しました"),
+            format!(
+                "コンテナー {unpacked} 件をこの端末で展開し、中身が記載の更新イメージと一致しました"
+            ),
+        ),
+    };
+    std::iter::once(hashed).chain((unpacked > 0).then_some(unpacked_words)).collect()
 }
 
 fn confirm(here: &Here, sign: &Sign, draft: &Draft) -> Outcome<()> {

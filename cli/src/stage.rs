@@ -5,7 +5,7 @@
 
 use crate::base::{Against, Base};
 use crate::disk::{self, Place, Readers};
-use crate::draft::{Content, Draft, file_in, hash_at_hand};
+use crate::draft::{Content, Draft, file_in, hash_at_hand, look_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::Here;
 use crate::memory::Memory;
@@ -13,7 +13,7 @@ use crate::persons::{self, Need};
 use crate::repository;
 use crate::said::Said;
 use crate::server::Server;
-use crate::{act, approvals, login, rules, show};
+use crate::{act, approvals, login, rules, show, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::act::{Act, Subject};
@@ -40,7 +40,7 @@ pub fn show(
     let base = Base::of(here, &draft, against)?;
     let folder = files.map_or_else(|| draft.files_beside(), Path::to_path_buf);
     let new = show::new_files(&draft, &base);
-    let hashed = hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
+    let at_hand = look_at_hand(here, &folder, &new)?;
     let mut text = show::lines(here, &draft, &base);
     text.extend(show::approvals(here, &draft, &base, &folder)?);
     let mut readded = Vec::new();
@@ -54,6 +54,7 @@ pub fn show(
     text.extend(
         rule.iter().map(|failure| format!("! {}: {}", failure.code.code(), failure.detail)),
     );
+    text.extend(sign::at_hand_words(here.language, at_hand));
     text.extend(show::what_is_signed(here.language, &draft));
     Ok(Said::new(json!({
         "repository": draft.repository, "role": draft.staged.role().name(),
@@ -62,7 +63,7 @@ pub fn show(
         "fingerprint": draft.staged.message_sha256().fingerprint(),
         "new_files": new.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         "delegations": show::delegation_names(&draft),
-        "hashed": hashed, "readded": readded, "rule_broken": rule.map(|failure| failure.detail),
+        "hashed": at_hand.hashed, "unpacked": at_hand.unpacked, "readded": readded, "rule_broken": rule.map(|failure| failure.detail),
     }))
     .lines(text))
 }
@@ -168,10 +169,10 @@ pub fn publish(
         let base = Base::of(here, draft, against)?;
         let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
         let new = show::new_files(draft, &base);
-        hash_at_hand(&folder, new.iter().map(|(path, spec)| (path, spec)))?;
+        hash_at_hand(here, &folder, &new)?;
         for (path, spec) in &new {
             here.tell(&format!("{} {path}", here.language.pick("uploading", "送信中:")));
-            server.upload(id, spec.sha256, &file_in(&folder, path))?;
+            server.upload(here, id, spec.sha256, &file_in(&folder, path))?;
             uploaded += 1;
         }
     }

@@ -58,7 +58,7 @@ fn scene() -> (Place, Double, [Value; 2]) {
     place.good("stage publish r2/targets-v3.stage.json");
     let staged: Value = serde_json::from_slice(&place.read("r2/targets-v3.stage.json")).unwrap();
     let installed = |version: &str| {
-        let path = format!("img/infusion-a-{version}.tar");
+        let path = format!("img/infusion-a-{version}.pwd");
         let fw = &staged["signed"]["targets"][path]["custom"]["fw"];
         json!({"family": fw["family"], "version": fw["version"], "seq": fw["seq"],
                "image_sha256": fw["payload"]["image_sha256"]})

@@ -13,6 +13,7 @@
 
 mod approval;
 mod bad_input;
+mod container;
 mod delegation;
 mod double;
 mod double_consent;

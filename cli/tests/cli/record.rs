@@ -6,7 +6,7 @@ use crate::double::Double;
 use crate::log::{Log, ODD, SITE, approval, bent, key, record_key, root, site, under};
 use crate::place::{Place, names};
 use patchward_cli::error::Code;
-use patchward_cli::here::{ExampleKeys, Here, Language};
+use patchward_cli::here::{ExampleKeys, Here, Language, Watcher};
 use patchward_cli::record::archive::{self, File};
 use patchward_cli::record::{kept, verify};
 use patchward_cli::server::{Address, PlainHttp, Server};
@@ -278,6 +278,8 @@ fn machine(place: &Place) -> Here {
         config_dir: place.path("config"),
         language: Language::En,
         example_keys: ExampleKeys::Refused,
+        clock: || std::time::Duration::ZERO,
+        watcher: Watcher::Nobody,
     }
 }
 

@@ -25,7 +25,7 @@ fn the_same_inputs_give_the_same_bytes_whatever_the_order_on_disk() {
     place.good(&format!("{PREPARE} --out two"));
     for name in [
         "targets-v2.stage.json",
-        "targets/img/infusion-a-2.4.1.tar",
+        "targets/img/infusion-a-2.4.1.pwd",
         "targets/doc/infusion-a-2.4.1.dossier.toml",
         "targets/doc/infusion-a-2.4.1.sbom.cdx.json",
         "targets/doc/infusion-a-2.4.1.notes-ja.md",
@@ -47,7 +47,7 @@ fn the_same_inputs_give_the_same_bytes_whatever_the_order_on_disk() {
 fn an_archive_made_here_is_unpacked_by_tar() {
     let (place, _server) = ready();
     std::os::unix::fs::symlink("bin/pump", place.path("image/start")).unwrap();
-    place.good(&format!("{PREPARE} --out one"));
+    place.good(&format!("{PREPARE} --format plain --out one"));
     let listed = std::process::Command::new("tar")
         .args(["-tf", "one/targets/img/infusion-a-2.4.1.tar"])
         .current_dir(place.path(""))
@@ -104,7 +104,7 @@ fn a_raw_image_goes_with_slots_and_an_empty_one_is_refused() {
     assert!(run.err.contains("kind: the dossier says"), "{}", run.err);
     let text = String::from_utf8(place.read("dossier.toml")).unwrap();
     place.write("dossier.toml", text.replace("kind = \"tree\"", "kind = \"slots\""));
-    place.good(&format!("{words} --out one"));
+    place.good(&format!("{words} --format plain --out one"));
     assert_eq!(place.read("one/targets/img/infusion-a-2.4.1.img"), [7; 4096]);
     place.write("disk.img", []);
     let run = place.refused("release_refused", &format!("{words} --out two"));

@@ -19,7 +19,7 @@ fn a_release_goes_from_image_to_published_with_two_of_three_signatures() {
     place.good(&format!("{PREPARE} --out r1"));
     let staged = "r1/targets-v2.stage.json";
     let shown = place.good(&format!("stage show {staged}"));
-    for word in ["+ added img/infusion-a-2.4.1.tar", "seq 12", "CVE-2026-1234", "fingerprint"] {
+    for word in ["+ added img/infusion-a-2.4.1.pwd", "seq 12", "CVE-2026-1234", "fingerprint"] {
         assert!(shown.out.contains(word), "{word}\n{}", shown.out);
     }
     place.sign(staged, "ta", 2, "");
@@ -28,7 +28,7 @@ fn a_release_goes_from_image_to_published_with_two_of_three_signatures() {
     place.sign(staged, "tb", 2, "");
     place.good(&format!("stage publish {staged}"));
     let state = server.state.lock().unwrap();
-    let image = state.files.keys().find(|name| name.ends_with(".infusion-a-2.4.1.tar"));
+    let image = state.files.keys().find(|name| name.ends_with(".infusion-a-2.4.1.pwd"));
     assert!(image.is_some_and(|name| name.starts_with("family/acme.infusion-a/targets/img/")));
 }
 
@@ -64,14 +64,14 @@ fn a_file_at_hand_that_is_not_the_listed_one_stops_the_signer() {
     place.good(&format!("{PREPARE} --out r1"));
     let sign =
         "stage sign r1/targets-v2.stage.json --key ta.key --passphrase-file pass --yes-version 2";
-    let image = "r1/targets/img/infusion-a-2.4.1.tar";
+    let image = "r1/targets/img/infusion-a-2.4.1.pwd";
     let mut bytes = place.read(image);
-    bytes[600] ^= 1;
+    bytes[300] ^= 1;
     place.write(image, &bytes);
     place.refused("target_differs", sign);
     std::fs::remove_file(place.path(image)).unwrap();
     let run = place.refused("target_not_at_hand", sign);
-    assert!(run.err.contains("img/infusion-a-2.4.1.tar"));
+    assert!(run.err.contains("img/infusion-a-2.4.1.pwd"));
 }
 
 #[test]
@@ -131,9 +131,9 @@ fn attack_32_an_entry_that_comes_back_is_named_and_needs_a_word() {
     let sign =
         "stage sign r4/targets-v5.stage.json --key ta.key --passphrase-file pass --yes-version 5";
     let run = place.refused("readded_entries", sign);
-    assert!(run.err.contains("img/infusion-a-2.4.1.tar"), "{}", run.err);
+    assert!(run.err.contains("img/infusion-a-2.4.1.pwd"), "{}", run.err);
     let shown = place.good("stage show r4/targets-v5.stage.json --key ta.key");
-    assert!(shown.out.contains("COMES BACK: img/infusion-a-2.4.1.tar"));
+    assert!(shown.out.contains("COMES BACK: img/infusion-a-2.4.1.pwd"));
     place.good(&format!("{sign} --accept-readded"));
 }
 

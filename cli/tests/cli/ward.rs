@@ -243,7 +243,7 @@ fn newer() -> (Place, Double) {
     }
     place.good("stage publish r2/targets-v3.stage.json");
     let staged: Value = serde_json::from_slice(&place.read("r2/targets-v3.stage.json")).unwrap();
-    let fw = &staged["signed"]["targets"]["img/infusion-a-2.5.0.tar"]["custom"]["fw"];
+    let fw = &staged["signed"]["targets"]["img/infusion-a-2.5.0.pwd"]["custom"]["fw"];
     let installed = json!({
         "family": "acme.infusion-a", "version": "2.5.0", "seq": 13,
         "image_sha256": fw["payload"]["image_sha256"],

@@ -1,0 +1,66 @@
+//! What is wrong with a container, as a failure of the command line: one code for each class.
+//!
+//! Not here: the words of each code (the table in [`crate::error`]). Invariant: total; a new class in
+//! the protocol breaks the build here.
+
+use crate::disk;
+use crate::error::{Code, Failure, chain};
+use patchward_protocol::delta::apply::{ApplyError, FrameError};
+use patchward_protocol::delta::build::BuildError;
+use patchward_protocol::delta::format::FormatError;
+use std::io;
+use std::path::Path;
+
+/// The failure for a container that does not give its image.
+#[must_use]
+pub fn apply(path: &Path, error: &ApplyError) -> Failure {
+    let code = match error {
+        ApplyError::Read(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+            Code::DeltaLength
+        }
+        ApplyError::Read(source) => return disk::unreadable(path, source),
+        ApplyError::Write(source) => return disk::failed(path, source),
+        ApplyError::Format(error) => format(error),
+        ApplyError::Length { .. } => Code::DeltaLength,
+        ApplyError::Window { source, .. } => frame(source),
+        ApplyError::Image => Code::DeltaImage,
+    };
+    Failure::new(code, format!("{}: {}", path.display(), chain(error)))
+}
+
+/// The failure for a container that could not be made; `new` is the image that goes in.
+#[must_use]
+pub fn build(new: &Path, out: &Path, error: &BuildError) -> Failure {
+    let code = match error {
+        BuildError::ReadNew(source) => return disk::unreadable(new, source),
+        BuildError::WriteOut(source) => return disk::failed(out, source),
+        BuildError::Parameter(_) => Code::ValueBad,
+        BuildError::Length(_) => Code::DeltaImageLength,
+        BuildError::Index(_) => Code::DeltaMemory,
+        BuildError::Pack(_) | BuildError::Worker => Code::DeltaBuild,
+    };
+    Failure::new(code, format!("{}: {}", new.display(), chain(error)))
+}
+
+const fn format(error: &FormatError) -> Code {
+    match error {
+        FormatError::Magic => Code::DeltaNone,
+        FormatError::Version(_) => Code::DeltaVersion,
+        FormatError::Feature(_) => Code::DeltaFeature,
+        FormatError::Header(_) => Code::DeltaHeader,
+        FormatError::Entry { .. } => Code::DeltaEntry,
+        FormatError::Table(_) => Code::DeltaTable,
+        FormatError::Digest => Code::DeltaDigest,
+    }
+}
+
+const fn frame(error: &FrameError) -> Code {
+    match error {
+        FrameError::Memory => Code::DeltaMemory,
+        FrameError::Payload => Code::DeltaPayload,
+        FrameError::Malformed(_) => Code::DeltaMalformed,
+        FrameError::Stream(_) => Code::DeltaStream,
+        FrameError::Old(_) => Code::FileUnreadable,
+        FrameError::Output => Code::DeltaOutput,
+    }
+}
