@@ -16,10 +16,14 @@
 //! decides. Not here: files, devices, networks ([`apply::Base`] is the one edge).
 //! Invariant: memory is claimed once, from figures that were checked against limits.
 
+mod ahead;
 pub mod apply;
+mod bsdiff;
 #[cfg(feature = "delta-build")]
 pub mod build;
+mod diff;
 pub mod format;
 mod number;
 pub mod stream;
+mod streams;
 mod whole;

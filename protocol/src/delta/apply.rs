@@ -6,11 +6,14 @@
 //! Not here: fetching, writing, resuming. Invariant: memory is claimed in [`Decoder::new`] only, and
 //! a window is given out only when its digest is that of the table.
 
+use super::ahead::{AHEAD_BYTES, Ahead};
+use super::diff::Word;
 use super::format::{Frame, FrameKind, Header};
-use super::stream::{StreamError, Unpacker};
+use super::number::{narrow, wide};
+use super::stream::{StreamError, Unpacker, content_len};
+use super::{bsdiff, diff, streams};
 use crate::digest::Sha256Digest;
 use std::io;
-use std::ops::Range;
 
 pub use super::whole::{ApplyError, head, whole};
 
@@ -64,6 +67,9 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct Decoder {
     window: Vec<u8>,
+    /// The unpacked streams of a window.
+    arena: Vec<u8>,
+    ahead: Ahead,
     unpacker: Unpacker,
 }
 
@@ -73,12 +79,21 @@ impl Decoder {
     /// # Errors
     /// [`FrameError::Memory`].
     pub fn new(header: &Header) -> Result<Self, FrameError> {
-        let mut window = Vec::new();
-        let length = usize::try_from(header.window).map_err(|_| FrameError::Memory)?;
-        window.try_reserve_exact(length).map_err(|_| FrameError::Memory)?;
-        window.resize(length, 0);
-        let unpacker = Unpacker::new().ok_or(FrameError::Memory)?;
-        Ok(Self { window, unpacker })
+        let window = u64::from(header.window).min(header.new.length);
+        Ok(Self {
+            window: claim(window)?,
+            arena: claim(u64::from(header.streams_len_max))?,
+            ahead: Ahead::new().ok_or(FrameError::Memory)?,
+            unpacker: Unpacker::new().ok_or(FrameError::Memory)?,
+        })
+    }
+
+    /// What it has claimed, in bytes, at most [`Header::memory_bytes`] less the payload's buffer.
+    #[must_use]
+    pub fn claimed_bytes(&self) -> u64 {
+        let buffers = self.window.capacity().saturating_add(self.arena.capacity());
+        let fixed = AHEAD_BYTES.saturating_add(self.unpacker.claimed_bytes());
+        wide(buffers.saturating_add(fixed))
     }
 
     /// Decodes one window; the payload is that of the frame, whole.
@@ -91,8 +106,8 @@ impl Decoder {
         payload: &[u8],
         base: &mut impl Base,
     ) -> Result<&[u8], FrameError> {
-        let length = usize::try_from(frame.raw_len).unwrap_or(usize::MAX);
-        let window = self.window.get_mut(..length);
+        let Self { window, arena, ahead, unpacker } = self;
+        let window = window.get_mut(..narrow(u64::from(frame.raw_len)));
         let window = window.ok_or(FrameError::Malformed("a window beyond the header's"))?;
         let paid = if frame.kind.has_payload() {
             Sha256Digest::of(payload) == frame.payload_sha256
@@ -102,14 +117,21 @@ impl Decoder {
         if !paid {
             return Err(FrameError::Payload);
         }
+        let mut old = ahead.over(base, &frame.old_range);
         match frame.kind {
             FrameKind::Zero => window.fill(0),
-            FrameKind::Copy => {
-                Allowed { base, range: &frame.old_range }.read_at(frame.old_off, window)?;
+            FrameKind::Copy => old.read_at(frame.old_off, window)?,
+            FrameKind::Raw => unpacker.unpack(payload, window)?,
+            FrameKind::Diff8 | FrameKind::Diff32 => {
+                let word = if frame.kind == FrameKind::Diff8 { Word::Bits8 } else { Word::Bits32 };
+                let streams = streams::unpack(payload, frame.stream_lens_len, arena, unpacker)?;
+                diff::decode(word, streams, window, &mut old)?;
             }
-            FrameKind::Raw => self.unpacker.unpack(payload, window)?,
-            FrameKind::Diff8 | FrameKind::Diff32 | FrameKind::Bsdiff => {
-                return Err(FrameError::Malformed("a kind that is not known here"));
+            FrameKind::Bsdiff => {
+                let steps = arena.get_mut(..content_len(payload)?);
+                let steps = steps.ok_or(FrameError::Malformed("a stream beyond the header's"))?;
+                unpacker.unpack(payload, steps)?;
+                bsdiff::decode(steps, window, &mut old)?;
             }
         }
         if Sha256Digest::of(window) == frame.output_sha256 {
@@ -119,19 +141,10 @@ impl Decoder {
     }
 }
 
-/// The old image, as far as a window may read it.
-struct Allowed<'a, B> {
-    base: &'a mut B,
-    range: &'a Range<u64>,
-}
-
-impl<B: Base> Allowed<'_, B> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<(), FrameError> {
-        let length = u64::try_from(into.len()).unwrap_or(u64::MAX);
-        let end = offset.checked_add(length);
-        if offset < self.range.start || end.is_none_or(|end| end > self.range.end) {
-            return Err(FrameError::Malformed("it reads beyond its old range"));
-        }
-        self.base.read_at(offset, into).map_err(FrameError::Old)
-    }
+fn claim(length: u64) -> Result<Vec<u8>, FrameError> {
+    let mut buffer = Vec::new();
+    let length = usize::try_from(length).map_err(|_| FrameError::Memory)?;
+    buffer.try_reserve_exact(length).map_err(|_| FrameError::Memory)?;
+    buffer.resize(length, 0);
+    Ok(buffer)
 }

@@ -6,23 +6,35 @@
 //! Invariant: the file is the same for every number of threads, and every window keeps the limits
 //! that the decoder enforces: what would break one is packed as it is.
 
+mod encode;
+mod equal;
+mod matches;
 mod pack;
+mod scan;
 mod source;
+mod window;
 mod writer;
 
 pub use source::{FileSource, Source};
 
-use super::format::Header;
+use super::format::{Header, Whole};
+use super::number::wide;
 use crate::digest::Sha256Digest;
 use crate::limits::{DELTA_FRAMES_MAX, DELTA_WINDOW_BYTES, IMAGE_BYTES_MAX};
 use crate::limits::{DELTA_WINDOW_BYTES_MAX, DELTA_WINDOW_BYTES_MIN};
+use matches::{Find, Sampled, SuffixArray};
 use pack::Packer;
 use std::io::{self, Seek, Write};
 use std::num::NonZeroUsize;
+use window::Differ;
 use writer::{Maker, Window, Work};
 
 /// The zstd level unless somebody asks for another.
 pub const LEVEL: i32 = 19;
+
+/// Longest image whose windows are also tried with the `bsdiff` crate, in bytes: it needs nineteen
+/// bytes of memory for each byte of the old image.
+pub const BSDIFF_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How matches in the old image are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,6 +124,45 @@ pub fn full(
     check(new.length(), parameters)?;
     let work = Work { new, old: None, parameters, progress };
     writer::write(&work, out, || Ok(Packed { packer: Packer::new(parameters.level)? }))
+}
+
+/// Makes a delta from `old` to `new`: windows from the old image where that is shorter.
+///
+/// Memory: the old image and its index ([`Index`]), and a few windows for each thread. An empty old
+/// image gives a full container. `progress` as in [`full`].
+///
+/// # Errors
+/// [`BuildError`]; `out` then holds anything.
+pub fn delta(
+    old: &[u8],
+    new: &(impl Source + ?Sized),
+    out: &mut (impl Write + Seek),
+    parameters: &Parameters,
+    progress: &dyn Fn(u64),
+) -> Result<Built, BuildError> {
+    check(new.length(), parameters)?;
+    if old.is_empty() {
+        return full(new, out, parameters, progress);
+    }
+    if wide(old.len()) > IMAGE_BYTES_MAX {
+        return Err(BuildError::Index("it is longer than any image"));
+    }
+    let whole = Whole { length: wide(old.len()), sha256: Sha256Digest::of(old) };
+    let work = Work { new, old: Some(whole), parameters, progress };
+    match parameters.index {
+        Index::SuffixArray => differ(&work, old, &SuffixArray::new(old)?, out),
+        Index::Sampled => differ(&work, old, &Sampled::new(old)?, out),
+    }
+}
+
+fn differ<S: Source + ?Sized>(
+    work: &Work<'_, S>,
+    old: &[u8],
+    find: &impl Find,
+    out: &mut (impl Write + Seek),
+) -> Result<Built, BuildError> {
+    let new_len = work.new.length();
+    writer::write(work, out, || Differ::new(old, new_len, find, work.parameters))
 }
 
 /// Makes windows of a full container.

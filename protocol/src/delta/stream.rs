@@ -27,6 +27,12 @@ impl Unpacker {
         DCtx::try_create().map(Self)
     }
 
+    /// What it has claimed, in bytes.
+    #[must_use]
+    pub fn claimed_bytes(&self) -> usize {
+        self.0.sizeof()
+    }
+
     /// Unpacks one stream that must fill `into` exactly.
     ///
     /// # Errors
@@ -47,6 +53,14 @@ impl Unpacker {
 
 /// Checks magic, descriptor and content size.
 fn check_form(packed: &[u8], length: usize) -> Result<(), StreamError> {
+    if content_len(packed)? == length {
+        return Ok(());
+    }
+    Err(StreamError("its content size is not the declared one"))
+}
+
+/// The content size of a frame of the one permitted form.
+pub(super) fn content_len(packed: &[u8]) -> Result<usize, StreamError> {
     let Some((magic, rest)) = packed.split_first_chunk::<4>() else {
         return Err(StreamError("it is too short"));
     };
@@ -77,8 +91,5 @@ fn check_form(packed: &[u8], length: usize) -> Result<(), StreamError> {
         *to = *from;
     }
     let declared = u64::from_le_bytes(bytes).saturating_add(if size_len == 2 { 256 } else { 0 });
-    if usize::try_from(declared) != Ok(length) {
-        return Err(StreamError("its content size is not the declared one"));
-    }
-    Ok(())
+    usize::try_from(declared).map_err(|_| StreamError("a content size beyond memory"))
 }

@@ -38,6 +38,12 @@ impl Packer {
         Ok(self.scratch.get(..length).unwrap_or_default().to_vec())
     }
 
+    /// Packs `bytes`, or gives them as they are when packing does not make them shorter.
+    pub(super) fn pack_or_store(&mut self, bytes: &[u8]) -> Result<Vec<u8>, BuildError> {
+        let packed = self.pack(bytes)?;
+        Ok(if packed.len() < bytes.len() { packed } else { bytes.to_vec() })
+    }
+
     /// A window that needs no old image: zeros, or itself packed.
     pub(super) fn window(&mut self, window: &[u8]) -> Result<Window, BuildError> {
         if window.iter().all(|byte| *byte == 0) {

@@ -149,3 +149,72 @@ fn another_head_than_the_signed_one_is_refused() {
     let other = Sha256Digest::of(b"other");
     assert!(matches!(read_back(&file, Some(other)), Err(ApplyError::Format(_))));
 }
+
+struct Slice<'a>(&'a [u8]);
+
+impl crate::delta::apply::Base for Slice<'_> {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        Source::read_at(self.0, offset, into)
+    }
+}
+
+fn delta_of(old: &[u8], new: &[u8], parameters: &Parameters) -> (Vec<u8>, Built) {
+    let mut file = Cursor::new(Vec::new());
+    let built = delta(old, new, &mut file, parameters, &|_| ()).unwrap();
+    (file.into_inner(), built)
+}
+
+fn applied(file: &[u8], old: &[u8]) -> Result<Vec<u8>, ApplyError> {
+    let mut image = Vec::new();
+    let mut write = |_: u64, window: &[u8]| {
+        image.extend_from_slice(window);
+        Ok(())
+    };
+    whole(&mut Cursor::new(file), None, &mut Slice(old), &mut write, &|_| ())?;
+    Ok(image)
+}
+
+/// A release after another: bytes inserted, removed, changed, and addresses moved.
+fn next_release(old: &[u8]) -> Vec<u8> {
+    let mut new = old.to_vec();
+    new.splice(10_000..10_000, sample(77, 700));
+    new.drain(90_000..91_111);
+    for at in (100_000..160_000).step_by(37) {
+        let word = u32::from_le_bytes(new[at..at + 4].try_into().unwrap()).wrapping_add(700);
+        new[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    }
+    for at in (160_000..200_000).step_by(911) {
+        new[at] ^= 0x55;
+    }
+    new
+}
+
+#[test]
+fn a_delta_gives_the_new_image_back_with_both_indexes() {
+    let old = sample(5, 400_000);
+    let new = next_release(&old);
+    for index in [Index::SuffixArray, Index::Sampled] {
+        let (file, built) = delta_of(&old, &new, &Parameters { index, ..small() });
+        assert!(file.len() < 12_000, "{index:?} {}", file.len());
+        assert!(built.kinds[2] + built.kinds[3] >= 4, "{:?}", built.kinds);
+        assert!(applied(&file, &old).unwrap() == new);
+    }
+}
+
+#[test]
+fn unchanged_and_moved_windows_are_copies() {
+    let old = sample(5, 400_000);
+    let mut new = old[131_072..262_144].to_vec();
+    new.extend_from_slice(&old[100_001..200_000]);
+    let (file, built) = delta_of(&old, &new, &small());
+    assert_eq!(built.kinds, [4, 0, 0, 0, 0, 0]);
+    assert!(applied(&file, &old).unwrap() == new);
+}
+
+#[test]
+fn a_delta_from_nothing_is_a_full_container() {
+    let new = sample(5, 100_000);
+    let (file, built) = delta_of(&[], &new, &small());
+    assert_eq!(built.header.old, None);
+    assert!(read_back(&file, None).unwrap() == new);
+}

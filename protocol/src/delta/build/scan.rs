@@ -1,0 +1,188 @@
+//! Which matches make a window: the approximate matching of `bsdiff` (Percival 2003), one window.
+//!
+//! A match is left only for one that is at least [`BETTER_BYTES`] better, and reaches forward and
+//! back over bytes of which half are equal; so code that moved, with changed addresses, stays one
+//! match. At the beginning the window is taken to stand where it stood: forgetting that cost 2.3
+//! times the size. Not here: how a step is written ([`super::encode`]).
+//! Invariant: the steps fill the window exactly and read inside the old image.
+
+use super::matches::{Find, Found};
+
+/// How much better another match has to be, in bytes.
+const BETTER_BYTES: isize = 8;
+/// How far behind the best end a match is still followed, in bytes.
+const FOLLOW_BYTES: usize = 100_000;
+
+/// Bytes of the old image, corrected, then new ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// How many bytes come from the old image.
+    pub(super) add: usize,
+    /// How many new bytes follow.
+    pub(super) lit: usize,
+    /// Where in the old image.
+    pub(super) place: usize,
+}
+
+/// Steps for the window that stands at `start` of the new image.
+pub(super) fn steps(find: &impl Find, old: &[u8], new: &[u8], start: usize) -> Vec<Step> {
+    let place = start.min(old.len());
+    let mut scan = Scan { old, new, taken: 0, place, shift: start.cast_signed() };
+    let mut steps = Vec::new();
+    let (mut at, mut found) = (0, Found::default());
+    while at < new.len() {
+        at = at.saturating_add(found.length);
+        let mut score = 0_isize;
+        let mut scored = at;
+        while at < new.len() {
+            let wanted = new.get(at..).unwrap_or_default();
+            found = find.find(old, wanted, at.checked_add_signed(scan.shift));
+            let end = at.saturating_add(found.length);
+            score = score.saturating_add(scan.goes_on_count(scored..end));
+            scored = scored.max(end);
+            let length = found.length.cast_signed();
+            if (length == score && length != 0) || length > score.saturating_add(BETTER_BYTES) {
+                break;
+            }
+            score = score.saturating_sub(isize::from(scan.goes_on(at)));
+            at = at.saturating_add(1);
+            if scored < at {
+                scored = at;
+                score = 0;
+            }
+        }
+        if found.length.cast_signed() != score || at >= new.len() {
+            steps.push(scan.take(at.min(new.len()), found));
+        }
+    }
+    steps
+}
+
+/// Where the scan stands.
+struct Scan<'a> {
+    old: &'a [u8],
+    new: &'a [u8],
+    /// How much of the window stands in steps.
+    taken: usize,
+    /// Where the match that is being followed stands at `taken`.
+    place: usize,
+    /// Place in the old image less place in the window, of the match that is being followed.
+    shift: isize,
+}
+
+impl Scan<'_> {
+    /// Whether the followed match has the byte at `at`.
+    fn goes_on(&self, at: usize) -> bool {
+        let old = at.checked_add_signed(self.shift).and_then(|place| self.old.get(place));
+        old.is_some() && old == self.new.get(at)
+    }
+
+    fn goes_on_count(&self, places: std::ops::Range<usize>) -> isize {
+        places.filter(|at| self.goes_on(*at)).count().cast_signed()
+    }
+
+    /// Ends the followed match somewhere before `at` and begins `found` there.
+    fn take(&mut self, at: usize, found: Found) -> Step {
+        let mut forward = self.forward(at);
+        let mut back = if at < self.new.len() { self.back(at, found.place) } else { 0 };
+        let reached = self.taken.saturating_add(forward);
+        let begins = at.saturating_sub(back);
+        if reached > begins {
+            let kept = self.split(begins, reached, found.place.saturating_sub(back));
+            forward = begins.saturating_add(kept).saturating_sub(self.taken);
+            back = back.saturating_sub(kept);
+        }
+        let begins = at.saturating_sub(back);
+        let lit = begins.saturating_sub(self.taken.saturating_add(forward));
+        let step = Step { add: forward, lit, place: self.place };
+        self.taken = begins;
+        self.place = found.place.saturating_sub(back);
+        self.shift = found.place.cast_signed().wrapping_sub(at.cast_signed());
+        step
+    }
+
+    /// How far the followed match is worth its differences.
+    fn forward(&self, at: usize) -> usize {
+        let old = self.old.get(self.place..).unwrap_or_default();
+        let new = self.new.get(self.taken..at).unwrap_or_default();
+        best(old.iter().zip(new))
+    }
+
+    /// How far back the found match is worth its differences.
+    fn back(&self, at: usize, place: usize) -> usize {
+        let old = self.old.get(..place).unwrap_or_default();
+        let new = self.new.get(self.taken..at).unwrap_or_default();
+        best(old.iter().rev().zip(new.iter().rev()))
+    }
+
+    /// Where both matches reach: how many of the bytes `begins..reached` the followed one keeps.
+    fn split(&self, begins: usize, reached: usize, place: usize) -> usize {
+        let new = self.new.get(begins..reached).unwrap_or_default();
+        let mine = self.place.saturating_add(begins).saturating_sub(self.taken);
+        let mine = self.old.get(mine..).unwrap_or_default();
+        let theirs = self.old.get(place..).unwrap_or_default();
+        let (mut score, mut best, mut kept) = (0_isize, 0, 0);
+        for (index, ((new, mine), theirs)) in new.iter().zip(mine).zip(theirs).enumerate() {
+            score = score.saturating_add(isize::from(new == mine));
+            score = score.saturating_sub(isize::from(new == theirs));
+            if score > best {
+                best = score;
+                kept = index.saturating_add(1);
+            }
+        }
+        kept
+    }
+}
+
+/// The length at which equal bytes outweigh different ones most.
+fn best<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
+    let (mut score, mut best, mut length) = (0_isize, 0_isize, 0_usize);
+    for (index, (old, new)) in pairs.enumerate() {
+        score = if old == new { score.saturating_add(1) } else { score.saturating_sub(1) };
+        if score > best {
+            best = score;
+            length = index.saturating_add(1);
+        } else if index.saturating_sub(length) > FOLLOW_BYTES {
+            break;
+        }
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::matches::{Sampled, SuffixArray};
+    use super::super::tests::sample;
+    use super::*;
+
+    fn check(old: &[u8], new: &[u8], steps: &[Step]) {
+        let length: usize = steps.iter().map(|step| step.add + step.lit).sum();
+        assert_eq!(length, new.len());
+        assert!(steps.iter().all(|step| step.place + step.add <= old.len()));
+    }
+
+    #[test]
+    fn steps_fill_the_window_and_stay_in_the_old_image() {
+        let old = sample(5, 30_000);
+        for (seed, cut) in [(5, 0), (5, 1234), (9, 0)] {
+            let new: Vec<u8> = sample(seed, 30_000).split_off(cut);
+            let exact = SuffixArray::new(&old).unwrap();
+            let sampled = Sampled::new(&old).unwrap();
+            for start in [0, 700, 40_000] {
+                check(&old, &new, &steps(&exact, &old, &new, start));
+                check(&old, &new, &steps(&sampled, &old, &new, start));
+            }
+        }
+    }
+
+    #[test]
+    fn an_unmoved_window_with_a_changed_byte_is_one_match() {
+        let old = sample(5, 200_000);
+        let mut new = old[65_536..131_072].to_vec();
+        new[1000] ^= 1;
+        let index = SuffixArray::new(&old).unwrap();
+        let steps = steps(&index, &old, &new, 65_536);
+        let adds: Vec<&Step> = steps.iter().filter(|step| step.add > 0).collect();
+        assert_eq!(adds, [&Step { add: 65_536, lit: 0, place: 65_536 }]);
+    }
+}

@@ -1,0 +1,151 @@
+//! The best way to make one window from the old image.
+//!
+//! Invariant: a window is within every limit of the decoder, or it is packed as it is.
+
+use super::encode::{Payload, Streams};
+use super::matches::Find;
+use super::pack::Packer;
+use super::scan::{Step, steps};
+use super::writer::{Maker, Window};
+use super::{BSDIFF_BYTES_MAX, BuildError, Index, Parameters};
+use crate::delta::diff::Word;
+use crate::delta::format::{BLOCK_BYTES, FrameKind, PAYLOAD_SPARE_BYTES, STREAMS_SPARE_BYTES};
+use crate::delta::number::{narrow, wide};
+use std::ops::Range;
+
+/// Level of the quick looks.
+const QUICK_LEVEL: i32 = 3;
+
+/// Makes windows of a delta, on one thread.
+pub(super) struct Differ<'a, F> {
+    pub(super) old: &'a [u8],
+    pub(super) new_len: u64,
+    pub(super) find: &'a F,
+    pub(super) parameters: &'a Parameters,
+    pub(super) packer: Packer,
+    pub(super) quick: Packer,
+}
+
+impl<'a, F: Find> Differ<'a, F> {
+    pub(super) fn new(
+        old: &'a [u8],
+        new_len: u64,
+        find: &'a F,
+        parameters: &'a Parameters,
+    ) -> Result<Self, BuildError> {
+        let packer = Packer::new(parameters.level)?;
+        let quick = Packer::new(parameters.level.min(QUICK_LEVEL))?;
+        Ok(Self { old, new_len, find, parameters, packer, quick })
+    }
+
+    fn diff(&mut self, start: usize, window: &[u8]) -> Result<Window, BuildError> {
+        let steps = steps(self.find, self.old, window, start);
+        let Some(range) = range(&steps) else { return self.packer.window(window) };
+        if let [Step { add, place, .. }] = *matches(&steps)
+            && add == window.len()
+            && Some(window) == self.old.get(place..place.saturating_add(add))
+        {
+            return Ok(copy(place, add));
+        }
+        let (word, streams) = self.smaller(&steps, window, narrow(range.start))?;
+        let kind = if word == Word::Bits8 { FrameKind::Diff8 } else { FrameKind::Diff32 };
+        let Payload { bytes, list_len, streams_len } = streams.pack(&mut self.packer)?;
+        let made = Window {
+            kind,
+            payload: bytes,
+            stream_lens_len: list_len,
+            streams_len,
+            old_off: 0,
+            old_range: range,
+        };
+        let made = self.or_bsdiff(window, made)?;
+        self.or_raw(window, made)
+    }
+
+    /// Streams with 8-bit or with 32-bit differences, whichever pack better.
+    fn smaller(
+        &mut self,
+        steps: &[Step],
+        window: &[u8],
+        first: usize,
+    ) -> Result<(Word, Streams), BuildError> {
+        let bits8 = Streams::of(steps, self.old, window, first, Word::Bits8);
+        let bits32 = Streams::of(steps, self.old, window, first, Word::Bits32);
+        let (short, long) =
+            (bits8.differences_len(&mut self.quick)?, bits32.differences_len(&mut self.quick)?);
+        Ok(if long < short { (Word::Bits32, bits32) } else { (Word::Bits8, bits8) })
+    }
+
+    /// For small images: what the `bsdiff` crate makes of it, if that is shorter.
+    fn or_bsdiff(&mut self, window: &[u8], made: Window) -> Result<Window, BuildError> {
+        let small = wide(self.old.len()).max(self.new_len) <= BSDIFF_BYTES_MAX;
+        if !small || self.parameters.index != Index::SuffixArray {
+            return Ok(made);
+        }
+        let mut stream = Vec::new();
+        bsdiff::diff(self.old, window, &mut stream).map_err(BuildError::WriteOut)?;
+        let payload = self.packer.pack(&stream)?;
+        if payload.len() >= made.payload.len() {
+            return Ok(made);
+        }
+        Ok(Window {
+            payload,
+            streams_len: stream.len(),
+            old_range: 0..wide(self.old.len()),
+            ..Window::bare(FrameKind::Bsdiff)
+        })
+    }
+
+    /// The window itself, packed, if that is shorter or the other way breaks a limit.
+    fn or_raw(&mut self, window: &[u8], made: Window) -> Result<Window, BuildError> {
+        let streams_max = narrow(u64::from(self.parameters.window)).saturating_mul(2);
+        let streams_max = streams_max.saturating_add(narrow(u64::from(STREAMS_SPARE_BYTES)));
+        let payload_max = window.len().saturating_add(narrow(u64::from(PAYLOAD_SPARE_BYTES)));
+        let blocks = made.old_range.end.div_ceil(BLOCK_BYTES);
+        let within = made.streams_len <= streams_max
+            && made.payload.len() <= payload_max
+            && u32::try_from(blocks).is_ok();
+        // A payload far below what packing ever reaches needs no comparison.
+        let far_below = made.payload.len() < window.len() / 64;
+        if within && far_below {
+            return Ok(made);
+        }
+        let quick = self.quick.pack(window)?;
+        if within && made.payload.len().saturating_mul(2) < quick.len() {
+            return Ok(made);
+        }
+        let raw = self.packer.window(window)?;
+        Ok(if within && made.payload.len() <= raw.payload.len() { made } else { raw })
+    }
+}
+
+impl<F: Find> Maker for Differ<'_, F> {
+    fn make(&mut self, start: u64, window: &[u8]) -> Result<Window, BuildError> {
+        if window.iter().all(|byte| *byte == 0) {
+            return Ok(Window::bare(FrameKind::Zero));
+        }
+        let start = narrow(start);
+        if self.old.get(start..start.saturating_add(window.len())) == Some(window) {
+            return Ok(copy(start, window.len()));
+        }
+        self.diff(start, window)
+    }
+}
+
+fn copy(place: usize, length: usize) -> Window {
+    let old_range = wide(place)..wide(place.saturating_add(length));
+    Window { old_off: wide(place), old_range, ..Window::bare(FrameKind::Copy) }
+}
+
+/// The steps that read the old image.
+fn matches(steps: &[Step]) -> Box<[Step]> {
+    steps.iter().filter(|step| step.add > 0).copied().collect()
+}
+
+/// What steps read of the old image, from the beginning of a block; none when they read nothing.
+fn range(steps: &[Step]) -> Option<Range<u64>> {
+    let reads = || steps.iter().filter(|step| step.add > 0);
+    let start = wide(reads().map(|step| step.place).min()?);
+    let end = reads().map(|step| step.place.saturating_add(step.add)).max()?;
+    Some(start.saturating_sub(start % BLOCK_BYTES)..wide(end))
+}
