@@ -202,7 +202,11 @@ fn check_images(
         }
         let state = image.firmware.state;
         match before.get(&path) {
-            Some(old) if old.sha256 != image.sha256 || old.firmware.seq != seq => {
+            Some(old)
+                if old.sha256 != image.sha256
+                    || old.firmware.seq != seq
+                    || old.firmware.payload != image.firmware.payload =>
+            {
                 violations.push(Violation::ImageReplaced { path: path.clone() });
             }
             Some(old)

@@ -128,6 +128,11 @@ fn targets_are_published_only_in_order_in_time_and_with_sound_images() {
     assert_eq!(violations(add("img/b", 4)), ["publish_seq_not_rising"]);
     assert!(violations(add("img/b", 5)).contains(&"publish_seq_twice"));
     assert_eq!(violations(add("img/a", 6)), ["publish_image_replaced"]);
+    let said_otherwise = |next: &mut TargetsSpec| {
+        let target = next.targets.get_mut(&path("img/a")).unwrap();
+        target.custom["fw"]["payload"]["slot_bytes"] = json!(1_048_576);
+    };
+    assert_eq!(violations(said_otherwise), ["publish_image_replaced"]);
     let broken = |next: &mut TargetsSpec| {
         let target = next.targets.get_mut(&path("img/a")).unwrap();
         target.custom["fw"]["hw"] = json!([]);
