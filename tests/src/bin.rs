@@ -123,6 +123,12 @@ pub fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// How many rounds a campaign has that is only played in full by `cargo xtask torture`.
+#[must_use]
+pub fn torture(all: usize, ordinary: usize, quick: usize) -> usize {
+    if setting("PATCHWARD_TORTURE").is_some() { all } else { rounds(ordinary, quick) }
+}
+
 /// How many rounds a long campaign has: fewer with `PATCHWARD_QUICK=1`.
 #[must_use]
 pub fn rounds(all: usize, quick: usize) -> usize {

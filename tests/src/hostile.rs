@@ -39,6 +39,17 @@ pub enum Answer {
     Nothing,
 }
 
+/// What was sent of one body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Path of the request.
+    pub path: String,
+    /// Where in the file it began, in bytes.
+    pub start: u64,
+    /// How much, in bytes.
+    pub bytes: u64,
+}
+
 /// The server behind the proxy.
 #[derive(Debug, Clone)]
 pub struct Upstream(String);
@@ -60,7 +71,8 @@ pub type Script = dyn Fn(&Request, &Upstream) -> Result<Option<Answer>> + Send +
 struct Shared {
     script: Mutex<Option<Arc<Script>>>,
     asked: Mutex<Vec<Request>>,
-    sent: Mutex<Vec<(String, u64)>>,
+    sent: Mutex<Vec<Sent>>,
+    pace: Mutex<Duration>,
     over: AtomicBool,
 }
 
@@ -116,11 +128,22 @@ impl Hostile {
         held(&self.shared.asked).clone()
     }
 
-    /// How many bytes of bodies were sent for paths with `part` in them; what is on its way counts.
+    /// The line is slow from now on: it pauses so long after every 64 KiB of a body.
+    pub fn pace(&self, pause: Duration) {
+        *held(&self.shared.pace) = pause;
+    }
+
+    /// What was sent of bodies so far, in the order of the answers; what is on its way counts.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Sent> {
+        held(&self.shared.sent).clone()
+    }
+
+    /// How many bytes of bodies were sent for paths with `part` in them.
     #[must_use]
     pub fn sent_for(&self, part: &str) -> u64 {
         let sent = held(&self.shared.sent);
-        sent.iter().filter(|(path, _)| path.contains(part)).map(|(_, bytes)| bytes).sum()
+        sent.iter().filter(|sent| sent.path.contains(part)).map(|sent| sent.bytes).sum()
     }
 
     /// How many requests had a path with `part` in it.
@@ -179,11 +202,12 @@ fn send(stream: &mut TcpStream, answer: &Answer, request: &Request, shared: &Sha
         Answer::Reply(reply) => {
             let claimed = claimed_length(reply, request);
             stream.write_all(reply.head(claimed).as_bytes()).context("send the head")?;
-            body(stream, &reply.body, request, shared)
+            body(stream, (reply, &reply.body), request, shared)
         }
         Answer::CutAt(reply, at) => {
             stream.write_all(reply.head(reply.body.len()).as_bytes()).context("send the head")?;
-            body(stream, reply.body.get(..*at).unwrap_or(&reply.body), request, shared)
+            let part = reply.body.get(..*at).unwrap_or(&reply.body);
+            body(stream, (reply, part), request, shared)
         }
         Answer::Drip(reply, every) => {
             stream.write_all(reply.head(reply.body.len()).as_bytes()).context("send the head")?;
@@ -217,17 +241,31 @@ fn send(stream: &mut TcpStream, answer: &Answer, request: &Request, shared: &Sha
     }
 }
 
-/// Sends a body piece by piece, counting what has gone.
-fn body(stream: &mut TcpStream, body: &[u8], request: &Request, shared: &Shared) -> Result<()> {
+/// Sends a body, or its beginning, piece by piece, counting what has gone.
+fn body(
+    stream: &mut TcpStream,
+    (reply, body): (&Reply, &[u8]),
+    request: &Request,
+    shared: &Shared,
+) -> Result<()> {
+    let start = reply.first_byte();
     let place = {
         let mut sent = held(&shared.sent);
-        sent.push((request.path.clone(), 0));
+        sent.push(Sent { path: request.path.clone(), start, bytes: 0 });
         sent.len().saturating_sub(1)
     };
+    let pace = *held(&shared.pace);
     for piece in body.chunks(PIECE_BYTES) {
+        if shared.over.load(Ordering::SeqCst) {
+            break;
+        }
         stream.write_all(piece).context("send the body")?;
-        if let Some((_, bytes)) = held(&shared.sent).get_mut(place) {
-            *bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        if let Some(sent) = held(&shared.sent).get_mut(place) {
+            let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            sent.bytes = sent.bytes.saturating_add(length);
+        }
+        if !pace.is_zero() {
+            pause(pace);
         }
     }
     Ok(())

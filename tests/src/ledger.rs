@@ -4,16 +4,29 @@
 //! envelope as JSON. A torn last record is what a power cut may leave; anything else wrong is an error.
 //! Invariant: entries come out in order, each continuing the chain, each signed where the key is known.
 
+use crate::device::Device;
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::envelope::Envelope;
 use patchward_protocol::key::PublicKey;
-use patchward_protocol::ledger::{Chain, Entry};
+use patchward_protocol::ledger::{Carried, Chain, Entry, Kind};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
 const HEAD_BYTES: usize = 16;
+
+/// The last entry that says that an image was staged, and how it came.
+///
+/// # Errors
+/// When none was, or the entry does not say how.
+pub fn staged(device: &Device) -> Result<(Entry, Carried)> {
+    let staged = device.ledger()?.into_iter().rev().find(|entry| entry.fact.kind == Kind::Staged);
+    let staged = staged.with_context(|| device.story())?;
+    let carried = staged.fact.carried.clone();
+    let unsaid = || format!("it does not say how the image came\n{}", device.story());
+    Ok((staged, carried.with_context(unsaid)?))
+}
 
 /// Every entry below a device's state folder.
 ///

@@ -5,7 +5,7 @@
 
 use crate::bin::Programs;
 use crate::desk::{Desk, Hierarchy, number, text};
-use crate::image::{Recipe, put};
+use crate::image::{Carrier, Recipe, put};
 use anyhow::{Context as _, Result};
 use patchward_protocol::id::{FamilyId, RepositoryId};
 use std::path::{Path, PathBuf};
@@ -86,6 +86,9 @@ impl Maker {
         command.arg("--sbom").arg(folder.join("sbom.json"));
         command.arg("--notes-ja").arg(folder.join("notes.ja.txt"));
         command.arg("--notes-en").arg(folder.join("notes.en.txt")).arg("--out").arg(&out);
+        if recipe.carrier == Carrier::Plain {
+            command.args(["--format", "plain"]);
+        }
         let said = self.desk.say(&mut command)?;
         let image = said.get("image").context("the answer describes the image")?;
         Ok(Draft {

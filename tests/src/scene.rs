@@ -216,7 +216,19 @@ impl Scene {
         self.another_with(name, &self.next)
     }
 
+    /// One more device of the site, on a line of its own.
+    ///
+    /// # Errors
+    /// When an honest step fails.
+    pub fn another_behind(&self, line: &Hostile, name: &str) -> Result<Device> {
+        self.another_at(&line.url(), name, &self.factory)
+    }
+
     fn another_with(&self, name: &str, factory: &Release) -> Result<Device> {
+        self.another_at(&self.line.url(), name, factory)
+    }
+
+    fn another_at(&self, url: &str, name: &str, factory: &Release) -> Result<Device> {
         let server = &self.stage.server;
         let root = self.family.root_file()?;
         let folder = self.stage.folder().join(format!("device-{}-{name}", self.cast.name));
@@ -224,7 +236,7 @@ impl Scene {
         let programs = Programs::for_tests()?;
         let mut device = Device::from_factory(programs, &folder, &name, factory, &root)?;
         let family = self.device.family.clone();
-        device.enrol(&pack_for(server, &self.site_id, &family, &self.line.url())?)?;
+        device.enrol(&pack_for(server, &self.site_id, &family, url)?)?;
         device.key = Some(device_key(server, &self.site_id, &device.name)?);
         Ok(device)
     }

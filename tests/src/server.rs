@@ -189,6 +189,14 @@ impl Server {
         })
     }
 
+    /// Steals the key that signs which deltas there are.
+    ///
+    /// # Errors
+    /// When the key file is not where it should be.
+    pub fn steal_deltas(&self, id: &RepositoryId) -> Result<Key> {
+        self.steal(id, crate::deltas::ROLE)
+    }
+
     /// The key file of an online role.
     #[must_use]
     pub fn key_file(&self, id: &RepositoryId, role: &str) -> PathBuf {

@@ -126,6 +126,14 @@ impl Reply {
         reply
     }
 
+    /// Where in the file its body begins, in bytes.
+    #[must_use]
+    pub fn first_byte(&self) -> u64 {
+        let range = self.headers.iter().find(|(name, _)| name == "content-range");
+        let range = range.and_then(|(_, value)| value.strip_prefix("bytes "));
+        range.and_then(|range| range.split('-').next()?.parse().ok()).unwrap_or(0)
+    }
+
     /// The same with a body read as JSON and changed.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ mod cache;
 #[cfg(test)]
 mod carried;
 #[cfg(test)]
+mod deltas;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod enrolment;

@@ -11,4 +11,6 @@ mod reports;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
+mod staging;
+#[cfg(test)]
 mod sweep;

@@ -98,7 +98,7 @@ impl SimHands<'_> {
         let event = match effect {
             Effect::Stage { goal } if !self.body.is_offline(self.now) => {
                 self.body.staged = Some(goal.image.image_sha256);
-                Event::Staged
+                Event::Staged { carried: None, reason: None }
             }
             Effect::Stage { .. } => Event::StageFailed { reason: Reason::ServerUnreachable },
             Effect::AskAgain { goal } => {
