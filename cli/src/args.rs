@@ -9,8 +9,8 @@ use crate::inventory::{self, edit};
 use crate::said::Said;
 use crate::server::Reach;
 use crate::{
-    act, approve, campaign, delegation, devices, hold, key, login, pack, plan, record, release,
-    repo, rollout, rotate, sign, stage, why,
+    act, approve, campaign, delegation, delta, devices, hold, key, login, pack, plan, record,
+    release, repo, rollout, rotate, sign, stage, why,
 };
 use clap::{Parser, Subcommand};
 use patchward_protocol::api::consent::CampaignState;
@@ -82,6 +82,9 @@ pub enum Verb {
     /// Prepare a release, or take one back
     #[command(subcommand)]
     Release(ReleaseVerb),
+    /// Make, look into, apply and check deltas; what the server built
+    #[command(subcommand)]
+    Delta(delta::DeltaVerb),
     /// Approve a release for named devices and hours
     Approve(approve::ApproveArgs),
     /// Who may be updated when, and who may not and why; writes nothing
@@ -418,6 +421,7 @@ pub fn run(here: &Here, args: Args) -> Outcome<Said> {
         Verb::Stage(verb) => run_stage(here, &verb),
         Verb::Release(ReleaseVerb::Prepare(prepare)) => release::prepare(here, &prepare),
         Verb::Release(ReleaseVerb::Withdraw(withdraw)) => release::withdraw(here, &withdraw),
+        Verb::Delta(verb) => delta::run(here, &verb),
         Verb::Approve(approve) => approve::approve(here, &approve),
         Verb::Plan(args) => plan::plan(here, &args),
         Verb::Withdraw(withdraw) => approve::withdraw(here, &withdraw),

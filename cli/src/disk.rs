@@ -190,7 +190,10 @@ fn fill_and_place(
         Readers::Owner => 0o600,
         Readers::Everybody => 0o644,
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(draft)?;
+    let mut options = OpenOptions::new();
+    // Also for reading: some look at what they wrote before it gets its name.
+    let options = options.read(true).write(true).create_new(true).mode(mode);
+    let mut file = options.open(draft)?;
     fill(&mut file)?;
     file.sync_all()?;
     match place {

@@ -28,6 +28,15 @@ pub fn apply(path: &Path, error: &ApplyError) -> Failure {
     Failure::new(code, format!("{}: {}", path.display(), chain(error)))
 }
 
+/// As [`apply`]; `out` is what the image is written to.
+#[must_use]
+pub fn decoding(path: &Path, out: &Path, error: &ApplyError) -> Failure {
+    match error {
+        ApplyError::Write(source) => disk::failed(out, source),
+        error => apply(path, error),
+    }
+}
+
 /// The failure for a container that could not be made; `new` is the image that goes in.
 #[must_use]
 pub fn build(new: &Path, out: &Path, error: &BuildError) -> Failure {
