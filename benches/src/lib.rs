@@ -2,4 +2,6 @@
 //!
 //! Not for: what must hold (the tests).
 
+pub mod delta;
 pub mod image_file;
+pub mod real;

