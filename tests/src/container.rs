@@ -289,37 +289,13 @@ fn le64(number: usize) -> [u8; 8] {
 mod tests {
     use super::*;
     use crate::chance::Chance;
-    use patchward_protocol::delta::apply::{Base, Decoder};
-    use patchward_protocol::delta::format::{ENTRY_BYTES, HEADER_BYTES, HeadReader};
-
-    struct Old(Vec<u8>);
-
-    impl Base for Old {
-        fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-            let at = usize::try_from(offset).unwrap();
-            into.copy_from_slice(&self.0[at..at + into.len()]);
-            Ok(())
-        }
-    }
+    use crate::unpack::Unpacked;
 
     /// What the real decoder makes of it, every rule checked.
     fn decoded(container: &Container, old: &[u8]) -> Vec<u8> {
         let file = container.write();
-        let mut reader = HeadReader::begin(file.first_chunk::<HEADER_BYTES>().unwrap()).unwrap();
-        let table = &file[HEADER_BYTES..container.head().len()];
-        let entries = table.chunks_exact(ENTRY_BYTES);
-        let frames: Vec<_> =
-            entries.map(|entry| reader.take(entry.first_chunk().unwrap()).unwrap()).collect();
-        let head = reader.finish(container.table_sha256()).unwrap();
-        let (mut decoder, mut base) = (Decoder::new(&head.header).unwrap(), Old(old.to_vec()));
-        let mut image = Vec::new();
-        for frame in &frames {
-            let place = frame.payload();
-            let payload =
-                usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
-            image.extend_from_slice(decoder.window(frame, &file[payload], &mut base).unwrap());
-        }
-        image
+        let windows = Unpacked::read(&file).unwrap().windows(old).unwrap();
+        windows.into_iter().flat_map(|window| window.expect("a window")).collect()
     }
 
     #[test]

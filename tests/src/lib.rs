@@ -30,6 +30,7 @@ pub mod running;
 pub mod scene;
 pub mod server;
 pub mod turned_clock;
+pub mod unpack;
 pub mod wave;
 pub mod wire;
 pub mod world;

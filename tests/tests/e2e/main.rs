@@ -9,6 +9,8 @@ mod big;
 #[cfg(test)]
 mod clinical;
 #[cfg(test)]
+mod delta;
+#[cfg(test)]
 mod golden_truth;
 #[cfg(test)]
 mod golden_windows;
