@@ -27,7 +27,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
 cargo xtask test [--quick]              every check; --quick: fewer rounds in the long campaigns, no docs
-cargo xtask torture                     a whole simulated year of 50 hospitals and 5,000 devices; takes minutes
+cargo xtask torture                     a whole simulated year of 50 hospitals and 5,000 devices, and every kill of
+                                        the agent while it stages; takes minutes
 cargo xtask deny                        cargo-deny with advisories (asks the RustSec database on the network)
 cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real software in target/corpus
                    [--relock]           take the two newest releases of each wheel into the lock first

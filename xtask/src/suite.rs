@@ -46,12 +46,18 @@ pub(crate) fn run(place: &Place, rounds: Rounds) -> Result<ExitCode> {
     })
 }
 
-/// Plays the fleet simulator's whole year, which is too long for every day, and shows what it counted.
+/// Plays what is too long for every day, and shows what it counted: the fleet simulator's whole year,
+/// and every kill of the agent while it stages an image.
 pub(crate) fn torture(place: &Place) -> Result<()> {
-    let mut command = place.cargo("test");
-    command.args(["--package", "patchward-tests", "--test", "sim", "--locked"]);
-    command.args(["--profile", PROFILE, "campaign", "--", "--nocapture"]);
-    child::show(command.env("PATCHWARD_SIM_YEAR", "1"))
+    for (test, filter, told) in
+        [("sim", "campaign", "PATCHWARD_SIM_YEAR"), ("crash", "staging", "PATCHWARD_TORTURE")]
+    {
+        let mut command = place.cargo("test");
+        command.args(["--package", "patchward-tests", "--test", test, "--locked"]);
+        command.args(["--profile", PROFILE, filter, "--", "--nocapture"]);
+        child::show(command.env(told, "1"))?;
+    }
+    Ok(())
 }
 
 /// What the tests are told through their environment.
