@@ -46,6 +46,10 @@ pub struct Config {
     pub conditions: Vec<Condition>,
     /// How images are installed.
     pub install: Install,
+    /// Whether images may come by deltas.
+    pub deltas: Deltas,
+    /// Most memory that unpacking an image may claim, in bytes.
+    pub unpack_bytes_max: u64,
     /// How a new image is checked.
     pub health: Health,
     /// Which settings an update must not change.
@@ -85,6 +89,15 @@ pub enum SystemClock {
     Independent,
     /// It says nothing.
     Ignored,
+}
+
+/// Whether images may come by deltas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deltas {
+    /// Where there is one.
+    On,
+    /// Never: full images only.
+    Off,
 }
 
 /// How images are installed.

@@ -19,6 +19,8 @@ use crate::config::{Config, Install};
 use crate::edge::{Clock, Failure, Observed, Restart};
 use crate::installer::Installer;
 use crate::permit::Permit;
+use crate::stage::windows::{OldImage, Place};
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::verified::Verified;
 use std::path::Path;
@@ -66,6 +68,27 @@ impl<C: Clock> Installer for Configured<C> {
         match self {
             Self::Tree(tree) => tree.stage(image, download).await,
             Self::Slots(slots) => slots.stage(image, download).await,
+        }
+    }
+
+    async fn prepare(&mut self, image: &Verified<ImageTarget>) -> Result<Place, Failure> {
+        match self {
+            Self::Tree(tree) => tree.prepare(image).await,
+            Self::Slots(slots) => slots.prepare(image).await,
+        }
+    }
+
+    async fn seal(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
+        match self {
+            Self::Tree(tree) => tree.seal(image).await,
+            Self::Slots(slots) => slots.seal(image).await,
+        }
+    }
+
+    async fn base(&mut self, running: Sha256Digest, length: u64) -> Result<OldImage, Failure> {
+        match self {
+            Self::Tree(tree) => tree.base(running, length).await,
+            Self::Slots(slots) => slots.base(running, length).await,
         }
     }
 

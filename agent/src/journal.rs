@@ -12,7 +12,8 @@ use crate::usage::Usage;
 use patchward_protocol::canonical;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::image::ImageRef;
-use patchward_protocol::ledger::{Fact, Kind};
+use patchward_protocol::ledger::{Carried, Fact, Kind};
+use patchward_protocol::reason::Reason;
 use patchward_protocol::time::{TimeQuality, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub struct Journal {
     /// Clinical use of the image that was last made to stay by an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How the image that was last staged came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -81,6 +85,17 @@ pub enum HeldHere {
     No,
     /// A hold.
     Yes,
+}
+
+/// How an image came to the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// The image.
+    pub image_sha256: Sha256Digest,
+    /// How it came.
+    pub carried: Carried,
+    /// Why not, or not only, by a delta.
+    pub reason: Option<Reason>,
 }
 
 /// Activations of one image.
@@ -165,6 +180,7 @@ impl Journal {
             boot: Boot::default(),
             held_here: HeldHere::No,
             usage: None,
+            brought: None,
             other: BTreeMap::new(),
         }
     }
@@ -187,6 +203,9 @@ impl Journal {
         });
         let entries = missing.chain(new).collect();
         next.pending = Pending { first_seq: last_seq.saturating_add(1), entries };
+        if let Some(brought) = step.facts.iter().find_map(brought) {
+            next.brought = Some(brought);
+        }
         let holds = |kind| step.facts.iter().any(|fact| fact.kind == kind);
         if let Some(attempt) = step.state.attempt() {
             if holds(Kind::Activating) {
@@ -349,6 +368,11 @@ pub fn remove_durably(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+fn brought(fact: &Fact) -> Option<Brought> {
+    let image_sha256 = fact.release.as_ref()?.image_sha256;
+    Some(Brought { image_sha256, carried: fact.carried.clone()?, reason: fact.reason })
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 use crate::driver::device::Device;
 use crate::edge::Clock as _;
 use crate::holds::{Memory, concerns};
-use crate::journal::write_durably;
+use crate::journal::{Brought, write_durably};
 use crate::ledger::Room;
 use crate::outbox::Outbox;
 use crate::permit::conditions::{Found, Met};
 use crate::permit::interlock::clinical_state;
+use crate::stage::windows::Progress;
 use patchward_protocol::approval::{Conditions, Need};
 use patchward_protocol::clinical::{AppId, Why};
 use patchward_protocol::decision::{ClockAgreement, Held};
@@ -77,6 +78,12 @@ pub struct Status {
     /// Those holds, with what was remembered of earlier ones.
     #[serde(default)]
     pub holds: Vec<ShownHold>,
+    /// How the image that was last staged came.
+    #[serde(default)]
+    pub brought: Option<Brought>,
+    /// How far fetching is, while an image is fetched; read when it is shown.
+    #[serde(default)]
+    pub staging: Option<Progress>,
     /// The open or next slot of what is wanted.
     #[serde(default)]
     pub slot: Option<Slot>,
@@ -282,6 +289,8 @@ impl Status {
             conditions: device.conditions.iter().map(condition).collect(),
             held_by_server: !holds.is_empty() || device.holds.memory() == Memory::Unreadable,
             holds,
+            brought: device.known.journal.brought.clone(),
+            staging: None,
             slot,
             record: record(outbox),
             server: ShownServer {

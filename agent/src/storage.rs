@@ -10,6 +10,7 @@ use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use rustix::fs::Advice;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// Most bytes written and not yet flushed.
@@ -48,6 +49,19 @@ impl Paced {
     /// What the disk says.
     pub fn put(&mut self, bytes: &[u8]) -> io::Result<Flush> {
         self.file.write_all(bytes)?;
+        self.wrote(bytes)
+    }
+
+    /// Writes bytes at a place of their own, and flushes when it is time.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn put_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<Flush> {
+        self.file.write_all_at(bytes, offset)?;
+        self.wrote(bytes)
+    }
+
+    fn wrote(&mut self, bytes: &[u8]) -> io::Result<Flush> {
         self.dirty_bytes = self.dirty_bytes.saturating_add(length(bytes));
         if self.dirty_bytes < FLUSH_BYTES {
             return Ok(Flush::Due);

@@ -79,6 +79,9 @@ sentences! {
         DeltaMemory, "delta_memory", Incompatible,
             "The delta needs more memory than this device gives to unpacking. The full image is fetched.",
             "差分の展開に必要なメモリが、この機器の上限を超えます。完全なイメージを取得します。";
+        DeltaUnfetched, "delta_unfetched", Fault,
+            "The delta could not be fetched though it was tried several times. The full image is fetched; tell the operator of the server.",
+            "差分を繰り返し試みても取得できないため、完全なイメージを取得します。サーバーの運用者へ連絡してください。";
         DeltaNone, "delta_none", Hold,
             "There is no delta from the installed image. The full image is fetched; nothing needs to be done.",
             "現在のイメージからの差分がありません。完全なイメージを取得します。対応は不要です。";
@@ -88,6 +91,9 @@ sentences! {
         DeltaOff, "delta_off", Hold,
             "Deltas are switched off on this device. The full image is fetched.",
             "この機器では差分の使用を無効にしています。完全なイメージを取得します。";
+        ImageMemory, "image_memory", Incompatible,
+            "The image needs more memory to unpack than this device gives, so it is not installed. Tell the manufacturer; the limit is unpack_mib_max of the agent's configuration.",
+            "更新イメージの展開に必要なメモリが、この機器の上限を超えるため導入しません。製造販売業者へ連絡してください。上限はエージェント設定の unpack_mib_max です。";
         ImageMismatch, "image_mismatch", Untrusted,
             "The staged image, read back, is not the signed one. It is not activated.",
             "書き込んだ更新イメージが署名された内容と一致しないため適用しません。";

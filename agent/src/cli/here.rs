@@ -4,10 +4,12 @@
 
 use super::Lang;
 use super::print::{say, sentence};
+use crate::journal::Brought;
 use crate::permit::conditions::Met;
+use crate::stage::windows::Progress;
 use crate::status::{ShownApp, ShownCondition, ShownUntil, Status};
 use patchward_protocol::approval::Need;
-use patchward_protocol::ledger::ClinicalState;
+use patchward_protocol::ledger::{Carried, ClinicalState};
 
 /// A row: its name and its value.
 type Row = (&'static str, String);
@@ -15,6 +17,8 @@ type Row = (&'static str, String);
 /// Everything at the device that may stand in the way, at `boot_ms`.
 pub(super) fn rows(status: &Status, boot_ms: u64, lang: Lang) -> Vec<Row> {
     let mut rows = vec![interlock(status, lang)];
+    rows.extend(status.staging.as_ref().map(|progress| staging(progress, lang)));
+    rows.extend(status.brought.as_ref().map(|brought| came(brought, lang)));
     rows.extend(status.interlock.apps.iter().map(|shown| app(shown, lang)));
     rows.extend(status.conditions.iter().map(|shown| condition(shown, lang)));
     if let Some(deferred) = &status.deferred {
@@ -24,6 +28,44 @@ pub(super) fn rows(status: &Status, boot_ms: u64, lang: Lang) -> Vec<Row> {
         rows.push((say(lang, "present", "立会い"), until(present, boot_ms, lang)));
     }
     rows
+}
+
+fn staging(progress: &Progress, lang: Lang) -> Row {
+    let Progress { windows, windows_done, fetched_bytes, full_bytes } = progress;
+    let value = match lang {
+        Lang::En => format!(
+            "{windows_done} of {windows} windows, {fetched_bytes} bytes fetched (the full image \
+             has {full_bytes})"
+        ),
+        Lang::Ja => format!(
+            "{windows}区画中{windows_done}区画、取得{fetched_bytes}バイト\
+             (完全なイメージは{full_bytes}バイト)"
+        ),
+    };
+    (say(lang, "fetching", "取得中"), value)
+}
+
+/// How the last image came, and what a delta saved.
+fn came(brought: &Brought, lang: Lang) -> Row {
+    let Carried { delta_sha256, fetched_bytes, full_bytes, windows, windows_full } =
+        &brought.carried;
+    let saved = full_bytes.saturating_sub(*fetched_bytes);
+    let mut value = match (delta_sha256, lang) {
+        (Some(_), Lang::En) => format!(
+            "by a delta: {fetched_bytes} of {full_bytes} bytes, {saved} saved; {windows_full} of \
+             {windows} windows from the full image"
+        ),
+        (Some(_), Lang::Ja) => format!(
+            "差分: {full_bytes}バイト中{fetched_bytes}バイト取得、{saved}バイト節約、\
+             {windows}区画中{windows_full}区画は完全なイメージ"
+        ),
+        (None, Lang::En) => format!("the full image: {fetched_bytes} bytes"),
+        (None, Lang::Ja) => format!("完全なイメージ: {fetched_bytes}バイト"),
+    };
+    if let Some(reason) = brought.reason {
+        value.push_str(&format!("  {}: {}", reason.code(), sentence(reason, lang)));
+    }
+    (say(lang, "last image", "前回の取得"), value)
 }
 
 fn interlock(status: &Status, lang: Lang) -> Row {

@@ -14,6 +14,7 @@ use crate::journal::Journal;
 use crate::layout::{Layout, Lock};
 use crate::ledger;
 use crate::local::{Hold, Local, Word};
+use crate::stage::windows::Progress;
 use crate::status::{ShownUntil, Status};
 use patchward_protocol::key::Signer as _;
 use std::io;
@@ -191,6 +192,9 @@ fn picture(call: &Call) -> Result<(Status, Agent), CliError> {
     {
         status.state = journal.state.name().to_owned();
         status.reason = journal.state.reason();
+    }
+    if matches!(status.state.as_str(), "approved" | "fetching") {
+        status.staging = Progress::of_spool(&config.spool_dir());
     }
     Ok((status, agent))
 }

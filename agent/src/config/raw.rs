@@ -5,12 +5,13 @@
 use super::clinical::RawClinical;
 use super::conditions::RawConditions;
 use super::{
-    Config, ConfigError, Health, Identity, Install, SETTING_S_MAX, Settings, SlotSettings,
+    Config, ConfigError, Deltas, Health, Identity, Install, SETTING_S_MAX, Settings, SlotSettings,
     SystemClock, TimeSources, Timing, TreeSettings, factory_image,
 };
 use crate::child::Argv;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{DeviceId, FamilyId, HardwareId, Seq, Version};
+use patchward_protocol::limits::DELTA_MEMORY_BYTES;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,9 @@ struct RawConfig {
     state_dir: PathBuf,
     family_root: PathBuf,
     identity: RawIdentity,
+    #[serde(default)]
+    deltas: RawDeltas,
+    unpack_mib_max: Option<u64>,
     factory: Option<RawFactory>,
     #[serde(default)]
     time: RawTime,
@@ -75,6 +79,14 @@ enum RawSystemClock {
     Independent,
     #[default]
     Ignored,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum RawDeltas {
+    #[default]
+    On,
+    Off,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +164,11 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         clinical: text.clinical(raw.clinical)?,
         conditions: text.conditions(raw.conditions)?,
         install: text.install(raw.install)?,
+        deltas: match raw.deltas {
+            RawDeltas::On => Deltas::On,
+            RawDeltas::Off => Deltas::Off,
+        },
+        unpack_bytes_max: text.unpack(raw.unpack_mib_max)?,
         health: text.health(raw.health)?,
         settings: text.settings(raw.settings)?,
         timing: text.timing(&raw.timing)?,
@@ -186,6 +203,14 @@ impl Text<'_> {
             return self.rule("ledger.mib_max", "must be from 2 to 1024");
         }
         Ok(mib * 1024 * 1024)
+    }
+
+    fn unpack(self, mib_max: Option<u64>) -> Result<u64, ConfigError> {
+        match mib_max {
+            None => Ok(DELTA_MEMORY_BYTES),
+            Some(mib) if (1..=64).contains(&mib) => Ok(mib * 1024 * 1024),
+            Some(_) => self.rule("unpack_mib_max", "must be from 1 to 64"),
+        }
     }
 
     fn install(self, raw: RawInstall) -> Result<Install, ConfigError> {
@@ -393,6 +418,7 @@ mod tests {
             ("probe = [\"/usr/lib/patchward/in-use\"]", "probe = []", "clinical.probe"),
             ("# none_because", "none_because", "clinical.none_because"),
             ("# fingerprint", "fingerprint", "settings.paths"),
+            ("unpack_mib_max = 8", "unpack_mib_max = 0", "unpack_mib_max"),
             ("restart = [", "boot = [\"/b\"]\nrestart = [", "install.boot"),
         ] {
             let said = refused(from, to);

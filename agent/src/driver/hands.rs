@@ -18,8 +18,6 @@ use crate::machine::event::Event;
 use crate::machine::state::{Acceptance, Attempt, Goal, Terms};
 use crate::machine::step::Stamp;
 use crate::permit::Permit;
-use crate::stage::{Fetch, Pause};
-use hyper::header::{self, HeaderName};
 use patchward_protocol::approval::Need;
 use patchward_protocol::clinical::AppId;
 use patchward_protocol::decision::Held;
@@ -30,10 +28,6 @@ use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::verified::Verified;
 use std::time::Duration;
 
-/// Shortest time that a fetch is given before the driver looks around again, in milliseconds.
-const FETCH_MS_MIN: u64 = 15_000;
-/// Longest time that a fetch is given before the driver looks around again, in milliseconds.
-const FETCH_MS_MAX: u64 = 300_000;
 /// Time between two looks for the applications of a new image.
 const HELLO_AGAIN: Duration = Duration::from_millis(250);
 /// Longest time before applications are asked again to lock the start of therapy, in milliseconds.
@@ -77,7 +71,7 @@ impl Device {
             return Event::Withdrawn { reason: self.offers.why_gone(goal) };
         };
         match self.fetch_and_stage(&offered.image).await {
-            Ok(()) => Event::Staged,
+            Ok((carried, reason)) => Event::Staged { carried: Some(carried), reason },
             Err(failure) => {
                 tracing::warn!(
                     failure = failure.chain(),
@@ -100,38 +94,6 @@ impl Device {
                 Event::StageFailed { reason: failure.reason }
             }
         }
-    }
-
-    async fn fetch_and_stage(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
-        let Some(set) = self.family.set() else {
-            return Err(Failure::new(Reason::NotStagedYet, "the family is not trusted yet"));
-        };
-        let target = set.target(&image.path).ok_or_else(|| {
-            Failure::new(Reason::ReleaseWithdrawn, "the image is not listed any more")
-        })?;
-        let (kind, name) = self.family.id().parts();
-        let path = format!("/tuf/{kind}/{name}/targets/{}", set.file_of(&target));
-        let bearer = self.bearer().map(|token| format!("Bearer {token}"));
-        let headers: Vec<(HeaderName, &str)> =
-            bearer.iter().map(|value| (header::AUTHORIZATION, value.as_str())).collect();
-        let due = self.contact_due_ms.saturating_sub(self.clock.boot_ms());
-        let limit = Duration::from_millis(due.clamp(FETCH_MS_MIN, FETCH_MS_MAX));
-        let spool = self.config.spool_dir();
-        let mut fetch = Fetch::begin(&spool, image, Pause::default()).await?;
-        let before = fetch.have_bytes();
-        let fetched = tokio::time::timeout(limit, fetch.run(&mut self.client, &path, &headers));
-        let download = match fetched.await {
-            Ok(done) => done?,
-            Err(_elapsed) => {
-                let have = fetch.have_bytes();
-                let during = format!("fetched {have} of {} bytes so far", image.length);
-                let progress = have > before;
-                let reason =
-                    if progress { Reason::NotStagedYet } else { Reason::ServerUnreachable };
-                return Err(Failure::new(reason, during));
-            }
-        };
-        self.installer.stage(image, &download).await
     }
 
     async fn ask_again(&mut self, goal: &Goal) -> Event {

@@ -2,7 +2,7 @@
 //!
 //! [`core`] keeps the order of things, [`run`] is the loop, [`contact`] asks the server, [`standing`]
 //! keeps one question open, [`ahead`] says what is about to happen, [`gate`] asks for permits,
-//! [`hands`] does what the machine says. Not here: decisions.
+//! [`hands`] does what the machine says, [`staging`] fetches and stages. Not here: decisions.
 
 mod ahead;
 pub mod backoff;
@@ -14,5 +14,6 @@ pub mod disk;
 pub mod gate;
 pub mod hands;
 pub mod run;
+mod staging;
 pub mod standing;
 pub mod start;

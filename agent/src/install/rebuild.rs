@@ -1,4 +1,4 @@
-//! From an installed tree back to the digest of its archive.
+//! From an installed tree back to its archive, or to the digest of that.
 //!
 //! The archive has one spelling, so the digest of what stands on the disk, read from the medium,
 //! must be the signed one. Anything that an archive cannot say (another mode, another kind of file,
@@ -7,7 +7,7 @@
 
 use super::unpack::of_tree;
 use crate::edge::Failure;
-use crate::storage::forget_cache;
+use crate::storage::{Paced, forget_cache, length, need_space};
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::tree::{
@@ -15,7 +15,7 @@ use patchward_protocol::tree::{
 };
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -25,18 +25,92 @@ use std::path::Path;
 /// [`Failure`]: it is no tree that an archive could hold ([`Reason::ImageMismatch`]), or the disk
 /// fails.
 pub fn digest_of(tree: &Path) -> Result<(Sha256Digest, u64), Failure> {
-    let top = std::fs::symlink_metadata(tree)
-        .map_err(|e| Failure::of_disk(format!("reading {}", tree.display()), e))?;
-    check_folder(tree, &top)?;
-    let mut writer = TreeWriter::new(Sha256Hasher::new());
-    folder(&mut writer, tree, None)?;
-    let (hasher, length) = writer.finish().map_err(differs)?;
+    let (hasher, length) = write(tree, Sha256Hasher::new())?;
     Ok((hasher.finish(), length))
 }
 
-type Writer = TreeWriter<Sha256Hasher>;
+/// Ending of rebuilt archives in the spool.
+pub const ENDING: &str = "base";
 
-fn folder(writer: &mut Writer, place: &Path, path: Option<&TreePath>) -> Result<(), Failure> {
+/// The archive that the folder `tree` is the content of, in the spool, to be read from; one that was
+/// rebuilt before is taken as it is.
+///
+/// # Errors
+/// [`Failure`]: the tree is not `wanted`, there is no room, or the disk fails.
+pub fn archive(
+    tree: &Path,
+    spool: &Path,
+    wanted: Sha256Digest,
+    length: u64,
+) -> Result<File, Failure> {
+    let path = spool.join(format!("{wanted}.{ENDING}"));
+    let failed = |e| Failure::of_disk(format!("rebuilding {}", path.display()), e);
+    if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == length)
+    {
+        return File::open(&path).map_err(failed);
+    }
+    std::fs::create_dir_all(spool).map_err(failed)?;
+    need_space(spool, length).map_err(failed)?;
+    let beside = spool.join(format!("{wanted}.{ENDING}-new"));
+    let made = make(tree, &beside, wanted, length);
+    if let Err(failure) = made {
+        // The failure to tell is the first one; what is left goes with the next download.
+        let _left = std::fs::remove_file(&beside);
+        return Err(failure);
+    }
+    std::fs::rename(&beside, &path).map_err(failed)?;
+    File::open(&path).map_err(failed)
+}
+
+fn make(tree: &Path, beside: &Path, wanted: Sha256Digest, length: u64) -> Result<(), Failure> {
+    let failed = |e| Failure::of_disk(format!("writing {}", beside.display()), e);
+    let file = crate::stage::open_own(beside).map_err(failed)?;
+    file.set_len(0).map_err(failed)?;
+    let out = Hashed { paced: Paced::new(file), hasher: Sha256Hasher::new(), left: length };
+    let (out, _length) = write(tree, out)?;
+    let Hashed { paced, hasher, .. } = out;
+    if hasher.finish() != wanted {
+        let during = format!("{} is not what was installed", tree.display());
+        return Err(Failure::new(Reason::ImageMismatch, during));
+    }
+    paced.finish().map(drop).map_err(failed)
+}
+
+/// Hashes what is written, and lets no more be written than was meant.
+struct Hashed {
+    paced: Paced,
+    hasher: Sha256Hasher,
+    left: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left.checked_sub(length(bytes));
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.paced.put(bytes)?;
+        self.hasher.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write<W: Write>(tree: &Path, into: W) -> Result<(W, u64), Failure> {
+    let top = std::fs::symlink_metadata(tree)
+        .map_err(|e| Failure::of_disk(format!("reading {}", tree.display()), e))?;
+    check_folder(tree, &top)?;
+    let mut writer = TreeWriter::new(into);
+    folder(&mut writer, tree, None)?;
+    writer.finish().map_err(differs)
+}
+
+fn folder<W: Write>(
+    writer: &mut TreeWriter<W>,
+    place: &Path,
+    path: Option<&TreePath>,
+) -> Result<(), Failure> {
     for visit in visits(children(place)?) {
         let inside = |name: &str| {
             path.map_or_else(|| TreePath::new(name), |path| path.join(name)).map_err(differs)
@@ -62,7 +136,11 @@ fn children(place: &Path) -> Result<Vec<(String, Child)>, Failure> {
     Ok(children)
 }
 
-fn show(writer: &mut Writer, place: &Path, path: &TreePath) -> Result<(), Failure> {
+fn show<W: Write>(
+    writer: &mut TreeWriter<W>,
+    place: &Path,
+    path: &TreePath,
+) -> Result<(), Failure> {
     let failed = |e: io::Error| Failure::of_disk(format!("reading {}", place.display()), e);
     let found = std::fs::symlink_metadata(place).map_err(failed)?;
     if found.is_dir() {

@@ -11,6 +11,7 @@ use crate::config::SlotSettings;
 use crate::edge::{Clock, Content, Failure, Observed, Restart};
 use crate::installer::Installer;
 use crate::permit::Permit;
+use crate::stage::windows::{OldImage, Place};
 use crate::storage::{self, Paced, READ_BYTES};
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use patchward_protocol::reason::Reason;
@@ -67,6 +68,35 @@ impl<C: Clock, B: Boot> SlotsInstaller<C, B> {
         Ok(records)
     }
 
+    /// Makes the inactive slot one that may be written: unbootable first, in the boot loader and in
+    /// the records. Once they say so, nothing but an activation changes it back.
+    async fn clear_for_writing(&mut self) -> Result<Slot, Failure> {
+        let current = self.boot.current().await?;
+        let slot = current.other();
+        let mut records = self.records().await?;
+        let noted = records.staged == Some(slot) && records.content(slot) == Content::Unknown;
+        if self.boot.primary().await? != current {
+            self.boot.set_primary(current).await?;
+            self.boot.mark_good(current).await?;
+        } else if noted && records.way_back.is_none() {
+            return Ok(slot);
+        }
+        self.boot.mark_bad(slot).await?;
+        records.set(slot, None);
+        records.staged = Some(slot);
+        records.way_back = None;
+        records.write(&self.records)?;
+        Ok(slot)
+    }
+
+    /// What was written is the signed image: it is staged.
+    async fn made(&mut self, slot: Slot, wanted: Wanted) -> Result<(), Failure> {
+        self.check(slot, wanted).await?;
+        let mut records = self.records().await?;
+        records.set(slot, Some(wanted.image));
+        records.write(&self.records)
+    }
+
     /// Reads a slot back from the medium and compares it with what was signed.
     async fn check(&self, slot: Slot, wanted: Wanted) -> Result<(), Failure> {
         let place = self.place(slot);
@@ -94,19 +124,7 @@ impl<C: Clock, B: Boot> Installer for SlotsInstaller<C, B> {
         download: &Path,
     ) -> Result<(), Failure> {
         let wanted = wanted(image);
-        let current = self.boot.current().await?;
-        let slot = current.other();
-        let mut records = self.records().await?;
-        // Unbootable first, in the boot loader and in the records.
-        if self.boot.primary().await? != current {
-            self.boot.set_primary(current).await?;
-            self.boot.mark_good(current).await?;
-        }
-        self.boot.mark_bad(slot).await?;
-        records.set(slot, None);
-        records.staged = Some(slot);
-        records.way_back = None;
-        records.write(&self.records)?;
+        let slot = self.clear_for_writing().await?;
         let (place, download) = (self.place(slot), download.to_owned());
         let written = storage::blocking(move || write(&download, &place, wanted)).await;
         let digest = written
@@ -116,9 +134,39 @@ impl<C: Clock, B: Boot> Installer for SlotsInstaller<C, B> {
             let during = "the downloaded image is not the signed one";
             return Err(Failure::new(Reason::DownloadMismatch, during));
         }
-        self.check(slot, wanted).await?;
-        records.set(slot, Some(wanted.image));
-        records.write(&self.records)
+        self.made(slot, wanted).await
+    }
+
+    async fn prepare(&mut self, image: &Verified<ImageTarget>) -> Result<Place, Failure> {
+        let slot = self.clear_for_writing().await?;
+        let (path, length) = (self.place(slot), wanted(image).length);
+        let file = open_slot(&path, length)
+            .map_err(|e| Failure::of_disk(format!("opening {}", path.display()), e))?;
+        Ok(Place::new(path, file))
+    }
+
+    async fn seal(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
+        let slot = self.boot.current().await?.other();
+        let records = self.records().await?;
+        if records.staged != Some(slot) || records.content(slot) != Content::Unknown {
+            return Err(Failure::new(
+                Reason::InstallFailed,
+                format!("slot {slot} is not prepared"),
+            ));
+        }
+        self.made(slot, wanted(image)).await
+    }
+
+    async fn base(&mut self, running: Sha256Digest, _length: u64) -> Result<OldImage, Failure> {
+        let slot = self.boot.current().await?;
+        if self.records().await?.content(slot) != Content::Image(running) {
+            let during = format!("slot {slot} is not known to hold the old image");
+            return Err(Failure::new(Reason::DeltaBaseUnknown, during));
+        }
+        let path = self.place(slot);
+        let file = File::open(&path)
+            .map_err(|e| Failure::of_disk(format!("opening {}", path.display()), e))?;
+        Ok(OldImage(file))
     }
 
     async fn check_staged(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
@@ -238,7 +286,7 @@ fn write(download: &Path, place: &Path, wanted: Wanted) -> io::Result<Sha256Dige
 
 /// Opens a slot for writing in place, and checks that the image fits.
 fn open_slot(place: &Path, length: u64) -> io::Result<File> {
-    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut slot = File::from(rustix::fs::open(place, flags, Mode::RUSR | Mode::WUSR)?);
     let found = slot.metadata()?;
     if found.is_file() {

@@ -11,7 +11,7 @@
 //! was read back and equalled it before it got that name.
 
 use super::pointer;
-use super::rebuild::digest_of;
+use super::rebuild::{self, digest_of};
 use super::unpack::unpack;
 use crate::child::{self, After};
 use crate::config::TreeSettings;
@@ -19,11 +19,13 @@ use crate::edge::{Clock, Content, Failure, Observed, Restart};
 use crate::installer::Installer;
 use crate::journal::{sync_dir, write_durably};
 use crate::permit::Permit;
+use crate::stage::windows::{OldImage, Place};
 use crate::storage;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::verified::Verified;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +58,15 @@ impl<C: Clock> TreeInstaller<C> {
 
     fn version(&self, digest: Sha256Digest) -> PathBuf {
         self.versions().join(digest.to_string())
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.root().join("spool")
+    }
+
+    /// Where the windows of an archive go.
+    fn archive(&self, image: &ImageTarget) -> PathBuf {
+        self.spool().join(format!("{}.image", image.firmware.payload.image_sha256))
     }
 
     fn current(&self) -> PathBuf {
@@ -102,7 +113,7 @@ impl<C: Clock> TreeInstaller<C> {
 
     /// Removes every version but these, and all downloads.
     async fn sweep(&self, keep: Vec<Sha256Digest>) -> Result<(), Failure> {
-        let (versions, spool) = (self.versions(), self.root().join("spool"));
+        let (versions, spool) = (self.versions(), self.spool());
         let swept = storage::blocking(move || {
             remove_others(&versions, &keep).and_then(|()| remove_others(&spool, &[]))
         });
@@ -139,15 +150,38 @@ impl<C: Clock> Installer for TreeInstaller<C> {
         download: &Path,
     ) -> Result<(), Failure> {
         let payload = &image.firmware.payload;
-        let wanted = Wanted { archive: image.sha256, tree: payload.image_sha256 };
+        // The archive is the image, whatever carried it.
+        let wanted = payload.image_sha256;
         let room = payload.slot_bytes.saturating_add(payload.slot_bytes / 100 * OVERHEAD_PERCENT);
-        if self.pointed(&self.current())? == Content::Image(wanted.tree) {
+        if self.pointed(&self.current())? == Content::Image(wanted) {
             // What is active is never unpacked anew: it would be gone for a moment.
             return self.check_staged(image).await;
         }
         let (versions, download) = (self.versions(), download.to_owned());
         let done = storage::blocking(move || stage(&versions, &download, wanted, room)).await;
         done.map_err(|e| Failure::of_disk("unpacking", e))?
+    }
+
+    async fn prepare(&mut self, image: &Verified<ImageTarget>) -> Result<Place, Failure> {
+        let (path, length) = (self.archive(image), image.firmware.payload.image_length);
+        let during = || format!("opening {}", path.display());
+        let opened = open_archive(&path, length).map_err(|e| Failure::of_disk(during(), e))?;
+        Ok(Place::new(path, opened))
+    }
+
+    async fn seal(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
+        // Room first: what the old archive was good for is over.
+        remove_bases(&self.spool()).map_err(|e| Failure::of_disk("removing the old archive", e))?;
+        let archive = self.archive(image);
+        self.stage(image, &archive).await
+    }
+
+    async fn base(&mut self, running: Sha256Digest, length: u64) -> Result<OldImage, Failure> {
+        let (tree, spool) = (self.version(running), self.spool());
+        let rebuilt = storage::blocking(move || rebuild::archive(&tree, &spool, running, length));
+        let file =
+            rebuilt.await.map_err(|e| Failure::of_disk("rebuilding the old archive", e))??;
+        Ok(OldImage(file))
     }
 
     async fn check_staged(&mut self, image: &Verified<ImageTarget>) -> Result<(), Failure> {
@@ -223,38 +257,31 @@ impl<C: Clock> Installer for TreeInstaller<C> {
     }
 }
 
-/// What was signed.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    archive: Sha256Digest,
-    tree: Sha256Digest,
-}
-
 /// The version that a link's target names.
 fn version_named(target: &Path) -> Option<Sha256Digest> {
     target.to_str()?.strip_prefix("versions/")?.parse().ok()
 }
 
 /// Unpacks beside, reads back, and only then gives the folder its name.
-fn stage(versions: &Path, archive: &Path, wanted: Wanted, room: u64) -> Result<(), Failure> {
-    let place = versions.join(wanted.tree.to_string());
+fn stage(versions: &Path, archive: &Path, wanted: Sha256Digest, room: u64) -> Result<(), Failure> {
+    let place = versions.join(wanted.to_string());
     if place.exists() {
-        if check(&place, wanted.tree).is_ok() {
+        if check(&place, wanted).is_ok() {
             return Ok(());
         }
         remove(&place)?;
     }
     let during = |what: &str| format!("{what} {}", versions.display());
     std::fs::create_dir_all(versions).map_err(|e| Failure::of_disk(during("making"), e))?;
-    let beside = versions.join(format!("{}.new", wanted.tree));
+    let beside = versions.join(format!("{}.new", wanted));
     remove(&beside)?;
     storage::need_space(versions, room).map_err(|e| Failure::of_disk(during("room in"), e))?;
     let staged = unpack(archive, &beside).and_then(|digest| {
-        if digest != wanted.archive {
+        if digest != wanted {
             let during = "the downloaded archive is not the signed one";
             return Err(Failure::new(Reason::DownloadMismatch, during));
         }
-        check(&beside, wanted.tree)
+        check(&beside, wanted)
     });
     if let Err(failure) = staged {
         // The failure to tell is the first one; what is left is removed again before the next try.
@@ -264,6 +291,28 @@ fn stage(versions: &Path, archive: &Path, wanted: Wanted, room: u64) -> Result<(
     std::fs::rename(&beside, &place)
         .and_then(|()| sync_dir(versions))
         .map_err(|e| Failure::of_disk(during("naming the version in"), e))
+}
+
+fn open_archive(path: &Path, length: u64) -> io::Result<File> {
+    let spool = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(spool)?;
+    let file = crate::stage::open_own(path)?;
+    let more = length.saturating_sub(file.metadata()?.len());
+    if more > 0 {
+        storage::need_space(spool, more)?;
+    }
+    Ok(file)
+}
+
+/// Removes archives that were rebuilt to be read from.
+fn remove_bases(spool: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(spool)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == rebuild::ENDING) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn check(place: &Path, wanted: Sha256Digest) -> Result<(), Failure> {

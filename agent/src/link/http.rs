@@ -92,6 +92,8 @@ pub struct Download {
 pub struct From<'a> {
     /// The first byte.
     pub byte: u64,
+    /// The byte after the last; none = to the end of the file.
+    pub end: Option<u64>,
     /// The `ETag` of what is there already: if the file has changed, it is sent from 0.
     pub if_etag: Option<&'a str>,
 }
@@ -188,7 +190,8 @@ impl Client {
         self.whole(ask, bytes_max).await
     }
 
-    /// Fetches a file from a byte on, in pieces; at most `bytes_max` bytes come.
+    /// Fetches a file from a byte on, in pieces; at most `bytes_max` bytes come. More than was asked
+    /// for may come: a server need not know ranges.
     ///
     /// # Errors
     /// [`LinkError`]; what came before it was handed to `take`.
@@ -200,9 +203,10 @@ impl Client {
         headers: &[(HeaderName, &str)],
         mut take: impl FnMut(Piece<'_>) -> std::io::Result<()>,
     ) -> Result<Download, LinkError> {
-        let range = format!("bytes={}-", from.byte);
+        let last = from.end.map(|end| end.saturating_sub(1).to_string()).unwrap_or_default();
+        let range = format!("bytes={}-{last}", from.byte);
         let mut headers = headers.to_vec();
-        if from.byte > 0 {
+        if from.byte > 0 || from.end.is_some() {
             headers.push((header::RANGE, range.as_str()));
             headers.extend(from.if_etag.map(|etag| (header::IF_RANGE, etag)));
         }

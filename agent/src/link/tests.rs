@@ -174,7 +174,7 @@ async fn range(answer: (Vec<u8>, Then)) -> Result<(u16, Vec<u64>, Vec<u8>), Link
     let mut server = server(vec![answer]).await;
     let mut client = Client::new(config(server.base.clone())).unwrap();
     let (mut starts, mut bytes) = (Vec::new(), Vec::new());
-    let from = From { byte: 4, if_etag: Some("\"a\"") };
+    let from = From { byte: 4, end: None, if_etag: Some("\"a\"") };
     let download = client
         .get_range("file", from, 10, &[], |piece| {
             match piece {
@@ -211,7 +211,7 @@ async fn a_resume_goes_on_where_it_was_or_begins_anew() {
 async fn a_failing_receiver_ends_the_download() {
     let server = server(vec![answer("200 OK", "", "abc")]).await;
     let mut client = Client::new(config(server.base)).unwrap();
-    let from = From { byte: 0, if_etag: None };
+    let from = From { byte: 0, end: None, if_etag: None };
     let full = |_: Piece<'_>| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
     let error = client.get_range("file", from, 10, &[], full).await.unwrap_err();
     assert_eq!(error.code(), "link_take");

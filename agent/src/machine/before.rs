@@ -36,7 +36,7 @@ pub(super) fn approved(
             facts: vec![],
             effect: Some(Effect::Stage { goal: goal.clone() }),
         }),
-        Event::Staged | Event::StageFailed { .. } | Event::StageLost { .. } => {
+        Event::Staged { .. } | Event::StageFailed { .. } | Event::StageLost { .. } => {
             Err(illegal("approved", &event))
         }
         gate!() | activation!() | restart!() | health!() | persons!() | endings!() => {
@@ -53,11 +53,10 @@ pub(super) fn fetching(
     match event {
         Event::Offered { goal: better } => Ok(supersede(goal, *better, StagedYet::No)),
         Event::Withdrawn { reason } => Ok(abandon(goal, reason)),
-        Event::Staged => Ok(Step {
-            state: State::Staged { goal: goal.clone() },
-            facts: vec![about(Kind::Staged, goal)],
-            effect: None,
-        }),
+        Event::Staged { carried, reason } => {
+            let fact = Fact { carried, reason, ..about(Kind::Staged, goal) };
+            Ok(Step::to(State::Staged { goal: goal.clone() }, fact))
+        }
         Event::StageFailed { reason } => {
             // Fetching in pieces is no news; anything else is, once.
             let news = reason != Reason::NotStagedYet && blocked != Some(reason);
@@ -97,7 +96,7 @@ pub(super) fn waiting(
                 effect: Some(Effect::AskAgain { goal: goal.clone() }),
             })
         }
-        Event::FetchDue | Event::Staged | Event::StageFailed { .. } => {
+        Event::FetchDue | Event::Staged { .. } | Event::StageFailed { .. } => {
             Err(illegal(state.name(), &event))
         }
         activation!() | restart!() | health!() | persons!() | endings!() => {
@@ -136,7 +135,7 @@ pub(super) fn preparing(
         }
         Event::Offered { .. }
         | Event::FetchDue
-        | Event::Staged
+        | Event::Staged { .. }
         | Event::StageFailed { .. }
         | activation!()
         | restart!()
@@ -178,7 +177,7 @@ pub(super) fn armed(goal: &Goal, begun: Begun, event: Event, at: &Stamp) -> Resu
         }
         Event::Offered { .. }
         | Event::FetchDue
-        | Event::Staged
+        | Event::Staged { .. }
         | Event::StageFailed { .. }
         | activation!()
         | restart!()

@@ -5,7 +5,7 @@
 use super::state::{Goal, Terms};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::PersonId;
-use patchward_protocol::ledger::ClinicalState;
+use patchward_protocol::ledger::{Carried, ClinicalState};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 
@@ -25,7 +25,12 @@ pub enum Event {
     /// The link is up and it is time to fetch.
     FetchDue,
     /// The image is staged, read back, and equal to the signed digest.
-    Staged,
+    Staged {
+        /// How it came, where that is known.
+        carried: Option<Carried>,
+        /// Why not, or not only, by a delta.
+        reason: Option<Reason>,
+    },
     /// Fetching or staging did not succeed this time.
     StageFailed {
         /// Why.

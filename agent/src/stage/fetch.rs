@@ -3,35 +3,17 @@
 //! [`Fetch`] knows how much is there and its digest so far; it may be dropped or interrupted at any
 //! moment and begun again. Invariant: at most the signed length is ever written.
 
-use super::{FetchError, PROGRESS_BYTES_MIN, RESUMES_MAX};
+use super::FetchError;
+use super::resume::{Line, Remote, Taker, Want};
 use crate::journal::write_durably;
-use crate::link::error::LinkError;
-use crate::link::http::{Client, Download, From, Piece};
+use crate::link::http::Piece;
 use crate::storage::{self, Flush, Paced};
-use hyper::header::HeaderName;
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::verified::Verified;
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Pauses between resumes that brought nothing: each twice as long as the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// The first.
-    pub first: Duration,
-    /// The longest.
-    pub longest: Duration,
-}
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(15) }
-    }
-}
 
 /// A file on its way.
 #[derive(Debug)]
@@ -41,7 +23,6 @@ pub struct Fetch {
     file: Paced,
     hasher: Sha256Hasher,
     have_bytes: u64,
-    pause: Pause,
 }
 
 /// The signed file.
@@ -58,26 +39,16 @@ struct Place {
     durable: PathBuf,
 }
 
-/// What follows from an answer of the server.
-enum Next {
-    Complete,
-    Resume(Option<LinkError>),
-}
-
 impl Fetch {
     /// Goes on with what the spool holds of this file, or begins; other downloads are removed.
     ///
     /// # Errors
     /// [`FetchError::Spool`]; the disk is full already or fails.
-    pub async fn begin(
-        spool: &Path,
-        image: &Verified<ImageTarget>,
-        pause: Pause,
-    ) -> Result<Self, FetchError> {
+    pub async fn begin(spool: &Path, image: &Verified<ImageTarget>) -> Result<Self, FetchError> {
         let wanted = Wanted { length: image.length, sha256: image.sha256 };
         let spool = spool.to_owned();
         let path = spool.clone();
-        let begun = storage::blocking(move || Self::open(&spool, wanted, pause)).await;
+        let begun = storage::blocking(move || Self::open(&spool, wanted)).await;
         begun.map_err(|source| FetchError::Spool { during: "reading", path, source })?
     }
 
@@ -93,46 +64,17 @@ impl Fetch {
     /// [`FetchError`]; what came is kept where it can still be the signed file.
     pub async fn run(
         &mut self,
-        client: &mut Client,
+        line: &mut Line<'_>,
         url_path: &str,
-        headers: &[(HeaderName, &str)],
     ) -> Result<PathBuf, FetchError> {
-        let etag = format!("\"{}\"", self.wanted.sha256);
-        let (mut idle, mut mark, mut pause) = (0, self.have_bytes, self.pause.first);
-        while self.have_bytes < self.wanted.length {
-            let from = From { byte: self.have_bytes, if_etag: Some(&etag) };
-            let (mut fault, most) = (None, self.wanted.length);
-            let came = client
-                .get_range(url_path, from, most, headers, |piece| {
-                    self.take(piece).map_err(|error| {
-                        fault = Some(error);
-                        io::Error::other("refused")
-                    })
-                })
-                .await;
-            if let Some(error) = fault {
-                return Err(self.give_up(error));
-            }
-            let last = match self.next(came)? {
-                Next::Complete => break,
-                Next::Resume(last) => last,
-            };
-            if self.have_bytes >= mark.saturating_add(PROGRESS_BYTES_MIN) {
-                (idle, mark, pause) = (0, self.have_bytes, self.pause.first);
-                continue;
-            }
-            idle += 1;
-            mark = mark.min(self.have_bytes);
-            if idle >= RESUMES_MAX {
-                return Err(FetchError::NoProgress(last));
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(self.pause.longest);
-        }
+        let Wanted { length, sha256 } = self.wanted;
+        let remote = Remote { url_path: url_path.to_owned(), length, sha256 };
+        let brought = line.bring(&remote, self).await;
+        brought.map_err(|error| self.give_up(error))?;
         self.complete()
     }
 
-    fn open(spool: &Path, wanted: Wanted, pause: Pause) -> Result<Self, FetchError> {
+    fn open(spool: &Path, wanted: Wanted) -> Result<Self, FetchError> {
         let place = Place {
             part: spool.join(format!("{}.part", wanted.sha256)),
             durable: spool.join(format!("{}.len", wanted.sha256)),
@@ -142,9 +84,11 @@ impl Fetch {
             move |source| FetchError::Spool { during, path, source }
         };
         std::fs::create_dir_all(spool).map_err(failed("making the folder", spool))?;
-        clear(spool, &[&place.part, &place.durable]).map_err(failed("clearing", spool))?;
+        let ours =
+            |name: &str| [&place.part, &place.durable].iter().any(|path| path.ends_with(name));
+        clear(spool, ours).map_err(failed("clearing", spool))?;
         let reading = || failed("reading", &place.part);
-        let mut file = open_part(&place.part).map_err(reading())?;
+        let mut file = super::open_own(&place.part).map_err(reading())?;
         let there = file.metadata().map_err(reading())?.len();
         let have_bytes = there.min(durable_bytes(&place.durable)).min(wanted.length);
         let missing = wanted.length.saturating_sub(have_bytes);
@@ -152,64 +96,7 @@ impl Fetch {
         storage::need_space(spool, missing).map_err(failed("making room for", &place.part))?;
         let mut hasher = Sha256Hasher::new();
         storage::hash_next(&mut file, have_bytes, &mut hasher).map_err(reading())?;
-        Ok(Self { wanted, place, file: Paced::new(file), hasher, have_bytes, pause })
-    }
-
-    fn take(&mut self, piece: Piece<'_>) -> Result<(), FetchError> {
-        match piece {
-            Piece::From(byte) if byte == self.have_bytes => Ok(()),
-            Piece::From(0) => self.start_over(),
-            Piece::From(_) => Err(FetchError::Mismatch("it begins elsewhere")),
-            Piece::Bytes(bytes) => {
-                let have_bytes = self.have_bytes.saturating_add(storage::length(bytes));
-                if have_bytes > self.wanted.length {
-                    return Err(FetchError::Mismatch("it is longer"));
-                }
-                let flush = self.file.put(bytes).map_err(|e| self.failed("writing", e))?;
-                self.hasher.update(bytes);
-                self.have_bytes = have_bytes;
-                match flush {
-                    Flush::Done => self.note_durable(),
-                    Flush::Due => Ok(()),
-                }
-            }
-        }
-    }
-
-    fn next(&mut self, came: Result<Download, LinkError>) -> Result<Next, FetchError> {
-        let download = match came {
-            Ok(download) => download,
-            Err(error) => return self.after_fault(error).map(|error| Next::Resume(Some(error))),
-        };
-        match download.status {
-            200 | 206 if self.have_bytes == self.wanted.length => Ok(Next::Complete),
-            200 | 206 => Ok(Next::Resume(None)),
-            416 => self.start_over().map(|()| Next::Resume(None)),
-            status @ (429 | 503) => {
-                Err(FetchError::Later { status, after_s: download.retry_after_s })
-            }
-            500..=599 => Ok(Next::Resume(None)),
-            status => Err(FetchError::Refused { status }),
-        }
-    }
-
-    /// Which faults of the line are worth another try.
-    fn after_fault(&mut self, error: LinkError) -> Result<LinkError, FetchError> {
-        let worth_it = matches!(
-            error,
-            LinkError::Connect { .. }
-                | LinkError::Timeout { .. }
-                | LinkError::TooSlow { .. }
-                | LinkError::WrongRange { .. }
-                | LinkError::Http(_)
-        );
-        if worth_it {
-            return Ok(error);
-        }
-        if matches!(error, LinkError::TooLong { .. }) {
-            return Err(self.give_up(FetchError::Mismatch("it is longer")));
-        }
-        Err(FetchError::Link(error))
+        Ok(Self { wanted, place, file: Paced::new(file), hasher, have_bytes })
     }
 
     fn complete(&mut self) -> Result<PathBuf, FetchError> {
@@ -249,7 +136,11 @@ impl Fetch {
                 let _emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
                 let _removed = std::fs::remove_file(&self.place.durable);
             }
-            FetchError::Refused { .. }
+            FetchError::Container(_)
+            | FetchError::Window { .. }
+            | FetchError::Memory { .. }
+            | FetchError::Release(_)
+            | FetchError::Refused { .. }
             | FetchError::Later { .. }
             | FetchError::NoProgress(_)
             | FetchError::Link(_) => {}
@@ -259,6 +150,38 @@ impl Fetch {
 
     fn failed(&self, during: &'static str, source: io::Error) -> FetchError {
         FetchError::Spool { during, path: self.place.part.clone(), source }
+    }
+}
+
+impl Taker for Fetch {
+    fn missing(&mut self) -> Result<Option<Range<u64>>, FetchError> {
+        let missing = self.have_bytes..self.wanted.length;
+        Ok((!missing.is_empty()).then_some(missing))
+    }
+
+    fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError> {
+        match piece {
+            Piece::From(byte) if byte == self.have_bytes => {}
+            Piece::From(0) => self.start_over()?,
+            Piece::From(_) => return Err(FetchError::Mismatch("it begins elsewhere")),
+            Piece::Bytes(bytes) => {
+                let have_bytes = self.have_bytes.saturating_add(storage::length(bytes));
+                if have_bytes > self.wanted.length {
+                    return Err(FetchError::Mismatch("it is longer"));
+                }
+                let flush = self.file.put(bytes).map_err(|e| self.failed("writing", e))?;
+                self.hasher.update(bytes);
+                self.have_bytes = have_bytes;
+                if flush == Flush::Done {
+                    self.note_durable()?;
+                }
+            }
+        }
+        Ok(Want::More)
+    }
+
+    fn out_of_range(&mut self) -> Result<(), FetchError> {
+        self.start_over()
     }
 }
 
@@ -272,23 +195,18 @@ impl Drop for Fetch {
     }
 }
 
-/// Opens the file for going on, never through a link.
-fn open_part(path: &Path) -> io::Result<File> {
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
-}
-
 /// What was surely on the medium; anything unreadable counts as nothing.
 fn durable_bytes(path: &Path) -> u64 {
     std::fs::read_to_string(path).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Removes all files of the spool but these.
-pub(super) fn clear(spool: &Path, keep: &[&Path]) -> io::Result<()> {
+/// Removes all files of the spool but those with such a name.
+pub(super) fn clear(spool: &Path, keep: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in std::fs::read_dir(spool)? {
-        let path = entry?.path();
-        if !keep.contains(&path.as_path()) && !path.is_dir() {
-            std::fs::remove_file(&path)?;
+        let entry = entry?;
+        let kept = entry.file_name().to_str().is_some_and(&keep);
+        if !kept && !entry.path().is_dir() {
+            std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -13,12 +13,14 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{RepositoryId, Seq};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::time::Timestamp;
+use patchward_protocol::tuf::delta_target::{DELTAS_ROLE, DeltaTarget};
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::floors::Floors;
 use patchward_protocol::tuf::profile::Profile;
 use patchward_protocol::tuf::refresh::{Answer, Held, Refresh, Step};
 use patchward_protocol::tuf::schema::Part as _;
 use patchward_protocol::tuf::trusted_set::{Expiry, TrustedSet};
+use patchward_protocol::verified::Verified;
 
 /// A repository as this device holds it.
 #[derive(Debug)]
@@ -255,6 +257,34 @@ impl Repository {
         let (set, ..) = refresh.finish().map_err(|error| self.untrusted(error, None))?;
         self.set = Some(set);
         Ok(())
+    }
+
+    /// The deltas that the repository lists now. Its list is fetched only when it is asked for.
+    ///
+    /// # Errors
+    /// [`Reason::DeltaNone`] when there is no such list, [`Reason::DeltaRoleUntrusted`] when it does
+    /// not come or is not trusted; the rest of the repository stays trusted.
+    pub async fn deltas(
+        &mut self,
+        client: &mut Client,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Vec<Verified<DeltaTarget>>, Reason> {
+        let (kind, name) = self.id.parts();
+        let set = self.set.as_mut().filter(|set| set.has_deltas()).ok_or(Reason::DeltaNone)?;
+        let untrusted = |error: &dyn std::error::Error| {
+            tracing::warn!(error = chain(error), "the list of deltas is not trusted");
+            Reason::DeltaRoleUntrusted
+        };
+        let (file, bytes_max) = set.delegated_file(DELTAS_ROLE).map_err(|e| untrusted(&e))?;
+        let path = format!("/tuf/{kind}/{name}/metadata/{file}");
+        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        let answer = client.get(&path, limit, headers).await.map_err(|e| untrusted(&e))?;
+        if answer.status != 200 {
+            tracing::warn!(status = answer.status, "the list of deltas does not come");
+            return Err(Reason::DeltaRoleUntrusted);
+        }
+        set.take_delegated(DELTAS_ROLE, &answer.body).map_err(|e| untrusted(&e))?;
+        set.deltas().map_err(|e| untrusted(&e))
     }
 
     async fn follow(

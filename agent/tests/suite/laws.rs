@@ -14,7 +14,7 @@ use patchward_protocol::approval::Action;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{ApprovalId, FamilyId, PersonId, Seq, TargetPath, Version};
 use patchward_protocol::image::ImageRef;
-use patchward_protocol::ledger::{ApprovalRef, ClinicalState, Kind, SigningMethod};
+use patchward_protocol::ledger::{ApprovalRef, Carried, ClinicalState, Kind, SigningMethod};
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
@@ -99,6 +99,16 @@ fn states() -> Vec<State> {
     states
 }
 
+fn carried() -> Carried {
+    Carried {
+        delta_sha256: Some(Sha256Digest::of(b"delta")),
+        fetched_bytes: 70_000,
+        full_bytes: 1_000_000,
+        windows: 16,
+        windows_full: 1,
+    }
+}
+
 fn events() -> Vec<Event> {
     let reason = Reason::SlotNotOpen;
     let person = || PersonId::new("tanaka").unwrap();
@@ -106,7 +116,8 @@ fn events() -> Vec<Event> {
         Event::Offered { goal: Box::new(goal("3.0", 3)) },
         Event::Withdrawn { reason },
         Event::FetchDue,
-        Event::Staged,
+        Event::Staged { carried: None, reason: None },
+        Event::Staged { carried: Some(carried()), reason: Some(Reason::DeltaOutput) },
         Event::StageFailed { reason },
         Event::StageLost { reason },
         Event::Blocked { reason, clinical_state: ClinicalState::InUse },

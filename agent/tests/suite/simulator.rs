@@ -231,7 +231,7 @@ impl SimHands {
                 let digest = goal.image.image_sha256;
                 world.atom(|world| world.staged = None)?;
                 world.atom(|world| world.staged = Some(digest))?;
-                Event::Staged
+                Event::Staged { carried: None, reason: None }
             }
             Effect::AskAgain { .. } => go(world),
             Effect::Arm { .. } => {

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::link::body::Speed;
-use crate::link::http::{Config, PlainHttp};
+use crate::link::http::{Client, Config, PlainHttp};
 use crate::link::tls::ServerTrust;
 use crate::samples;
+use crate::stage::Pause;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::Kind;
 use std::cell::RefCell;
+use std::fs::File;
 use std::rc::Rc;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -128,18 +130,22 @@ impl Spool {
     }
 
     async fn begin(&self) -> Fetch {
-        let millisecond = Duration::from_millis(1);
-        let pause = Pause { first: millisecond, longest: millisecond };
-        Fetch::begin(self.folder.path(), &self.image, pause).await.unwrap()
+        Fetch::begin(self.folder.path(), &self.image).await.unwrap()
     }
 
     async fn fetch(&self, server: &Server) -> Result<PathBuf, FetchError> {
-        self.begin().await.run(&mut server.client(), PATH, &[]).await
+        run(&mut self.begin().await, &mut server.client()).await
     }
 
     fn path(&self, ending: &str) -> PathBuf {
         self.folder.path().join(format!("{}.{ending}", self.image.sha256))
     }
+}
+
+async fn run(fetch: &mut Fetch, client: &mut Client) -> Result<PathBuf, FetchError> {
+    let millisecond = std::time::Duration::from_millis(1);
+    let pause = Pause { first: millisecond, longest: millisecond };
+    fetch.run(&mut Line { client, headers: &[], pause }, PATH).await
 }
 
 fn file(length: usize) -> Vec<u8> {
@@ -214,9 +220,9 @@ fn an_interrupted_run_goes_on_with_what_it_has() {
         let script = vec![Act::Cut(100_000), Act::Head("503 Busy\r\nretry-after: 7")];
         let (server, spool) = (server(file.clone(), script).await, Spool::new(&file));
         let (mut fetch, mut client) = (spool.begin().await, server.client());
-        let later = fetch.run(&mut client, PATH, &[]).await.unwrap_err();
+        let later = run(&mut fetch, &mut client).await.unwrap_err();
         assert_eq!((later.retry_after_s(), fetch.have_bytes()), (Some(7), 100_000));
-        let path = fetch.run(&mut client, PATH, &[]).await.unwrap();
+        let path = run(&mut fetch, &mut client).await.unwrap();
         assert_eq!(std::fs::read(path).unwrap(), file);
     });
 }
@@ -314,7 +320,7 @@ fn a_full_disk_is_told_before_the_first_byte() {
     local(async {
         let folder = tempfile::tempdir().unwrap();
         let wanted = Wanted { length: 1 << 60, sha256: Sha256Digest::of(b"x") };
-        let refused = Fetch::open(folder.path(), wanted, Pause::default()).unwrap_err();
+        let refused = Fetch::open(folder.path(), wanted).unwrap_err();
         assert_eq!(refused.reason(), Reason::DiskFull);
     });
 }
@@ -326,7 +332,7 @@ fn a_disk_that_fills_up_on_the_way_gets_its_space_back() {
         let (server, spool) = (server(file.clone(), vec![]).await, Spool::new(&file));
         let mut fetch = spool.begin().await;
         fetch.file = Paced::new(File::options().write(true).open("/dev/full").unwrap());
-        let refused = fetch.run(&mut server.client(), PATH, &[]).await.unwrap_err();
+        let refused = run(&mut fetch, &mut server.client()).await.unwrap_err();
         assert_eq!(refused.reason(), Reason::DiskFull);
         assert_eq!(fetch.have_bytes(), 0);
     });
@@ -343,7 +349,7 @@ fn other_downloads_are_removed_and_links_are_not_followed() {
         let outside = spool.folder.path().join("outside");
         std::fs::remove_file(spool.path("part")).unwrap();
         std::os::unix::fs::symlink(&outside, spool.path("part")).unwrap();
-        let refused = Fetch::begin(spool.folder.path(), &spool.image, Pause::default()).await;
+        let refused = Fetch::begin(spool.folder.path(), &spool.image).await;
         assert_eq!(refused.unwrap_err().reason(), Reason::StorageFailed);
         assert!(!outside.exists());
     });
