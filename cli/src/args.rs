@@ -9,7 +9,7 @@ use crate::inventory::{self, edit};
 use crate::said::Said;
 use crate::server::Reach;
 use crate::{
-    act, approve, campaign, delegation, delta, devices, hold, key, login, pack, plan, record,
+    act, approve, campaign, delegation, delta, devices, hold, key, lint, login, pack, plan, record,
     release, repo, rollout, rotate, sign, stage, why,
 };
 use clap::{Parser, Subcommand};
@@ -251,6 +251,8 @@ pub enum ActVerb {
 pub enum ReleaseVerb {
     /// Draft a release from image, dossier, SBOM and notes
     Prepare(Box<release::Prepare>),
+    /// Look at an image: what would make deltas large, and what to do about it
+    Lint(lint::LintArgs),
     /// Draft that a release is taken back
     Withdraw(release::Withdraw),
 }
@@ -420,6 +422,7 @@ pub fn run(here: &Here, args: Args) -> Outcome<Said> {
         Verb::Repo(verb) => run_repo(here, &verb),
         Verb::Stage(verb) => run_stage(here, &verb),
         Verb::Release(ReleaseVerb::Prepare(prepare)) => release::prepare(here, &prepare),
+        Verb::Release(ReleaseVerb::Lint(args)) => lint::lint(here, &args),
         Verb::Release(ReleaseVerb::Withdraw(withdraw)) => release::withdraw(here, &withdraw),
         Verb::Delta(verb) => delta::run(here, &verb),
         Verb::Approve(approve) => approve::approve(here, &approve),

@@ -195,13 +195,12 @@ pub fn check(here: &Here, file: &Path, payload: &Payload, listed: &TargetSpec) -
         }
         Format::Pwd1 => {
             let failed = |error: ApplyError| {
-                let cut = io::ErrorKind::UnexpectedEof;
-                match &error {
-                    ApplyError::Read(source) if source.kind() != cut => {
-                        disk::unreadable(file, source)
-                    }
-                    error => refused(chain(error)),
+                if let ApplyError::Read(source) = &error
+                    && source.kind() != io::ErrorKind::UnexpectedEof
+                {
+                    return disk::unreadable(file, source);
                 }
+                refused(chain(&error))
             };
             let table = payload.table_sha256;
             let table = table.ok_or_else(|| refused("no table_sha256 is listed".to_owned()))?;

@@ -9,7 +9,7 @@
 mod apply;
 mod build;
 pub mod failure;
-mod image;
+pub(crate) mod image;
 mod inspect;
 mod status;
 

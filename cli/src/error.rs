@@ -169,6 +169,9 @@ sentences! {
         ActsNotFiled, "acts_not_filed", 7,
             "It is published and holds; only its acts are not in the record yet. File them: patchward act file acts/*.act.json",
             "公開は完了し、有効です。署名記録のみ未保存です。patchward act file acts/*.act.json で保存してください。";
+        LintDenied, "lint_denied", 6,
+            "The image would make deltas large, and --lint deny was asked for; nothing was written. docs/guide/en/images.md says how images are built.",
+            "差分が大きくなるイメージで、--lint deny が指定されています。何も書き込んでいません。イメージの作り方は docs/guide/ja/images.md を参照してください。";
         ContainerDiffers, "container_differs", 5,
             "The container does not hold the image that the draft lists. Do not sign; get draft and files anew from whoever prepared them.",
             "コンテナーの中身が下書きに記載された更新イメージと一致しません。署名せず、作成者から下書きとファイルを受け取り直してください。";

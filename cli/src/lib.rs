@@ -29,6 +29,7 @@ pub mod inventory;
 pub mod key;
 pub mod key_file;
 pub mod limits;
+pub mod lint;
 pub mod login;
 pub mod memory;
 pub mod pack;

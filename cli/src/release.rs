@@ -12,6 +12,7 @@ use crate::error::{Code, Failure, Outcome};
 use crate::folder::Folder;
 use crate::here::{Here, Language};
 use crate::image;
+use crate::lint::{self, LintWords};
 use crate::said::Said;
 use crate::sbom::Sbom;
 use patchward_protocol::dossier::{BadDossier, Dossier, Facts, Wrong, schema::is_japanese};
@@ -51,6 +52,9 @@ pub struct Prepare {
     /// How many threads pack
     #[command(flatten)]
     pub threads: Threads,
+    /// What is said of the image
+    #[command(flatten)]
+    pub lint: LintWords,
     /// Room that a slot must have, in bytes (default: the image's length; trees: the content's)
     #[arg(long, value_name = "BYTES")]
     pub slot_bytes: Option<u64>,
@@ -131,6 +135,7 @@ pub fn prepare(here: &Here, prepare: &Prepare) -> Outcome<Said> {
     let docs = add_documents(&folder, &inputs, &names, &mut spec)?;
     let (image, kind) = (prepare.image.as_path(), facts.kind);
     let opened = container::open(image, kind, folder.scratch())?;
+    let lint = lint::look(here, image, &opened.file, kind, &prepare.lint, folder.scratch())?;
     let wanted = Wanted { image, kind, format: prepare.format, threads: prepare.threads };
     let (mut target, mut payload) = container::add(here, &folder, &names.image, wanted, opened)?;
     payload.slot_bytes = prepare.slot_bytes.unwrap_or(payload.slot_bytes);
@@ -148,11 +153,12 @@ pub fn prepare(here: &Here, prepare: &Prepare) -> Outcome<Said> {
     Ok(Said::new(json!({
         "repository": id, "version": spec.version, "staged": path,
         "image": {"path": names.image, "length": target.length, "sha256": target.sha256},
-        "payload": firmware.payload,
+        "payload": firmware.payload, "lint": lint.value(), "compared": lint.was_compared(),
         "seq": facts.seq, "signed_sha256": staged.message_sha256(),
     }))
     .line(format!("{} {} (seq {})", facts.family, facts.version, facts.seq))
     .lines(said)
+    .lines(lint.lines(here.language))
     .line(format!("{} {}", word("to be signed:", "署名待ち:"), path.display())))
 }
 

@@ -31,10 +31,10 @@ pub fn apply(path: &Path, error: &ApplyError) -> Failure {
 /// As [`apply`]; `out` is what the image is written to.
 #[must_use]
 pub fn decoding(path: &Path, out: &Path, error: &ApplyError) -> Failure {
-    match error {
-        ApplyError::Write(source) => disk::failed(out, source),
-        error => apply(path, error),
+    if let ApplyError::Write(source) = error {
+        return disk::failed(out, source);
     }
+    apply(path, error)
 }
 
 /// The failure for a container that could not be made; `new` is the image that goes in.

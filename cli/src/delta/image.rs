@@ -22,15 +22,15 @@ use std::path::Path;
 
 /// An image that is open to be read at any place.
 #[derive(Debug)]
-pub(super) struct Image {
-    pub(super) file: File,
+pub(crate) struct Image {
+    pub(crate) file: File,
     /// In bytes.
-    pub(super) length: u64,
+    pub(crate) length: u64,
 }
 
 impl Image {
     /// Opens it; `scratch` is the folder for what must be made first.
-    pub(super) fn open(here: &Here, path: &Path, scratch: &Path) -> Outcome<Self> {
+    pub(crate) fn open(here: &Here, path: &Path, scratch: &Path) -> Outcome<Self> {
         let kind = kind_of(path)?;
         let opened = container::open(path, kind, scratch)?;
         let file = match kind {
@@ -44,7 +44,7 @@ impl Image {
     }
 
     /// Length and digest.
-    pub(super) fn whole(&self, here: &Here, path: &Path) -> Outcome<Whole> {
+    pub(crate) fn whole(&self, here: &Here, path: &Path) -> Outcome<Whole> {
         let word = here.language.pick("hashing the image", "イメージのハッシュ計算中");
         let progress = Progress::begin(here, word, Some(self.length));
         let mut file = &self.file;
@@ -56,7 +56,7 @@ impl Image {
     }
 
     /// All of it in memory.
-    pub(super) fn bytes(&self, path: &Path) -> Outcome<Vec<u8>> {
+    pub(crate) fn bytes(&self, path: &Path) -> Outcome<Vec<u8>> {
         let mut bytes = Vec::new();
         let room = usize::try_from(self.length).ok();
         let claimed = room.is_some_and(|room| bytes.try_reserve_exact(room).is_ok());
