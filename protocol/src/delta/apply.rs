@@ -148,3 +148,6 @@ fn claim(length: u64) -> Result<Vec<u8>, FrameError> {
     buffer.resize(length, 0);
     Ok(buffer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -540,3 +540,6 @@ impl<const N: usize> Out<N> {
         self.at = end;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,63 @@ pub(super) fn content_len(packed: &[u8]) -> Result<usize, StreamError> {
     let declared = u64::from_le_bytes(bytes).saturating_add(if size_len == 2 { 256 } else { 0 });
     usize::try_from(declared).map_err(|_| StreamError("a content size beyond memory"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One raw block of `hello` behind a descriptor and a content size.
+    fn hello(descriptor: u8, size: &[u8]) -> Vec<u8> {
+        let last_raw_block_of_five = [0x29, 0, 0];
+        let parts: [&[u8]; 5] =
+            [&[0x28, 0xb5, 0x2f, 0xfd, descriptor], size, &last_raw_block_of_five, b"hello", b""];
+        parts.concat()
+    }
+
+    fn unpacked(packed: &[u8], length: usize) -> Result<Vec<u8>, StreamError> {
+        let mut into = vec![0; length];
+        Unpacker::new().unwrap().unpack(packed, &mut into)?;
+        Ok(into)
+    }
+
+    #[test]
+    fn single_segments_with_their_size_are_unpacked() {
+        assert_eq!(unpacked(&hello(0x20, &[5]), 5).unwrap(), b"hello");
+        assert_eq!(unpacked(&hello(0xa0, &[5, 0, 0, 0]), 5).unwrap(), b"hello");
+        let long = vec![7; 300_000];
+        let mut packed = vec![0; 1000];
+        let length = zstd_safe::compress(packed.as_mut_slice(), &long, 19).unwrap();
+        assert!(unpacked(&packed[..length], 300_000).unwrap() == long);
+    }
+
+    #[test]
+    fn every_other_form_is_refused() {
+        let windowed = hello(0x00, &[0x58]);
+        let windowed_with_size = hello(0x80, &[0xf8, 5, 0, 0, 0]);
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0][..], &hello(0x20, &[5])].concat();
+        let checksum = [&hello(0x24, &[5])[..], &[0; 4]].concat();
+        let good = hello(0x20, &[5]);
+        let twice = [&good[..], &good].concat();
+        let trailing = [&good[..], &[0]].concat();
+        for (packed, why) in [
+            (windowed, "no content size"),
+            (windowed_with_size, "a window of its own, and too large"),
+            (hello(0x21, &[0, 5]), "a dictionary"),
+            (checksum, "a checksum"),
+            (hello(0x28, &[5]), "a reserved bit"),
+            (hello(0x30, &[5]), "an unused bit"),
+            (hello(0xe0, &[5, 0, 0, 0, 0, 0, 0, 0]), "a long content size"),
+            (hello(0x20, &[6]), "another content size"),
+            (hello(0x60, &[5, 0]), "a content size from 256"),
+            (skippable, "a skippable frame"),
+            (twice, "two frames"),
+            (trailing, "something behind it"),
+            (good[..good.len() - 1].to_vec(), "cut short"),
+            (good[..5].to_vec(), "a beginning"),
+            (good[..3].to_vec(), "half a magic number"),
+            (Vec::new(), "nothing"),
+        ] {
+            assert!(unpacked(&packed, 5).is_err(), "{why}");
+        }
+    }
+}
