@@ -103,11 +103,13 @@ fn compare(wanted: &Wanted) -> Result<()> {
         pairs.push(pair::make(&work, LARGE, LARGE_MIB, SEED)?);
     }
     ensure!(!pairs.is_empty(), "no such pair");
+    let python = wanted.python.as_ref().map(std::path::absolute).transpose();
+    let python = python.context("name the interpreter")?;
     let kept = kept(&work, wanted.keep_peers)?;
     let rounds = wanted.rounds.unwrap_or(if wanted.quick { 1 } else { APPLIES });
     let bench = Bench {
         work: &work,
-        python: wanted.python.as_deref(),
+        python: python.as_deref(),
         rounds: Rounds { apply: rounds, build: BUILDS.min(rounds), small_bytes: SMALL_BYTES },
         say: &|line| println!("{line}"),
     };

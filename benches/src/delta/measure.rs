@@ -53,11 +53,10 @@ impl Line {
         self
     }
 
-    /// As a person would type it.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.words);
-        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    /// The program without its folder.
+    fn name(&self) -> String {
+        let name = Path::new(&self.program).file_name().unwrap_or(&self.program);
+        name.to_string_lossy().into_owned()
     }
 
     /// Runs it in a folder; gives what it printed.
@@ -66,7 +65,7 @@ impl Line {
     /// When it cannot be started or fails, with what it said.
     pub fn run(&self, folder: &Path) -> Result<String> {
         let mut command = Command::new(&self.program);
-        said(command.args(&self.words).current_dir(folder), &self.text())
+        said(command.args(&self.words).current_dir(folder), &self.name())
     }
 
     /// Runs it in a folder; gives what it took and printed.
@@ -78,21 +77,21 @@ impl Line {
         let this = std::env::current_exe().context("find this program")?;
         let mut command = Command::new(this);
         command.arg(VERB).arg(&noted).arg(&self.program).args(&self.words).current_dir(folder);
-        let text = said(&mut command, &self.text())?;
+        let text = said(&mut command, &self.name())?;
         let cost = std::fs::read(&noted).with_context(|| format!("read {}", noted.display()))?;
         Ok((serde_json::from_slice(&cost).context("what a command took")?, text))
     }
 }
 
-fn said(command: &mut Command, line: &str) -> Result<String> {
-    let output = command.output().with_context(|| format!("start {line}"))?;
+fn said(command: &mut Command, name: &str) -> Result<String> {
+    let output = command.output().with_context(|| format!("start {name}"))?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     if output.status.success() {
         return Ok(text);
     }
     let last = text.lines().next_back().unwrap_or_default();
-    bail!("{line}: {}: {last}", output.status)
+    bail!("{name}: {}: {last}", output.status)
 }
 
 /// The second process: runs one command and writes down what it took.

@@ -9,14 +9,19 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 const MEBIBYTE: usize = 1024 * 1024;
-/// A made image repeats words of this length.
-const WORD_BYTES: usize = 32;
-/// How many different words a made image has.
-const WORDS: usize = 4096;
-/// One in so many words of the new image is another.
-const WORDS_PER_EDIT: u64 = 700;
-/// One in so many blocks of the new image is wholly new.
-const BLOCKS_PER_NEW: u64 = 40;
+/// A made image is made of pages of this length.
+const PAGE_BYTES: usize = 4096;
+/// So many different pages, each many times, and others after so many mebibytes.
+const PAGES: u64 = 16;
+const MEBIBYTES_PER_SET: u64 = 8;
+/// Each page begins with bytes that no other page has.
+const OWN_BYTES: usize = 16;
+/// One page in so many differs in a few bytes in the new image.
+const PAGES_PER_EDIT: u64 = 24;
+/// One mebibyte in so many is wholly new.
+const MEBIBYTES_PER_NEW: u64 = 40;
+/// How far the pages of one mebibyte in eight move.
+const SHIFT_BYTES: usize = 24;
 
 /// Two versions of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +74,8 @@ pub fn of_corpus(folder: &Path) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-/// Makes a pair in a folder: text-like blocks, of which the new image has some edited, some new,
-/// and all behind a shift of a few bytes in every eighth mebibyte.
+/// Makes a pair in a folder: pages that return, each with a few bytes of its own, as in a file
+/// system; in the new image some are edited, some mebibytes are new, and in some every page moved.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -82,33 +87,20 @@ pub fn make(folder: &Path, name: &str, mebibytes: u64, seed: u64) -> Result<Pair
     };
     let (mut old, mut new) = (create(&pair.old)?, create(&pair.new)?);
     let mut chance = Chance::seeded(seed);
-    let vocabulary = chance.bytes(WORDS.saturating_mul(WORD_BYTES));
-    let words: Vec<&[u8]> = vocabulary.chunks_exact(WORD_BYTES).collect();
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let mut set = Vec::new();
     for number in 0..mebibytes {
-        before.clear();
-        after.clear();
-        let fresh = number > 0 && chance.below(BLOCKS_PER_NEW) == 0;
+        if number % MEBIBYTES_PER_SET == 0 {
+            set = (0..PAGES).map(|_| chance.bytes(PAGE_BYTES)).collect();
+        }
+        let before = pages(&set, &mut chance);
+        let mut after = if number > 0 && chance.below(MEBIBYTES_PER_NEW) == 0 {
+            pages(&[chance.bytes(PAGE_BYTES), chance.bytes(PAGE_BYTES)], &mut chance)
+        } else {
+            edited(before.clone(), &mut chance)
+        };
         if number % 8 == 7 {
-            after.extend_from_slice(&chance.bytes(24));
+            after.rotate_right(SHIFT_BYTES);
         }
-        while before.len() < MEBIBYTE {
-            let (one, other) = (word(&words, &mut chance), chance.next().to_le_bytes());
-            before.extend_from_slice(one);
-            before.extend_from_slice(&other);
-            if fresh {
-                after.extend_from_slice(word(&words, &mut chance));
-                after.extend_from_slice(&chance.next().to_le_bytes());
-            } else if chance.below(WORDS_PER_EDIT) == 0 {
-                after.extend_from_slice(word(&words, &mut chance));
-                after.extend_from_slice(&other);
-            } else {
-                after.extend_from_slice(one);
-                after.extend_from_slice(&other);
-            }
-        }
-        before.truncate(MEBIBYTE);
-        after.truncate(MEBIBYTE);
         old.write_all(&before).context("write the old image")?;
         new.write_all(&after).context("write the new image")?;
     }
@@ -117,9 +109,28 @@ pub fn make(folder: &Path, name: &str, mebibytes: u64, seed: u64) -> Result<Pair
     Ok(pair)
 }
 
-fn word<'a>(words: &[&'a [u8]], chance: &mut Chance) -> &'a [u8] {
-    let at = usize::try_from(chance.below(u64::try_from(words.len()).unwrap_or(1))).unwrap_or(0);
-    words.get(at).copied().unwrap_or_default()
+/// A mebibyte of pages out of a set.
+fn pages(set: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(MEBIBYTE);
+    let choices = u64::try_from(set.len()).unwrap_or(1);
+    while bytes.len() < MEBIBYTE {
+        bytes.extend_from_slice(&chance.bytes(OWN_BYTES));
+        let page = set.get(usize::try_from(chance.below(choices)).unwrap_or(0));
+        bytes.extend(page.into_iter().flatten().skip(OWN_BYTES));
+    }
+    bytes
+}
+
+/// The same with some pages changed in a few bytes.
+fn edited(mut bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
+    for page in bytes.chunks_exact_mut(PAGE_BYTES) {
+        if chance.below(PAGES_PER_EDIT) == 0 {
+            let at = usize::try_from(chance.below(4000)).unwrap_or(0);
+            let written = chance.next().to_le_bytes();
+            page.iter_mut().skip(at).zip(written).for_each(|(byte, other)| *byte = other);
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
