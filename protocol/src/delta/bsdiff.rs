@@ -1,7 +1,8 @@
 //! Windows as the `bsdiff` crate writes them, read in bounds.
 //!
 //! A row of steps: three 64-bit numbers (how many bytes are added to the old image's, how many are
-//! new, how far the old place then jumps, sign and magnitude), the differences, the new bytes.
+//! new, how far the old place then jumps, sign and magnitude), the differences, the new bytes. A step
+//! may only jump: the crate begins so when a window stands elsewhere.
 //! Not here: unpacking, and making them. Invariant: as in [`super::diff`].
 
 use super::ahead::Old;
@@ -20,9 +21,6 @@ pub(super) fn decode<B: Base>(
     let (mut place, mut rest) = (0_u64, window);
     while !steps.is_empty() {
         let (add, new, jump) = (take(&mut steps)?, take(&mut steps)?, take(&mut steps)?);
-        if add == 0 && new == 0 {
-            return Err(FrameError::Malformed("a step that does nothing"));
-        }
         let part = part(&mut rest, add)?;
         if !part.is_empty() {
             old.read_at(place, part)?;

@@ -53,13 +53,11 @@ impl Streams {
         self.0.iter().map(Vec::len).sum()
     }
 
-    /// How well the differences pack, by a quick look; in bytes.
-    pub(super) fn differences_len(&self, quick: &mut Packer) -> Result<usize, BuildError> {
-        let [_, _, _, gaps, values, _] = &self.0;
+    /// How well they pack, by a quick look; in bytes.
+    pub(super) fn about(&self, quick: &mut Packer) -> Result<usize, BuildError> {
         let mut length = 0_usize;
-        for stream in [gaps, values] {
-            let packed = if stream.is_empty() { 0 } else { quick.pack(stream)?.len() };
-            length = length.saturating_add(packed);
+        for stream in self.0.iter().filter(|stream| !stream.is_empty()) {
+            length = length.saturating_add(quick.pack(stream)?.len());
         }
         Ok(length)
     }

@@ -11,7 +11,7 @@ use crate::delta::number::narrow;
 use libsais::SuffixArrayConstruction;
 
 /// A match that goes on for so many bytes is taken without a search, in bytes.
-const GOES_ON_BYTES: usize = 128;
+const GOES_ON_BYTES: usize = 32;
 /// Length of a sampled key, in bytes.
 const KEY_BYTES: usize = 32;
 /// Distance of sampled places, in bytes.

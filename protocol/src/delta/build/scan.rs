@@ -1,6 +1,6 @@
 //! Which matches make a window: the approximate matching of `bsdiff` (Percival 2003), one window.
 //!
-//! A match is left only for one that is at least [`BETTER_BYTES`] better, and reaches forward and
+//! A match is left only for one that is some bytes better ([`BETTER_BYTES`]), and reaches forward and
 //! back over bytes of which half are equal; so code that moved, with changed addresses, stays one
 //! match. At the beginning the window is taken to stand where it stood: forgetting that cost 2.3
 //! times the size. Not here: how a step is written ([`super::encode`]).
@@ -8,8 +8,9 @@
 
 use super::matches::{Find, Found};
 
-/// How much better another match has to be, in bytes.
-const BETTER_BYTES: isize = 8;
+/// How much better another match has to be, in bytes: what `bsdiff` takes, and a patient reading
+/// that stays with tables whose rows all look alike. Each is the shorter one for some windows.
+pub(super) const BETTER_BYTES: [isize; 2] = [8, 20];
 /// How far behind the best end a match is still followed, in bytes.
 const FOLLOW_BYTES: usize = 100_000;
 
@@ -24,8 +25,15 @@ pub(super) struct Step {
     pub(super) place: usize,
 }
 
-/// Steps for the window that stands at `start` of the new image.
-pub(super) fn steps(find: &impl Find, old: &[u8], new: &[u8], start: usize) -> Vec<Step> {
+/// Steps for the window that stands at `start` of the new image; another match has to be `better`
+/// bytes better than the one that is followed.
+pub(super) fn steps(
+    find: &impl Find,
+    old: &[u8],
+    new: &[u8],
+    start: usize,
+    better: isize,
+) -> Vec<Step> {
     let place = start.min(old.len());
     let mut scan = Scan { old, new, taken: 0, place, shift: start.cast_signed() };
     let mut steps = Vec::new();
@@ -41,7 +49,7 @@ pub(super) fn steps(find: &impl Find, old: &[u8], new: &[u8], start: usize) -> V
             score = score.saturating_add(scan.goes_on_count(scored..end));
             scored = scored.max(end);
             let length = found.length.cast_signed();
-            if (length == score && length != 0) || length > score.saturating_add(BETTER_BYTES) {
+            if (length == score && length != 0) || length > score.saturating_add(better) {
                 break;
             }
             score = score.saturating_sub(isize::from(scan.goes_on(at)));
@@ -169,8 +177,8 @@ mod tests {
             let exact = SuffixArray::new(&old).unwrap();
             let sampled = Sampled::new(&old).unwrap();
             for start in [0, 700, 40_000] {
-                check(&old, &new, &steps(&exact, &old, &new, start));
-                check(&old, &new, &steps(&sampled, &old, &new, start));
+                check(&old, &new, &steps(&exact, &old, &new, start, 8));
+                check(&old, &new, &steps(&sampled, &old, &new, start, 8));
             }
         }
     }
@@ -181,7 +189,7 @@ mod tests {
         let mut new = old[65_536..131_072].to_vec();
         new[1000] ^= 1;
         let index = SuffixArray::new(&old).unwrap();
-        let steps = steps(&index, &old, &new, 65_536);
+        let steps = steps(&index, &old, &new, 65_536, 8);
         let adds: Vec<&Step> = steps.iter().filter(|step| step.add > 0).collect();
         assert_eq!(adds, [&Step { add: 65_536, lit: 0, place: 65_536 }]);
     }

@@ -5,16 +5,21 @@
 use super::encode::{Payload, Streams};
 use super::matches::Find;
 use super::pack::Packer;
-use super::scan::{Step, steps};
+use super::scan::{BETTER_BYTES, Step, steps};
 use super::writer::{Maker, Window};
 use super::{BSDIFF_BYTES_MAX, BuildError, Index, Parameters};
+use crate::delta::apply::FIXED_MEMORY_BYTES;
 use crate::delta::diff::Word;
 use crate::delta::format::{BLOCK_BYTES, FrameKind, PAYLOAD_SPARE_BYTES, STREAMS_SPARE_BYTES};
 use crate::delta::number::{narrow, wide};
+use crate::limits::DELTA_MEMORY_BYTES;
 use std::ops::Range;
 
 /// Level of the quick looks.
 const QUICK_LEVEL: i32 = 3;
+
+/// A window that packs into so few bytes is not read in another way.
+const ONE_READING_BYTES: usize = 2048;
 
 /// Makes windows of a delta, on one thread.
 pub(super) struct Differ<'a, F> {
@@ -24,6 +29,14 @@ pub(super) struct Differ<'a, F> {
     pub(super) parameters: &'a Parameters,
     pub(super) packer: Packer,
     pub(super) quick: Packer,
+}
+
+/// One way to read a window as steps and differences.
+struct Reading {
+    about: usize,
+    kind: FrameKind,
+    streams: Streams,
+    range: Range<u64>,
 }
 
 impl<'a, F: Find> Differ<'a, F> {
@@ -39,16 +52,34 @@ impl<'a, F: Find> Differ<'a, F> {
     }
 
     fn diff(&mut self, start: usize, window: &[u8]) -> Result<Window, BuildError> {
-        let steps = steps(self.find, self.old, window, start);
-        let Some(range) = range(&steps) else { return self.packer.window(window) };
-        if let [Step { add, place, .. }] = *matches(&steps)
-            && add == window.len()
-            && Some(window) == self.old.get(place..place.saturating_add(add))
-        {
-            return Ok(copy(place, add));
+        let mut best: Option<Reading> = None;
+        let mut before = Vec::new();
+        for better in BETTER_BYTES {
+            if best.as_ref().is_some_and(|best| best.about < ONE_READING_BYTES) {
+                break;
+            }
+            let steps = steps(self.find, self.old, window, start, better);
+            if steps == before {
+                continue;
+            }
+            let Some(range) = range(&steps) else { continue };
+            if let Some(place) = one_place(&steps, self.old, window) {
+                return Ok(copy(place, window.len()));
+            }
+            let first = narrow(range.start);
+            for (kind, word) in [(FrameKind::Diff8, Word::Bits8), (FrameKind::Diff32, Word::Bits32)]
+            {
+                let streams = Streams::of(&steps, self.old, window, first, word);
+                let about = streams.about(&mut self.quick)?;
+                if best.as_ref().is_none_or(|best| about < best.about) {
+                    best = Some(Reading { about, kind, streams, range: range.clone() });
+                }
+            }
+            before = steps;
         }
-        let (word, streams) = self.smaller(&steps, window, narrow(range.start))?;
-        let kind = if word == Word::Bits8 { FrameKind::Diff8 } else { FrameKind::Diff32 };
+        let Some(Reading { kind, streams, range, .. }) = best else {
+            return self.packer.window(window);
+        };
         let Payload { bytes, list_len, streams_len } = streams.pack(&mut self.packer)?;
         let made = Window {
             kind,
@@ -60,20 +91,6 @@ impl<'a, F: Find> Differ<'a, F> {
         };
         let made = self.or_bsdiff(window, made)?;
         self.or_raw(window, made)
-    }
-
-    /// Streams with 8-bit or with 32-bit differences, whichever pack better.
-    fn smaller(
-        &mut self,
-        steps: &[Step],
-        window: &[u8],
-        first: usize,
-    ) -> Result<(Word, Streams), BuildError> {
-        let bits8 = Streams::of(steps, self.old, window, first, Word::Bits8);
-        let bits32 = Streams::of(steps, self.old, window, first, Word::Bits32);
-        let (short, long) =
-            (bits8.differences_len(&mut self.quick)?, bits32.differences_len(&mut self.quick)?);
-        Ok(if long < short { (Word::Bits32, bits32) } else { (Word::Bits8, bits8) })
     }
 
     /// For small images: what the `bsdiff` crate makes of it, if that is shorter.
@@ -98,8 +115,7 @@ impl<'a, F: Find> Differ<'a, F> {
 
     /// The window itself, packed, if that is shorter or the other way breaks a limit.
     fn or_raw(&mut self, window: &[u8], made: Window) -> Result<Window, BuildError> {
-        let streams_max = narrow(u64::from(self.parameters.window)).saturating_mul(2);
-        let streams_max = streams_max.saturating_add(narrow(u64::from(STREAMS_SPARE_BYTES)));
+        let streams_max = streams_max(self.parameters.window);
         let payload_max = window.len().saturating_add(narrow(u64::from(PAYLOAD_SPARE_BYTES)));
         let blocks = made.old_range.end.div_ceil(BLOCK_BYTES);
         let within = made.streams_len <= streams_max
@@ -137,9 +153,21 @@ fn copy(place: usize, length: usize) -> Window {
     Window { old_off: wide(place), old_range, ..Window::bare(FrameKind::Copy) }
 }
 
-/// The steps that read the old image.
-fn matches(steps: &[Step]) -> Box<[Step]> {
-    steps.iter().filter(|step| step.add > 0).copied().collect()
+/// The place in the old image where the whole window stands unchanged, if the steps say so.
+fn one_place(steps: &[Step], old: &[u8], window: &[u8]) -> Option<usize> {
+    let mut reads = steps.iter().filter(|step| step.add > 0);
+    let (step, None) = (reads.next()?, reads.next()) else { return None };
+    let end = step.place.saturating_add(window.len());
+    (old.get(step.place..end) == Some(window)).then_some(step.place)
+}
+
+/// Most bytes of all streams of a window: the format's limit, and for windows of up to 2 MiB so few
+/// that a device with the usual memory for unpacking has enough whatever the other windows need.
+fn streams_max(window: u32) -> usize {
+    let format = u64::from(window).saturating_mul(2).saturating_add(u64::from(STREAMS_SPARE_BYTES));
+    let others = u64::from(window).saturating_mul(2).saturating_add(u64::from(PAYLOAD_SPARE_BYTES));
+    let left = DELTA_MEMORY_BYTES.saturating_sub(FIXED_MEMORY_BYTES).saturating_sub(others);
+    narrow(if left > u64::from(window) { format.min(left) } else { format })
 }
 
 /// What steps read of the old image, from the beginning of a block; none when they read nothing.
