@@ -73,3 +73,25 @@ const fn frame(error: &FrameError) -> Code {
         FrameError::Output => Code::DeltaOutput,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_test_cannot_bring_about_has_its_code_too() {
+        let path = Path::new("d.pwd");
+        let window = |source| apply(path, &ApplyError::Window { index: 3, source }).code;
+        assert_eq!(window(FrameError::Memory), Code::DeltaMemory);
+        assert_eq!(window(FrameError::Old(io::ErrorKind::Other.into())), Code::FileUnreadable);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let failure = decoding(path, Path::new("out.img"), &ApplyError::Write(full()));
+        assert_eq!(failure.code, Code::DiskFull);
+        assert!(failure.detail.starts_with("out.img"), "{}", failure.detail);
+        let built = |error| build(Path::new("new.img"), path, &error).code;
+        assert_eq!(built(BuildError::Worker), Code::DeltaBuild);
+        assert_eq!(built(BuildError::Pack("zstd")), Code::DeltaBuild);
+        assert_eq!(built(BuildError::Index("memory")), Code::DeltaMemory);
+        assert_eq!(built(BuildError::WriteOut(full())), Code::DiskFull);
+    }
+}
