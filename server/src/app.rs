@@ -11,6 +11,7 @@ use crate::consent::state::Consent;
 use crate::db::change;
 use crate::db::repository::{ChangeSeq, Repository};
 use crate::db::{self, Db, DbError};
+use crate::delta::Desk;
 use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
 use crate::keys::Keyring;
@@ -26,7 +27,6 @@ use crate::rollout::settle::Scene;
 use crate::views::Views;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::tuf::build::TargetsSpec;
-use patchward_protocol::tuf::custom::Format;
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
@@ -77,6 +77,8 @@ pub struct App {
     pub standing: Arc<Semaphore>,
     /// What is current in memory.
     pub views: Arc<Views>,
+    /// What planning and building deltas share with the rest.
+    pub desk: Desk,
 }
 
 /// Why the state in memory could not follow the database.
@@ -133,6 +135,7 @@ impl App {
             standing: Arc::new(Semaphore::new(config.limits.standing_polls)),
             views: Arc::new(Views::begin(Consent::begin(seqs))),
             checkpoints: Checkpoints::default(),
+            desk: Desk::default(),
             recorder,
             config,
             mode,
@@ -239,15 +242,14 @@ impl App {
         let mut approvals = Approvals::default();
         let mut images = HashMap::new();
         let mut documents = None;
-        let (mut containers, mut delegated) = (Vec::new(), false);
+        let (mut releases, mut delegated) = (Vec::new(), false);
         if let Some(Held { root, targets, snapshot, timestamp, deltas }) = stored {
             let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
             let read = read_document(&targets.bytes).map_err(unreadable)?;
             let unreadable = |source| LoadError::Document { repository: id.to_string(), source };
             let says = TargetsSpec::of(&Role::Targets, &read).map_err(unreadable)?;
             images = current::images(&says);
-            containers = deltas::images(&says);
-            containers.retain(|image| image.firmware.payload.format == Format::Pwd1);
+            releases = deltas::images(&says);
             delegated = self.is_delegated(&id, &read);
             let listed = approvals::listed(&says);
             let none = Approvals::default();
@@ -276,7 +278,7 @@ impl App {
             documents,
             approvals,
             images,
-            containers,
+            releases,
             delegated,
         })
     }

@@ -7,11 +7,14 @@
 use crate::app::Mode;
 use crate::clock::{Clock as _, SystemClock, SystemRng};
 use crate::config::Config;
+use crate::delta::order::ORDER_BYTES_MAX;
+use crate::delta::{child, worker};
 use crate::rollout::recount;
 use crate::setup::DataFolder;
 use crate::{db, logging, openapi, serve, tls};
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +41,9 @@ enum Verb {
     Recount(Place),
     /// Print the OpenAPI document
     Openapi,
+    /// Build or check one delta: started by the server itself, told by standard input
+    #[command(name = child::VERB, hide = true)]
+    DeltaWorker,
 }
 
 #[derive(Debug, Args)]
@@ -80,7 +86,17 @@ pub fn run(cli: Cli) -> Result<()> {
             println!("{}", openapi::text());
             Ok(())
         }
+        Verb::DeltaWorker => delta_worker(),
     }
+}
+
+fn delta_worker() -> Result<()> {
+    let mut text = Vec::new();
+    let most = u64::try_from(ORDER_BYTES_MAX).unwrap_or(u64::MAX);
+    std::io::stdin().take(most).read_to_end(&mut text).context("the order cannot be read")?;
+    let order = serde_json::from_slice(&text).context("the order does not read")?;
+    println!("{}", serde_json::to_string(&worker::run(&order))?);
+    Ok(())
 }
 
 fn init(place: &Place) -> Result<()> {

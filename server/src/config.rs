@@ -50,6 +50,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// What a client may take.
     pub limits: Limits,
+    /// Whether and how deltas are built.
+    pub delta: Delta,
 }
 
 /// Where the server's certificate is.
@@ -148,6 +150,25 @@ pub struct Limits {
     pub shutdown_s: u64,
 }
 
+/// Whether and how deltas are built.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delta {
+    /// Whether this server plans and builds; what is published stays published.
+    pub enabled: bool,
+    /// Most memory of a build, in bytes; an old image needs 6.5 times its length for the smallest
+    /// deltas, 2.5 times for larger ones.
+    pub memory_bytes: u64,
+    /// Longest step of a build, in seconds.
+    pub time_s: u64,
+    /// Threads of a build.
+    pub threads: u32,
+    /// A delta is offered when it is at most this share of the full file, in thousandths.
+    pub worth_permille: u32,
+    /// How often it is looked for devices with other images, and for pairs of other servers, in seconds.
+    pub check_s: u64,
+}
+
 const DAY_S: i64 = 24 * 3600;
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -172,6 +193,7 @@ impl Default for Config {
             quota: Quota::default(),
             refresh: Refresh::default(),
             limits: Limits::default(),
+            delta: Delta::default(),
         }
     }
 }
@@ -202,6 +224,19 @@ impl Default for Refresh {
             timestamp_life_s: 7 * DAY_S,
             snapshot_left_s: 20 * DAY_S,
             snapshot_life_s: 30 * DAY_S,
+        }
+    }
+}
+
+impl Default for Delta {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            memory_bytes: 2 * GIB,
+            time_s: 3600,
+            threads: 1,
+            worth_permille: 600,
+            check_s: 60,
         }
     }
 }
@@ -311,12 +346,24 @@ impl Config {
             "refresh.snapshot_left_s",
             "at least 1 and below refresh.snapshot_life_s",
         )?;
+        self.check_delta()?;
         must(self.limits.request_head_s >= 1, "limits.request_head_s", "at least 1")?;
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
         must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;
         let standing = self.limits.standing_polls;
         must(standing <= 1_000_000, "limits.standing_polls", "0 (none stands) to 1000000")?;
         must(self.limits.connections >= 1, "limits.connections", "at least 1")
+    }
+
+    fn check_delta(&self) -> Result<(), ConfigError> {
+        let must = |holds: bool, key, rule| {
+            if holds { Ok(()) } else { Err(ConfigError::Value { key, rule }) }
+        };
+        let delta = &self.delta;
+        must(delta.time_s >= 1, "delta.time_s", "at least 1")?;
+        must((1..=64).contains(&delta.threads), "delta.threads", "1 to 64")?;
+        must(delta.worth_permille <= 1000, "delta.worth_permille", "at most 1000")?;
+        must(delta.check_s >= 1, "delta.check_s", "at least 1")
     }
 }
 

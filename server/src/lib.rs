@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod consent;
 pub mod db;
+pub mod delta;
 pub mod durable;
 pub mod error;
 pub mod fleet;

@@ -6,7 +6,9 @@
 
 use patchward_protocol::api::endpoint::{Description, Endpoint, Method, Who};
 use patchward_protocol::api::error::{ErrorCode, Problem};
-use patchward_protocol::api::{self, consent, device, operator, record, repository, site, token};
+use patchward_protocol::api::{
+    self, consent, delta, device, operator, record, repository, site, token,
+};
 use patchward_protocol::{act, ledger, receipt};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -84,6 +86,7 @@ fn shapes(generator: &mut SchemaGenerator) -> BTreeMap<&'static str, Shapes> {
         ("ReadWaveProof", shapes_of::<device::ReadWaveProof>(generator)),
         ("ShowServer", shapes_of::<operator::ShowServer>(generator)),
         ("ReadRecord", shapes_of::<record::ReadRecord>(generator)),
+        ("ListDeltas", shapes_of::<delta::ListDeltas>(generator)),
         ("OpenRepository", shapes_of::<repository::OpenRepository>(generator)),
         ("ShowRepository", shapes_of::<repository::ShowRepository>(generator)),
         ("Publish", shapes_of::<repository::Publish>(generator)),

@@ -5,6 +5,8 @@
 
 use crate::app::{App, LoadError, Parts};
 use crate::clock::{self, NoChance};
+use crate::delta::build::Builder;
+use crate::delta::child::Program;
 use crate::error::Chain;
 use crate::fleet::flush;
 use crate::fleet::pack::Address;
@@ -90,14 +92,28 @@ async fn run(parts: Parts, listening: impl FnOnce(&str)) -> Result<(), ServeErro
     tell_address(&app, &url)?;
     let server = server.run();
     rt::spawn(end_on_signal(server.handle(), Arc::clone(&app.views)));
-    let workers = worker::start(&app);
+    let workers = worker::start(&app, builder(&app)?);
     listening(&url);
     let ended = server.await.map_err(ServeError::Run);
-    workers.stop();
+    workers.stop().await;
     if let Err(error) = flush::flush(&app).await {
         tracing::warn!(error = %Chain(&error), "Last-seen times could not be written");
     }
     ended
+}
+
+/// Who builds deltas, with this very program as the worker; nobody where that is turned off.
+fn builder(app: &Arc<App>) -> Result<Option<Builder>, ServeError> {
+    if !app.config.delta.enabled {
+        return Ok(None);
+    }
+    match std::env::current_exe() {
+        Ok(program) => Ok(Some(Builder::new(app, Program::at(&program))?)),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "This program does not find itself: no deltas");
+            Ok(None)
+        }
+    }
 }
 
 /// What stands in enrolment packs: the public address, else the one that is listened on.

@@ -153,7 +153,7 @@ impl DataFolder {
         let keys = Keyring::open(&self.keys())?;
         let db = Db::open(&self.database(&config)?, config.db_readers)?;
         let blobs = BlobDir::open(&self.blobs(), config.quota.reserve_bytes)?;
-        let swept = blobs.sweep(clock.now())?;
+        let swept = blobs.sweep(clock.now())?.saturating_add(blobs.sweep_scratches(clock.now()));
         if swept > 0 {
             tracing::info!(uploads = swept, "Uploads that had been broken off were removed");
         }

@@ -31,13 +31,17 @@ CREATE TABLE delta_pairs (
     PRIMARY KEY (repository, from_sha256, to_sha256)
 );
 
--- How each device got the image that it staged last; `carried` is JSON.
+-- How each device got the image that it staged last, as it signed it.
 CREATE TABLE delta_uses (
     site TEXT NOT NULL,
     device TEXT NOT NULL,
     family TEXT NOT NULL,
     image_sha256 TEXT NOT NULL,
-    carried TEXT NOT NULL,
+    delta_sha256 TEXT,
+    fetched_bytes BIGINT NOT NULL,
+    full_bytes BIGINT NOT NULL,
+    windows BIGINT NOT NULL,
+    windows_full BIGINT NOT NULL,
     reason TEXT,
     at BIGINT,
     PRIMARY KEY (site, device)

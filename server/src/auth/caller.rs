@@ -16,6 +16,7 @@ use crate::record::report;
 use actix_web::http::header::HeaderMap;
 use actix_web::web;
 use patchward_protocol::api::consent::{LiftMakerHold, ReadCampaign, SetMakerHold, WriteCampaign};
+use patchward_protocol::api::delta::ListDeltas;
 use patchward_protocol::api::device::{CheckIn, Enrol, Report};
 use patchward_protocol::api::endpoint::{Caller, Endpoint, caller};
 use patchward_protocol::api::error::ErrorCode;
@@ -83,6 +84,7 @@ macro_rules! names_repository {
 names_repository! {
     ShowRepository => |path| (&path.0, &path.1);
     Publish => |path| (&path.0, &path.1);
+    ListDeltas => |path| (&path.0, &path.1);
     SetMakerHold => |path| ("family", &path.0);
     LiftMakerHold => |path| ("family", &path.0);
     WriteCampaign => |path| ("family", &path.0);

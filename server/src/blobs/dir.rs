@@ -57,7 +57,7 @@ pub enum BlobError {
 }
 
 impl BlobError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| {
             let is_full =
@@ -201,6 +201,17 @@ impl BlobDir {
             return Err(BlobError::StorageFull);
         }
         Ok(())
+    }
+
+    /// Where a blob is, or would be.
+    #[must_use]
+    pub fn path_of(&self, sha256: &Sha256Digest) -> PathBuf {
+        self.path(sha256)
+    }
+
+    /// Where folders for files on their way are.
+    pub(super) fn scratches(&self) -> PathBuf {
+        self.folder.join("scratch")
     }
 
     fn temporary(&self) -> PathBuf {

@@ -4,7 +4,9 @@
 //! Invariant: a blob that can be opened is whole and has the digest of its name.
 
 mod dir;
+mod scratch;
 mod stream;
 
 pub use dir::{Blob, BlobDir, BlobError, Upload};
+pub use scratch::Scratch;
 pub use stream::{pieces, receive};

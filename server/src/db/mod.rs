@@ -10,6 +10,8 @@ pub mod campaign;
 pub mod change;
 pub mod column;
 mod connection;
+pub mod delta;
+pub mod delta_use;
 pub mod device;
 mod error;
 pub mod hold;

@@ -87,7 +87,11 @@ diesel::table! {
         device -> Text,
         family -> Text,
         image_sha256 -> Text,
-        carried -> Text,
+        delta_sha256 -> Nullable<Text>,
+        fetched_bytes -> BigInt,
+        full_bytes -> BigInt,
+        windows -> BigInt,
+        windows_full -> BigInt,
         reason -> Nullable<Text>,
         at -> Nullable<BigInt>,
     }

@@ -7,13 +7,14 @@
 
 use crate::db::device::{Mark, Said, StoredDevice};
 use hashbrown::HashTable;
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{DeviceId, FamilyId, SiteId};
 use patchward_protocol::image::ImageRef;
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -73,6 +74,8 @@ struct Table {
     words: HashSet<Arc<Words>>,
     marked: Vec<u32>,
     families_of_sites: HashSet<(u32, u32)>,
+    // Rises when a device is new or runs another image.
+    moved: u64,
 }
 
 #[derive(Debug)]
@@ -152,7 +155,7 @@ impl FleetTable {
     ) -> Result<u64, Replayed> {
         let mut table = self.lock();
         let words = table.intern(words);
-        let Table { rows, marked, .. } = &mut *table;
+        let Table { rows, marked, moved, .. } = &mut *table;
         let Some(row_now) = usize::try_from(row.0).ok().and_then(|index| rows.get_mut(index))
         else {
             return Err(Replayed { boot_count, n });
@@ -162,6 +165,9 @@ impl FleetTable {
         }
         (row_now.boot_count, row_now.poll_n) = (boot_count, n);
         row_now.last_seen_ms = at.millis();
+        if !Arc::ptr_eq(&row_now.words, &words) && row_now.words.installed != words.installed {
+            *moved = moved.wrapping_add(1);
+        }
         row_now.words = words;
         if !row_now.marked {
             row_now.marked = true;
@@ -218,6 +224,28 @@ impl FleetTable {
             device.is_ok_and(|device| family.is_some_and(|family| is(&device, family)))
         });
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Devices of a family by what they say is installed, as the digest of what stands in the slot.
+    /// Looks at every row: not for polls.
+    #[must_use]
+    pub fn installed(&self, family: &FamilyId) -> BTreeMap<Sha256Digest, u32> {
+        let table = self.lock();
+        let mut installed: BTreeMap<Sha256Digest, u32> = BTreeMap::new();
+        let Some(family) = table.families.number(family) else { return installed };
+        for row in table.rows.iter().filter(|row| row.family == family) {
+            if let Some(image) = &row.words.installed {
+                let devices = installed.entry(image.image_sha256).or_default();
+                *devices = devices.saturating_add(1);
+            }
+        }
+        installed
+    }
+
+    /// A number that rises when a device is new or runs another image.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        self.lock().moved
     }
 
     /// What a device last said, and when.
@@ -285,6 +313,7 @@ impl FleetTable {
 impl Table {
     fn put(&mut self, stored: &StoredDevice) {
         let Some(agent) = &stored.agent else { return };
+        self.moved = self.moved.wrapping_add(1);
         let said = &stored.said;
         let words = self.intern(Words {
             agent_version: said.agent_version.clone(),

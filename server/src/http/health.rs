@@ -4,6 +4,7 @@
 //! report and a download would be answered now.
 
 use crate::app::App;
+use crate::delta::tally::Tally;
 use crate::keys::OnlineRole;
 use crate::publish::current::Current;
 use actix_web::HttpResponse;
@@ -24,6 +25,7 @@ struct Readiness {
     ready: bool,
     problems: Vec<String>,
     warnings: Vec<String>,
+    deltas: Tally,
 }
 
 async fn ready(app: Data<App>) -> HttpResponse {
@@ -42,12 +44,23 @@ async fn ready(app: Data<App>) -> HttpResponse {
         Err(_) => found.problems.push("the server is ending".to_owned()),
     }
     found.look_at_repositories(&app);
+    found.look_at_deltas(&app);
     found.ready = found.problems.is_empty();
     let head = if found.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     say(head, &found)
 }
 
 impl Readiness {
+    /// Numbers as of the last count; what is missing costs bandwidth and stops nothing.
+    fn look_at_deltas(&mut self, app: &App) {
+        self.deltas = *app.desk.tally();
+        if self.deltas.failed > 0 {
+            let failed = self.deltas.failed;
+            self.warnings
+                .push(format!("{failed} deltas could not be built: devices take full images"));
+        }
+    }
+
     fn look_at_repositories(&mut self, app: &App) {
         let (at, snapshot) = (app.clock.now(), app.snapshot());
         let published = || snapshot.all().filter(|current| current.documents.is_some());

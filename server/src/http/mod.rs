@@ -4,6 +4,7 @@
 //! SQL, and the domain knows no HTTP. Invariant: every JSON endpoint goes through [`mount`].
 
 pub mod consent;
+pub mod delta;
 pub mod device;
 pub mod files;
 pub mod health;
@@ -26,6 +27,7 @@ use patchward_protocol::api::error::ErrorCode;
 /// Mounts everything.
 pub fn configure(services: &mut ServiceConfig) {
     consent::mount_all(services);
+    delta::mount_all(services);
     device::mount_all(services);
     files::mount(services);
     health::mount(services);

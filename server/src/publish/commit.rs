@@ -6,13 +6,14 @@
 
 use super::approvals::{self, ApprovalError, Approvals};
 use super::candidate::{Accepted, Held, Judge, Sent, targets_of};
-use super::deltas::DeltasKey;
+use super::deltas::{self, DeltasKey};
 use super::online::OnlineKeys;
 use super::open;
 use crate::app::{App, read_targets};
 use crate::db::act::{self, Act};
 use crate::db::repository::{self, Heads, ListedTarget};
 use crate::db::{Connection, DbError};
+use crate::delta::survey;
 use crate::error::{ApiError, Chain};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,8 +21,10 @@ use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::repository::{PublishRequest, RepositoryView};
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::limits::{ROOT_BYTES_MAX, TARGETS_BYTES_MAX};
+use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::schema::TopLevel;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most missing targets that an answer names.
@@ -83,12 +86,31 @@ fn in_transaction(
         repository::list_target(conn, id, target, version)?;
     }
     store(conn, id, &heads, &accepted)?;
+    retire_deltas(conn, id, &accepted, at)?;
     let detail = json!({
         "root": accepted.root_is_new.then_some(accepted.next.root.version),
         "targets": accepted.targets_are_new.then_some(version),
         "targets_sha256": accepted.next.targets.sha256,
     });
     Ok(act::append(conn, &Act { at, scope: id.to_string(), who, act: "publish", detail })?)
+}
+
+/// Deltas that lead nowhere any more, or made room for others, are told as such.
+///
+/// # Errors
+/// [`DbError`].
+pub fn retire_deltas(
+    conn: &mut Connection,
+    id: &RepositoryId,
+    accepted: &Accepted,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    if let RepositoryId::Site(_) = id {
+        return Ok(());
+    }
+    let offered: BTreeSet<_> = accepted.deltas.values().map(|listed| listed.sha256).collect();
+    let released: BTreeSet<_> = deltas::released(&accepted.listed).collect();
+    survey::retire(conn, id, |sha256| offered.contains(sha256), |it| released.contains(it), at)
 }
 
 /// What is published now; none before the first publish.

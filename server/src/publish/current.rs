@@ -46,8 +46,8 @@ pub struct Current {
     pub approvals: Approvals,
     /// Images that stand in it, by the digest of what stands in the slot (families only).
     pub images: HashMap<Sha256Digest, Firmware>,
-    /// Images that stand in it as containers, withdrawn ones too (families only).
-    pub containers: Vec<ImageTarget>,
+    /// The same with their files, withdrawn ones too, by name.
+    pub releases: Vec<ImageTarget>,
     /// Whether its targets delegate the list of deltas to this server's key.
     pub delegated: bool,
 }

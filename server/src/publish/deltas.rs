@@ -12,10 +12,11 @@ use crate::db::repository::{Heads, StoredDocument};
 use crate::error::ApiError;
 use crate::keys::{KeyError, Keyring, OnlineRole};
 use crate::limits::DELTAS_LISTED_MAX;
+use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::key::{PublicKey, SecretKey, Signer as _};
 use patchward_protocol::tuf::build::{TargetSpec, TargetsSpec};
-use patchward_protocol::tuf::custom::Firmware;
+use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
 use patchward_protocol::tuf::delta_target::{DELTA_DIR, DELTAS_ROLE, DeltaFacts, DeltaTarget};
 use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::lookup::{IMAGE_DIR, ImageTarget, TargetFile};
@@ -161,6 +162,12 @@ pub fn images(targets: &TargetsSpec) -> Vec<ImageTarget> {
         Some(ImageTarget { path, length: *length, sha256: *sha256, firmware })
     };
     listed.filter_map(image).collect()
+}
+
+/// What stands in the slot of every image that devices may take.
+pub fn released(targets: &TargetsSpec) -> impl Iterator<Item = Sha256Digest> {
+    let released = |image: &ImageTarget| image.firmware.state == ReleaseState::Released;
+    images(targets).into_iter().filter(released).map(|image| image.firmware.payload.image_sha256)
 }
 
 /// The deltas of a list that still lead to an image that devices may take; at most

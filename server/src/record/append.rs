@@ -7,7 +7,9 @@
 use super::log::Batch;
 use super::report::{Outcome, Reporting};
 use crate::db::device::{self, StoredAgent};
-use crate::db::{Connection, DbError, ledger};
+use crate::db::{Connection, DbError, delta_use, ledger};
+use patchward_protocol::api::delta::DeltaUse;
+use patchward_protocol::id::FamilyId;
 use patchward_protocol::key::PublicKey;
 use patchward_protocol::ledger::{Break, Chain, SealedEntry};
 use patchward_protocol::record::entry::{Body, ServerAct};
@@ -71,10 +73,27 @@ pub fn append(
         ledger::append(conn, site, &new, at)?;
         device::move_chain(conn, site, device, &end)?;
         for sealed in new {
+            if let Some((family, said)) = carried(sealed) {
+                delta_use::put(conn, site, family, &said)?;
+            }
             record.add(site, Body::Ledger(sealed.envelope.clone()));
         }
     }
     Ok(Appended { outcome: Outcome::Stored(end), fresh })
+}
+
+/// How the image came that an entry says was staged.
+fn carried(sealed: &SealedEntry) -> Option<(&FamilyId, DeltaUse)> {
+    let (entry, fact) = (&sealed.entry, &sealed.entry.fact);
+    let (release, carried) = (fact.release.as_ref()?, fact.carried.clone()?);
+    let said = DeltaUse {
+        device: entry.device.clone(),
+        image_sha256: release.image_sha256,
+        carried,
+        reason: fact.reason,
+        at: entry.at,
+    };
+    Some((&release.family, said))
 }
 
 /// The alarm in the record: the device's own entry is kept whole beside its ledger.

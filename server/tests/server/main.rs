@@ -10,6 +10,7 @@
 )]
 
 mod decisions;
+mod delta_worker;
 mod deltas;
 mod files;
 mod hospital;

@@ -42,6 +42,8 @@ const TABLE: &[(&str, &str, [&str; 7])] = &[
     ("ShowRepository", "/v1/repositories/family/acme.a", PUBLISHER),
     ("Publish", "/v1/repositories/site/south/publish", PUBLISHER),
     ("Publish", "/v1/repositories/family/acme.a/publish", PUBLISHER),
+    ("ListDeltas", "/v1/repositories/site/south/deltas", PUBLISHER),
+    ("ListDeltas", "/v1/repositories/family/acme.a/deltas", PUBLISHER),
     // A site's own objects.
     ("MakePack", "/v1/sites/south/packs", PUBLISHER),
     ("ListDevices", "/v1/sites/south/devices", PUBLISHER),
