@@ -37,21 +37,36 @@ pub(crate) const PYTHON: Component = Component {
 };
 /// mke2fs and debugfs: root file systems of the corpus.
 pub(crate) const EXT4: Component = Component {
-    purpose: "ext4 images of the corpus",
+    purpose: "ext4 images of the corpus and of the lint",
     package: "e2fsprogs",
-    present: || place::program("mke2fs").is_some() && place::program("debugfs").is_some(),
+    present: || {
+        let programs = ["mke2fs", "debugfs", "e2fsck", "tune2fs"];
+        programs.iter().all(|program| place::program(program).is_some())
+    },
 };
 /// mksquashfs: root file systems of the corpus.
 pub(crate) const SQUASHFS: Component = Component {
-    purpose: "squashfs images of the corpus",
+    purpose: "squashfs images of the corpus and of the lint",
     package: "squashfs-tools",
     present: || place::program("mksquashfs").is_some(),
 };
 /// mkfs.erofs: root file systems of the corpus.
 pub(crate) const EROFS: Component = Component {
-    purpose: "erofs images of the corpus",
+    purpose: "erofs images of the corpus and of the lint",
     package: "erofs-utils",
     present: || place::program("mkfs.erofs").is_some(),
+};
+/// sfdisk: partition tables that the lint reads.
+pub(crate) const PARTITIONS: Component = Component {
+    purpose: "partition tables of the lint",
+    package: "fdisk",
+    present: || place::program("sfdisk").is_some(),
+};
+/// mkfs.fat: volumes that the lint reads.
+pub(crate) const FAT: Component = Component {
+    purpose: "FAT volumes of the lint",
+    package: "dosfstools",
+    present: || place::program("mkfs.fat").is_some(),
 };
 /// systemd-analyze: reads the units, without a running systemd.
 pub(crate) const UNIT_READER: Component = Component {
@@ -93,8 +108,8 @@ pub(crate) const ZCHUNK: Component =
     Component { purpose: COMPARED, package: "zchunk", present: || place::program("zck").is_some() };
 
 /// Everything that `cargo xtask test` needs.
-pub(crate) const ALL: [&Component; 7] =
-    [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &EROFS, &UNIT_READER];
+pub(crate) const ALL: [&Component; 9] =
+    [&DATABASE, &TRACER, &PYTHON, &EXT4, &SQUASHFS, &EROFS, &PARTITIONS, &FAT, &UNIT_READER];
 
 /// Makes sure that all of these are there.
 pub(crate) fn provide(components: &[&Component]) -> Result<String> {
