@@ -21,6 +21,7 @@ mod double_consent;
 mod example;
 mod family;
 mod guide;
+mod guide_deltas;
 mod hold;
 mod images;
 mod inventory;
