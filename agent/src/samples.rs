@@ -24,17 +24,19 @@ use patchward_protocol::ledger::SigningMethod;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::{TimeQuality, Timestamp};
 use patchward_protocol::tuf::build::{
-    FileSpec, KeySpec, RoleSpec, RootSpec, SnapshotSpec, TargetSpec, TargetsSpec, TimestampSpec,
+    DelegationSpec, FileSpec, KeySpec, RoleSpec, RootSpec, SnapshotSpec, TargetSpec, TargetsSpec,
+    TimestampSpec,
 };
 use patchward_protocol::tuf::custom::{
     Acceptance, Class, Document, Documents, Estimate, Firmware, Format, Kind, Payload,
     ReleaseState, Severity,
 };
+use patchward_protocol::tuf::delta_target::{DELTAS_ROLE, DeltaFacts, DeltaFrom, DeltaTo};
 use patchward_protocol::tuf::floors::Floors;
 use patchward_protocol::tuf::lookup::{ImageTarget, check_bytes};
 use patchward_protocol::tuf::profile::Profile;
 use patchward_protocol::tuf::role::Role;
-use patchward_protocol::tuf::schema::{Method, Root};
+use patchward_protocol::tuf::schema::{Method, Root, Targets, delegated_authority};
 use patchward_protocol::tuf::stage::Staged;
 use patchward_protocol::tuf::trusted_set::{Expiry, TrustedSet};
 use patchward_protocol::verified::Verified;
@@ -87,14 +89,102 @@ fn site() -> SiteId {
 
 /// An image as the maker's trusted targets list it.
 pub(crate) fn image(kind: Kind, seq: u64, file: &[u8], slot_bytes: u64) -> Verified<ImageTarget> {
-    let sha256 = Sha256Digest::of(file);
-    let length = storage::length(file);
+    let (path, target) = image_target(kind, seq, file, slot_bytes);
+    let targets = BTreeMap::from([(path.clone(), target)]);
+    trusted(RepositoryId::Family(family()), targets).image(&path).unwrap().unwrap()
+}
+
+fn image_target(kind: Kind, seq: u64, file: &[u8], slot_bytes: u64) -> (TargetPath, TargetSpec) {
+    let (sha256, length) = (Sha256Digest::of(file), storage::length(file));
     let firmware = firmware(kind, seq, sha256, length, slot_bytes);
     let path = TargetPath::new(&format!("img/infusion-a-{seq}.img")).unwrap();
     let mut custom = Map::new();
     custom.insert("fw".to_owned(), json!(firmware));
-    let targets = BTreeMap::from([(path.clone(), TargetSpec { length, sha256, custom })]);
+    (path, TargetSpec { length, sha256, custom })
+}
+
+/// A container, and the digest of its head.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    /// The file.
+    pub(crate) file: Vec<u8>,
+    /// Digest of header and table.
+    pub(crate) table_sha256: Sha256Digest,
+}
+
+/// An image that comes in a container, as the maker's trusted targets list it.
+pub(crate) fn contained(
+    kind: Kind,
+    seq: u64,
+    image: &[u8],
+    container: &Container,
+) -> Verified<ImageTarget> {
+    let (path, target) = contained_target(kind, seq, image, container);
+    let targets = BTreeMap::from([(path.clone(), target)]);
     trusted(RepositoryId::Family(family()), targets).image(&path).unwrap().unwrap()
+}
+
+fn contained_target(
+    kind: Kind,
+    seq: u64,
+    image: &[u8],
+    container: &Container,
+) -> (TargetPath, TargetSpec) {
+    let (sha256, length) = (Sha256Digest::of(image), storage::length(image));
+    let mut firmware = firmware(kind, seq, sha256, length, length);
+    firmware.payload.format = Format::Pwd1;
+    firmware.payload.table_sha256 = Some(container.table_sha256);
+    let path = TargetPath::new(&format!("img/infusion-a-{seq}.pwd")).unwrap();
+    let mut custom = Map::new();
+    custom.insert("fw".to_owned(), json!(firmware));
+    let (length, sha256) = (storage::length(&container.file), Sha256Digest::of(&container.file));
+    (path, TargetSpec { length, sha256, custom })
+}
+
+/// What the server's list says of a delta.
+pub(crate) fn delta_facts(
+    from: &[u8],
+    to: &Verified<ImageTarget>,
+    delta: &Container,
+) -> DeltaFacts {
+    let payload = &to.firmware.payload;
+    DeltaFacts {
+        v: 1,
+        from: DeltaFrom {
+            image_sha256: Sha256Digest::of(from),
+            length: storage::length(from),
+            seq: Seq(1),
+        },
+        to: DeltaTo {
+            path: to.path.clone(),
+            image_sha256: payload.image_sha256,
+            length: payload.image_length,
+            seq: to.firmware.seq,
+        },
+        format: Format::Pwd1,
+        mem_bytes: 1024 * 1024,
+        table_sha256: delta.table_sha256,
+    }
+}
+
+/// The family of one image in a container, with a list of deltas, and all its metadata as files.
+pub(crate) fn family_with_deltas(
+    image: &[u8],
+    container: &Container,
+    deltas: &[(DeltaFacts, &Container)],
+) -> (TrustedSet, Published) {
+    let target = |(n, (facts, delta)): (usize, &(DeltaFacts, &Container))| {
+        let path = TargetPath::new(&format!("delta/{n}.pwd")).unwrap();
+        let mut custom = Map::new();
+        custom.insert("delta".to_owned(), json!(facts));
+        let (length, sha256) = (storage::length(&delta.file), Sha256Digest::of(&delta.file));
+        (path, TargetSpec { length, sha256, custom })
+    };
+    let deltas = deltas.iter().enumerate().map(target).collect();
+    let targets = BTreeMap::from([contained_target(Kind::Slots, 2, image, container)]);
+    let repository = RepositoryId::Family(family());
+    let published = publish(repository.clone(), targets, Some(deltas));
+    (published.verified(repository), published)
 }
 
 /// An approval of that image for this device, as the hospital's trusted targets list it.
@@ -301,6 +391,36 @@ pub(crate) fn plan(image: &ImageTarget) -> Approval {
 
 /// Publishes targets with fresh keys and verifies everything as a device does.
 fn trusted(repository: RepositoryId, targets: BTreeMap<TargetPath, TargetSpec>) -> TrustedSet {
+    publish(repository.clone(), targets, None).verified(repository)
+}
+
+/// Signed metadata.
+pub(crate) struct Published {
+    pub(crate) root: Vec<u8>,
+    pub(crate) timestamp: Vec<u8>,
+    pub(crate) snapshot: Vec<u8>,
+    pub(crate) targets: Vec<u8>,
+    /// The list of deltas.
+    pub(crate) deltas: Option<Vec<u8>>,
+}
+
+impl Published {
+    fn verified(&self, repository: RepositoryId) -> TrustedSet {
+        let (floors, profile) = (Floors::default(), Profile::Patchward { repository });
+        let mut set = TrustedSet::new(&self.root, floors, profile, Expiry::Enforce(now())).unwrap();
+        set.end_roots(None, None).unwrap();
+        set.update_timestamp(&self.timestamp).unwrap();
+        set.update_snapshot(&self.snapshot).unwrap();
+        set.update_targets(&self.targets).unwrap();
+        set
+    }
+}
+
+fn publish(
+    repository: RepositoryId,
+    targets: BTreeMap<TargetPath, TargetSpec>,
+    deltas: Option<BTreeMap<TargetPath, TargetSpec>>,
+) -> Published {
     let (issued, expires) = (at("2026-12-01T00:00:00Z"), at("2027-12-01T00:00:00Z"));
     let role = |n: u8| {
         let person = Some(PersonId::new("tanaka").unwrap());
@@ -321,16 +441,37 @@ fn trusted(repository: RepositoryId, targets: BTreeMap<TargetPath, TargetSpec>) 
     };
     let root = signed(root.staged().unwrap(), None, 1);
     let named: Root = Staged::read(Role::Root, &root).unwrap().typed().unwrap().signed;
-    let spec = TargetsSpec {
+    let delegation = DelegationSpec {
+        name: DELTAS_ROLE.to_owned(),
+        keys: RoleSpec {
+            keys: vec![KeySpec { public: key(5).public(), person: None, method: None }],
+            threshold: 1,
+        },
+        paths: vec!["delta/*".to_owned()],
+    };
+    let spec = |targets, delegations| TargetsSpec {
         repository: repository.clone(),
         version: 1,
         issued,
         expires,
         targets,
-        delegations: vec![],
+        delegations,
     };
-    let targets = signed(spec.staged(Role::Targets).unwrap(), Some(&named), 2);
-    let files = BTreeMap::from([("targets".to_owned(), listed(&targets))]);
+    let of_deltas = deltas.as_ref().map(|_| delegation).into_iter().collect();
+    let targets = spec(targets, of_deltas).staged(Role::Targets).unwrap();
+    let targets = signed(targets, Some(&named), 2);
+    let mut files = BTreeMap::from([("targets".to_owned(), listed(&targets))]);
+    let deltas = deltas.map(|deltas| {
+        let role = Role::Delegated(DELTAS_ROLE.to_owned());
+        let mut staged = spec(deltas, vec![]).staged(role).unwrap();
+        let targets: Targets =
+            Staged::read(Role::Targets, &targets).unwrap().typed().unwrap().signed;
+        let delegations = targets.delegations.unwrap();
+        let authority = delegated_authority(&delegations, DELTAS_ROLE).unwrap();
+        staged.sign_for(&key(5), authority).unwrap();
+        staged.to_bytes()
+    });
+    files.extend(deltas.as_ref().map(|bytes| (DELTAS_ROLE.to_owned(), listed(bytes))));
     let spec = SnapshotSpec { repository: repository.clone(), version: 1, expires, files };
     let snapshot = signed(spec.staged().unwrap(), Some(&named), 3);
     let spec = TimestampSpec {
@@ -341,14 +482,7 @@ fn trusted(repository: RepositoryId, targets: BTreeMap<TargetPath, TargetSpec>) 
         snapshot: listed(&snapshot),
     };
     let timestamp = signed(spec.staged().unwrap(), Some(&named), 4);
-    let profile = Profile::Patchward { repository };
-    let mut set =
-        TrustedSet::new(&root, Floors::default(), profile, Expiry::Enforce(now())).unwrap();
-    set.end_roots(None, None).unwrap();
-    set.update_timestamp(&timestamp).unwrap();
-    set.update_snapshot(&snapshot).unwrap();
-    set.update_targets(&targets).unwrap();
-    set
+    Published { root, timestamp, snapshot, targets, deltas }
 }
 
 fn signed(mut staged: Staged, root: Option<&Root>, n: u8) -> Vec<u8> {

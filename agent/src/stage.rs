@@ -6,6 +6,8 @@
 //! with the file ([`crate::install`]). Invariant: [`Fetch::run`] gives a path only after the whole
 //! file was hashed and equals the signed target.
 
+#[cfg(test)]
+pub(crate) mod double;
 mod fetch;
 mod resume;
 pub mod windows;

@@ -25,6 +25,7 @@ pub const SPARE_BYTES: u64 = 4 * 1024 * 1024;
 pub struct Paced {
     file: File,
     dirty_bytes: u64,
+    flush_bytes: u64,
 }
 
 /// Whether a write flushed everything written so far.
@@ -40,7 +41,13 @@ impl Paced {
     /// Writes from the file's present position on.
     #[must_use]
     pub const fn new(file: File) -> Self {
-        Self { file, dirty_bytes: 0 }
+        Self::every(file, FLUSH_BYTES)
+    }
+
+    /// The same, flushed every `flush_bytes`.
+    #[must_use]
+    pub const fn every(file: File, flush_bytes: u64) -> Self {
+        Self { file, dirty_bytes: 0, flush_bytes }
     }
 
     /// Writes bytes, and flushes when it is time.
@@ -63,7 +70,7 @@ impl Paced {
 
     fn wrote(&mut self, bytes: &[u8]) -> io::Result<Flush> {
         self.dirty_bytes = self.dirty_bytes.saturating_add(length(bytes));
-        if self.dirty_bytes < FLUSH_BYTES {
+        if self.dirty_bytes < self.flush_bytes {
             return Ok(Flush::Due);
         }
         self.flush()?;

@@ -67,9 +67,9 @@ fn make(tree: &Path, beside: &Path, wanted: Sha256Digest, length: u64) -> Result
     let file = crate::stage::open_own(beside).map_err(failed)?;
     file.set_len(0).map_err(failed)?;
     let out = Hashed { paced: Paced::new(file), hasher: Sha256Hasher::new(), left: length };
-    let (out, _length) = write(tree, out)?;
+    let (out, written) = write(tree, out)?;
     let Hashed { paced, hasher, .. } = out;
-    if hasher.finish() != wanted {
+    if written != length || hasher.finish() != wanted {
         let during = format!("{} is not what was installed", tree.display());
         return Err(Failure::new(Reason::ImageMismatch, during));
     }

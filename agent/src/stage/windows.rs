@@ -310,3 +310,6 @@ impl Windows {
 fn begins_with(name: &str, sha256: Sha256Digest) -> bool {
     name.split('.').next().is_some_and(|first| first == sha256.to_string())
 }
+
+#[cfg(test)]
+mod tests;

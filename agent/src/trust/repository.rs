@@ -349,3 +349,6 @@ impl Repository {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

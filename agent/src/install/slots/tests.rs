@@ -297,3 +297,62 @@ async fn killed_while_writing_the_running_slot_is_whole_and_stays_next() {
     device.installer().stage(&image, &device.at("download")).await.unwrap();
     device.installer().check_staged(&image).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_place_for_windows_is_unbootable_before_it_is_opened_and_staged_only_when_read_back() {
+    let device = Device::new();
+    let two = bytes("two ", 400_001);
+    let image = image(2, &two);
+    let mut installer = device.installer();
+    let early = installer.seal(&image).await.unwrap_err();
+    assert_eq!(early.reason, Reason::InstallFailed, "nothing was prepared");
+    let place = installer.prepare(&image).await.unwrap();
+    assert!(device.is_bad(Slot::B));
+    assert_eq!(place.path(), device.at("b.img"));
+    let other = installer.seal(&image).await.unwrap_err();
+    assert_eq!(other.reason, Reason::ImageMismatch, "the old bytes still stand there");
+    assert!(installer.check_staged(&image).await.is_err());
+    let calls = device.calls();
+    installer.prepare(&image).await.unwrap();
+    let more = device.calls().split_off(calls.len());
+    assert!(!more.contains("mark"), "what is unbootable is not marked again: {more}");
+    write_durably(&device.at("b.img"), &two).unwrap();
+    device.installer().seal(&image).await.unwrap();
+    installer.check_staged(&image).await.unwrap();
+    // From here on it is an image like any other.
+    installer.arm().await.unwrap();
+    let permit = samples::permit(Kind::Slots, &image, &device.clock).await;
+    installer.activate(permit).await.unwrap();
+    assert!(!device.is_bad(Slot::B));
+}
+
+#[tokio::test]
+async fn preparing_again_after_staging_takes_the_staged_image_back() {
+    let device = Device::new();
+    let image = device.staged(2, &bytes("two ", 400_001)).await;
+    device.installer().prepare(&image).await.unwrap();
+    assert!(device.is_bad(Slot::B));
+    assert!(device.installer().check_staged(&image).await.is_err());
+}
+
+#[tokio::test]
+async fn the_running_slot_is_read_as_the_old_image_only_if_it_is_known_to_be_it() {
+    use patchward_protocol::delta::apply::Base as _;
+    let device = Device::new();
+    let mut installer = device.installer();
+    let other = installer.base(Sha256Digest::of(b"other"), 10).await.unwrap_err();
+    assert_eq!(other.reason, Reason::DeltaBaseUnknown);
+    let mut old = installer.base(Sha256Digest::of(&factory()), 300_000).await.unwrap();
+    let mut part = vec![0; 1000];
+    old.read_at(77_777, &mut part).unwrap();
+    assert_eq!(part, factory()[77_777..78_777]);
+    assert!(old.read_at(299_999, &mut part).is_err());
+}
+
+#[tokio::test]
+async fn a_slot_that_cannot_be_opened_is_told_before_anything_is_fetched() {
+    let device = Device::new();
+    let image = samples::image(Kind::Slots, 2, b"x", 1);
+    let mut installer = device.installer_with(device.at("a.img"), "/no/such/folder/b.img".into());
+    assert_eq!(installer.prepare(&image).await.unwrap_err().reason, Reason::StorageFailed);
+}

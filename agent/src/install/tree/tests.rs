@@ -380,3 +380,78 @@ async fn killed_at_any_moment_the_old_or_the_new_tree_is_active_and_whole() {
         std::fs::remove_file(device.root().join("previous")).unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_archive_that_came_by_windows_is_unpacked_like_a_download() {
+    let device = Device::new();
+    let archive = archive("two");
+    let image = image(&archive, 2);
+    let mut installer = device.installer();
+    let place = installer.prepare(&image).await.unwrap();
+    let path = place.path().to_owned();
+    let early = installer.seal(&image).await.unwrap_err();
+    assert!(matches!(early.reason, Reason::TreeMalformed | Reason::DownloadMismatch));
+    write_durably(&path, &archive).unwrap();
+    installer.seal(&image).await.unwrap();
+    installer.check_staged(&image).await.unwrap();
+    installer.arm().await.unwrap();
+    let permit = samples::permit(Kind::Tree, &image, &device.clock).await;
+    installer.activate(permit).await.unwrap();
+    installer.restart().await.unwrap();
+    assert_eq!(device.says(), "two");
+    installer.keep().await.unwrap();
+    assert!(!path.exists(), "the archive goes when the new version stays");
+}
+
+#[tokio::test]
+async fn the_old_archive_is_rebuilt_byte_for_byte_and_removed_before_unpacking() {
+    use patchward_protocol::delta::apply::Base as _;
+    let device = Device::new();
+    let (old, new) = (archive("one"), archive("two"));
+    let (digest, length) = (Sha256Digest::of(&old), storage::length(&old));
+    let mut installer = device.installer();
+    let mut whole = vec![0; old.len()];
+    installer.base(digest, length).await.unwrap().read_at(0, &mut whole).unwrap();
+    assert_eq!(whole, old);
+    let rebuilt = device.root().join(format!("spool/{digest}.base"));
+    assert!(rebuilt.exists());
+    installer.base(digest, length).await.unwrap();
+    let image = image(&new, 2);
+    let place = installer.prepare(&image).await.unwrap();
+    write_durably(place.path(), &new).unwrap();
+    installer.seal(&image).await.unwrap();
+    assert!(!rebuilt.exists());
+}
+
+#[tokio::test]
+async fn of_a_tree_that_was_changed_or_has_no_room_there_is_no_old_archive() {
+    let device = Device::new();
+    let old = archive("one");
+    let (digest, length) = (Sha256Digest::of(&old), storage::length(&old));
+    let mut installer = device.installer();
+    // Longer or shorter than it was said to be.
+    for said in [length - 1, length + 1, 0] {
+        let refused = installer.base(digest, said).await;
+        let reason = refused.map(drop).map_err(|failure| failure.reason);
+        assert!(matches!(reason, Err(Reason::ImageMismatch | Reason::StorageFailed)), "{said}");
+    }
+    let room = installer.base(digest, u64::MAX / 4).await.unwrap_err();
+    assert_eq!(room.reason, Reason::DiskFull);
+    let file = device.root().join("current/data/003");
+    write_durably(&file, b"changed").unwrap();
+    assert_eq!(installer.base(digest, length).await.unwrap_err().reason, Reason::ImageMismatch);
+    let left = std::fs::read_dir(device.root().join("spool")).unwrap().count();
+    assert_eq!(left, 0, "nothing of it is left");
+}
+
+#[tokio::test]
+async fn a_link_in_place_of_the_archive_is_not_followed() {
+    let device = Device::new();
+    let image = image(&archive("two"), 2);
+    let outside = device.folder.path().join("outside");
+    std::fs::create_dir_all(device.root().join("spool")).unwrap();
+    let name = format!("spool/{}.image", image.firmware.payload.image_sha256);
+    std::os::unix::fs::symlink(&outside, device.root().join(name)).unwrap();
+    assert!(device.installer().prepare(&image).await.is_err());
+    assert!(!outside.exists());
+}

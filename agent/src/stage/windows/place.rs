@@ -24,7 +24,13 @@ impl Place {
     /// The place at `path`, as it was opened.
     #[must_use]
     pub const fn new(path: PathBuf, file: File) -> Self {
-        Self { path, paced: Paced::new(file) }
+        Self::paced(path, Paced::new(file))
+    }
+
+    /// The place at `path`, flushed as `paced` says.
+    #[must_use]
+    pub const fn paced(path: PathBuf, paced: Paced) -> Self {
+        Self { path, paced }
     }
 
     /// Where it is.

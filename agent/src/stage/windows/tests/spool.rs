@@ -1,0 +1,74 @@
+//! What lies in spool and slot: spoilt heads, lost windows, other downloads.
+
+use super::*;
+use patchward_protocol::delta::format::{ENTRY_BYTES, HEADER_BYTES};
+
+#[test]
+fn a_head_that_was_spoilt_in_the_spool_is_fetched_again() {
+    local(async {
+        let bench = Bench::new();
+        let server = bench.server(vec![]).await;
+        bench.stage(&server).await.unwrap();
+        let head = bench.at("spool").join(format!("{}.head", bench.image.sha256));
+        let whole = std::fs::read(&head).unwrap();
+        for length in [0, 5, HEADER_BYTES + 7, whole.len() - ENTRY_BYTES, whole.len() - 1] {
+            put(&head, &whole[..length]);
+            bench.stage(&server).await.unwrap();
+            assert_eq!(std::fs::read(&head).unwrap(), whole);
+        }
+        for at in [0, 20, HEADER_BYTES + 30, whole.len() - 9] {
+            let mut spoilt = whole.clone();
+            spoilt[at] ^= 1;
+            put(&head, &spoilt);
+            bench.stage(&server).await.unwrap();
+            assert_eq!(std::fs::read(&head).unwrap(), whole);
+        }
+    });
+}
+
+#[test]
+fn windows_that_the_medium_lost_are_found_and_only_they_come_again() {
+    local(async {
+        let bench = Bench::new();
+        let server = bench.server(vec![]).await;
+        let mut windows = bench.stage(&server).await.unwrap();
+        let mut slot = std::fs::read(bench.at("slot")).unwrap();
+        for index in [0, 7, 11] {
+            slot[index * WINDOW + 17] ^= 1;
+        }
+        put(bench.at("slot"), slot);
+        let before = server.sent();
+        assert_eq!(windows.forget_faults().await.unwrap(), 3);
+        by_full(&mut windows, &server).await.unwrap();
+        bench.is_whole();
+        let (_, frames) = head_of(&bench.full.file);
+        let payloads: u64 =
+            [0, 7, 11].map(|index: usize| frames[index].comp_len.into()).iter().sum();
+        assert_eq!(server.sent() - before, payloads);
+        assert_eq!(windows.forget_faults().await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn what_belongs_to_another_download_is_removed() {
+    local(async {
+        let bench = Bench::new();
+        let server = bench.server(vec![]).await;
+        let (old, ours) = (
+            bench.at("spool/old.part"),
+            bench.at("spool").join(format!("{}.base", bench.old_sha256())),
+        );
+        for path in [&old, &ours] {
+            put(path, b"x");
+        }
+        let mut windows = bench.open(&server).await.unwrap();
+        assert!(!old.exists() && !ours.exists());
+        windows.choose(bench.chosen());
+        windows.tries_delta().unwrap();
+        put(&ours, b"x");
+        bench.open(&server).await.unwrap();
+        assert!(ours.exists(), "the old image that is read from stays");
+        let progress = Progress::of_spool(&bench.at("spool")).unwrap();
+        assert_eq!((progress.windows, progress.windows_done), (12, 0));
+    });
+}
