@@ -78,7 +78,7 @@ impl Recipe {
     #[must_use]
     pub fn small(family: &FamilyId, kind: Kind, version: &str, seq: u64) -> Self {
         let (version, rollback_ok) = (version.to_owned(), (1..seq).collect());
-        let (family, class, carrier) = (family.clone(), Class::Security, Carrier::Plain);
+        let (family, class, carrier) = (family.clone(), Class::Security, Carrier::Container);
         Self { family, version, seq, kind, size_bytes: 20_000, rollback_ok, class, carrier }
     }
 

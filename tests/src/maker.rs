@@ -90,11 +90,11 @@ impl Maker {
             command.args(["--format", "plain"]);
         }
         let said = self.desk.say(&mut command)?;
-        let image = said.get("image").context("the answer describes the image")?;
+        let payload = said.get("payload").context("the answer describes the image")?;
         Ok(Draft {
             staged: PathBuf::from(text(&said, "staged")?),
             version: number(&said, "version")?,
-            image_sha256: text(image, "sha256")?.to_owned(),
+            image_sha256: text(payload, "image_sha256")?.to_owned(),
         })
     }
 

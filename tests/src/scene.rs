@@ -95,7 +95,7 @@ impl Cast {
     /// A small tree.
     #[must_use]
     pub fn tree(name: &str) -> Self {
-        let carrier = Carrier::Plain;
+        let carrier = Carrier::Container;
         Self { name: name.to_owned(), kind: Kind::Tree, size_bytes: 20_000, carrier }
     }
 }

@@ -7,6 +7,7 @@ use patchward_protocol::tuf::custom::Kind;
 use patchward_tests::clock::until;
 use patchward_tests::device::PATIENCE;
 use patchward_tests::hostile::Answer;
+use patchward_tests::image::Carrier;
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::wire::{Reply, Request};
 use std::sync::Mutex;
@@ -76,7 +77,15 @@ fn attack_26_a_file_that_always_ends_early_changes_no_device() -> Result<()> {
 
 #[test]
 fn attack_26_a_resumed_download_does_not_join_two_versions() -> Result<()> {
-    let mut scene = scene("26d")?;
+    joins_nothing(scene("26d")?)?;
+    // The same where the file is the image, without windows.
+    let cast = Cast { size_bytes: 400_000, carrier: Carrier::Plain, ..Cast::tree("26f") };
+    let mut plain = Scene::on(Stage::shared()?, cast)?;
+    plain.approve()?;
+    joins_nothing(plain)
+}
+
+fn joins_nothing(mut scene: Scene) -> Result<()> {
     // First the beginning of the true file, then the connection is cut; what follows is of another.
     let (first, other) = (scene.next.file.clone(), scene.next.file.iter().map(|b| !b).collect());
     let other: Vec<u8> = other;
@@ -90,7 +99,8 @@ fn attack_26_a_resumed_download_does_not_join_two_versions() -> Result<()> {
         if *count == 1 {
             return Ok(Some(Answer::CutAt(Reply::new(200, first.clone()), 150_000)));
         }
-        Ok(Some(Answer::Reply(ranged(request, &other))))
+        // A cache that ignores `If-Range`.
+        Ok(Some(Answer::Reply(Reply::part(request, &other))))
     });
     scene.start()?;
     scene.device.refused(Reason::DownloadMismatch)?;
@@ -99,25 +109,18 @@ fn attack_26_a_resumed_download_does_not_join_two_versions() -> Result<()> {
     scene.device.updated_to(&scene.next)
 }
 
-/// Answers a range as a cache that ignores `If-Range` would.
-fn ranged(request: &Request, bytes: &[u8]) -> Reply {
-    let start = request.header("range").and_then(|range| range.strip_prefix("bytes="));
-    let start = start.and_then(|range| range.split('-').next()?.parse::<usize>().ok());
-    let Some(start) = start.filter(|start| *start > 0 && *start < bytes.len()) else {
-        return Reply::new(200, bytes);
-    };
-    let mut reply = Reply::new(206, &bytes[start..]);
-    let total = bytes.len();
-    let range = format!("bytes {start}-{}/{total}", total - 1);
-    reply.headers.push(("content-range".to_owned(), range));
-    reply
-}
-
 #[test]
 fn attack_26_a_wrong_answer_to_a_range_never_reaches_a_slot() -> Result<()> {
-    let cast = Cast { kind: Kind::Slots, size_bytes: 400_000, ..Cast::tree("26e") };
-    let mut scene = Scene::on(Stage::shared()?, cast)?;
-    scene.approve()?;
+    for (name, carrier) in [("26e", Carrier::Container), ("26g", Carrier::Plain)] {
+        let cast = Cast { kind: Kind::Slots, size_bytes: 400_000, carrier, ..Cast::tree(name) };
+        let mut scene = Scene::on(Stage::shared()?, cast)?;
+        scene.approve()?;
+        answered_wrongly(scene)?;
+    }
+    Ok(())
+}
+
+fn answered_wrongly(mut scene: Scene) -> Result<()> {
     let image = scene.next.file.clone();
     let count = Mutex::new(0_usize);
     scene.line.play(move |request, _| {
@@ -130,7 +133,7 @@ fn attack_26_a_wrong_answer_to_a_range_never_reaches_a_slot() -> Result<()> {
             return Ok(Some(Answer::CutAt(Reply::new(200, image.clone()), 100_000)));
         }
         // Says that it continues at the right place, and sends the beginning again.
-        let mut reply = ranged(request, &image);
+        let mut reply = Reply::part(request, &image);
         if reply.status == 206 {
             let length = reply.body.len();
             reply.body = image[..length].to_vec();

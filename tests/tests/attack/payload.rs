@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use patchward_protocol::reason::Reason;
-use patchward_tests::image::{Recipe, Release};
+use patchward_tests::image::{Carrier, Recipe, Release};
 use patchward_tests::plan::Plan;
-use patchward_tests::scene::Scene;
+use patchward_tests::scene::{Cast, Scene, Stage};
 
 /// A release whose image is these bytes, described truly.
 fn release_of(scene: &Scene, image: Vec<u8>) -> Result<Release> {
     let recipe = Recipe::small(&scene.device.family, scene.device.kind, "6.6.6", 6);
-    recipe.release_of(image)
+    Recipe { carrier: scene.cast.carrier, ..recipe }.release_of(image)
 }
 
 /// An honest archive with a name in it replaced by another of the same length, checksum put right.
@@ -28,8 +28,14 @@ fn renamed(archive: &[u8], from: &str, to: &str) -> Vec<u8> {
     archive
 }
 
+/// In a container, and as the file itself.
 fn refused(name: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<()> {
-    let mut scene = Scene::begin(name)?;
+    refused_in(Carrier::Container, name, &spoil)?;
+    refused_in(Carrier::Plain, &format!("{name}p"), &spoil)
+}
+
+fn refused_in(carrier: Carrier, name: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<()> {
+    let mut scene = Scene::on(Stage::shared()?, Cast { carrier, ..Cast::tree(name) })?;
     let archive = scene.next.image.clone();
     let evil = release_of(&scene, spoil(archive))?;
     scene.family.add_release(&evil)?;
