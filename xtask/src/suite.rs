@@ -27,6 +27,9 @@ const PROFILE: &str = "ci";
 /// The programs that the whole-system tests start, and the one that compares deltas.
 const PROGRAMS: [&str; 4] = ["patchward-server", "patchward-agent", "patchward", "delta"];
 
+/// How long `torture` plays hostile containers.
+const FUZZ_SECONDS: &str = "600";
+
 /// How long the long campaigns are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rounds {
@@ -47,7 +50,7 @@ pub(crate) fn run(place: &Place, rounds: Rounds) -> Result<ExitCode> {
 }
 
 /// Plays what is too long for every day, and shows what it counted: the fleet simulator's whole year,
-/// and every kill of the agent while it stages an image.
+/// every kill of the agent while it stages an image, and ten minutes of hostile containers.
 pub(crate) fn torture(place: &Place) -> Result<()> {
     for (test, filter, told) in
         [("sim", "campaign", "PATCHWARD_SIM_YEAR"), ("crash", "staging", "PATCHWARD_TORTURE")]
@@ -57,7 +60,9 @@ pub(crate) fn torture(place: &Place) -> Result<()> {
         command.args(["--profile", PROFILE, filter, "--", "--nocapture"]);
         child::show(command.env(told, "1"))?;
     }
-    Ok(())
+    let mut command = place.cargo("run");
+    command.args(["--package", "patchward-fuzz", "--locked", "--profile", PROFILE, "--"]);
+    child::show(command.arg(FUZZ_SECONDS))
 }
 
 /// What the tests are told through their environment.

@@ -42,7 +42,7 @@ fn made(new: &[u8], parameters: &Parameters) -> (Vec<u8>, Built) {
 fn read_back(file: &[u8], signed: Option<Sha256Digest>) -> Result<Vec<u8>, ApplyError> {
     let mut image = Vec::new();
     let mut write = |at: u64, window: &[u8]| {
-        assert_eq!(at, image.len() as u64);
+        assert_eq!(at, wide(image.len()));
         image.extend_from_slice(window);
         Ok(())
     };
@@ -55,7 +55,7 @@ fn a_full_container_gives_its_image_back() {
     for length in [1, 100, 65_535, 65_536, 65_537, 300_000] {
         let new = sample(7, length);
         let (file, built) = made(&new, &small());
-        assert_eq!(built.file_len, file.len() as u64);
+        assert_eq!(built.file_len, wide(file.len()));
         assert_eq!(built.header.new.sha256, Sha256Digest::of(&new));
         assert_eq!(read_back(&file, Some(built.table_sha256)).unwrap(), new);
     }

@@ -1,0 +1,38 @@
+//! Rounds: one container, one damage, one reading.
+//!
+//! Invariant: what a round does depends on pool, seed and number of rounds before it, nothing else.
+
+use crate::chance::Chance;
+use crate::mutate::{self, Parts};
+use crate::pool::Pool;
+use std::collections::BTreeMap;
+
+/// What was played.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Containers read.
+    pub executions: u64,
+    /// Of these, how many had a window decoded to its last byte.
+    pub deep: u64,
+    /// How often each end came.
+    pub ends: BTreeMap<String, u64>,
+}
+
+/// Plays `rounds` rounds, and adds them to `tally`.
+pub fn play(pool: &mut Pool, seed: u64, rounds: u64, tally: &mut Tally) {
+    let mut chance = Chance::new(seed);
+    for _ in 0..rounds {
+        let mut file = pool.choose(&mut chance);
+        match (chance.below(8), Parts::of(&file)) {
+            (0, _) | (_, None) => mutate::blind(&mut file, &mut chance),
+            (1, _) => mutate::head(&mut file, &mut chance),
+            (2 | 3, Some(mut parts)) => file = mutate::fields(&mut parts, &mut chance),
+            (_, Some(mut parts)) => file = mutate::streams(&mut parts, &mut chance),
+        }
+        let outcome = pool.try_and_keep(file);
+        tally.executions = tally.executions.saturating_add(1);
+        tally.deep = tally.deep.saturating_add(u64::from(outcome.is_deep()));
+        let count = tally.ends.entry(outcome.name()).or_default();
+        *count = count.saturating_add(1);
+    }
+}
