@@ -195,6 +195,7 @@ fn targets(
     let mut lines = vec![change(word("expires", "有効期限"), &difference.expires)];
     for (path, spec) in &difference.added {
         lines.push(format!("+ {} {path} {}", word("added", "追加"), file_words(spec)));
+        lines.extend(image_in_it(language, spec));
     }
     for (path, change) in &difference.changed {
         let kind = match difference.withdrawn.contains(path) {
@@ -202,8 +203,10 @@ fn targets(
             false => word("changed", "変更"),
         };
         lines.push(format!("~ {kind} {path} {}", file_words(&change.to)));
+        lines.extend(image_in_it(language, &change.to));
         if let Some(from) = &change.from {
             lines.push(format!("    {} {}", word("was", "変更前"), file_words(from)));
+            lines.extend(image_in_it(language, from));
         }
     }
     for (path, spec) in &difference.removed {
@@ -289,6 +292,16 @@ fn change<T: Display + PartialEq>(name: &str, change: &Change<T>) -> String {
         Some(from) if *from != change.to => format!("{name}: {from} -> {}", change.to),
         Some(_) | None => format!("{name}: {}", change.to),
     }
+}
+
+/// Of a container: the image that stands on devices afterwards, which is what is approved.
+fn image_in_it(language: Language, spec: &TargetSpec) -> Option<String> {
+    let firmware = spec.custom.get("fw").and_then(|fw| Firmware::from_custom(fw).ok())?;
+    let payload = firmware.payload;
+    let table = payload.table_sha256?;
+    let name = language.pick("image in it:", "収められた更新イメージ:");
+    let (length, sha256) = (payload.image_length, payload.image_sha256);
+    Some(format!("    {name} {length} bytes sha256 {sha256}, table_sha256 {table}"))
 }
 
 fn file_words(spec: &TargetSpec) -> String {

@@ -76,6 +76,9 @@ fn a_release_travels_in_a_container_that_holds_the_archive() {
     assert_eq!(*payload, firmware(&mut draft(&place))["payload"]);
     let shown = place.good(&format!("stage show {STAGED}"));
     assert!(shown.out.contains("1 containers unpacked here"), "{}", shown.out);
+    let image =
+        format!("image in it: {} bytes sha256 {}", archive.len(), Sha256Digest::of(&archive));
+    assert!(shown.out.contains(&image), "{}", shown.out);
     assert_eq!(place.json(&format!("stage show {STAGED}"))["unpacked"], 1);
 }
 
