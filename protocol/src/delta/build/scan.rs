@@ -11,8 +11,6 @@ use super::matches::{Find, Found};
 /// How much better another match has to be, in bytes: what `bsdiff` takes, and a patient reading
 /// that stays with tables whose rows all look alike. Each is the shorter one for some windows.
 pub(super) const BETTER_BYTES: [isize; 2] = [8, 20];
-/// How far behind the best end a match is still followed, in bytes.
-const FOLLOW_BYTES: usize = 100_000;
 
 /// Bytes of the old image, corrected, then new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +140,8 @@ impl Scan<'_> {
     }
 }
 
-/// The length at which equal bytes outweigh different ones most.
+/// The length at which equal bytes outweigh different ones most. Looked for to the end: a match that
+/// goes on behind a large changed part begins no step of its own, and would be lost with it.
 fn best<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
     let (mut score, mut best, mut length) = (0_isize, 0_isize, 0_usize);
     for (index, (old, new)) in pairs.enumerate() {
@@ -150,8 +149,6 @@ fn best<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
         if score > best {
             best = score;
             length = index.saturating_add(1);
-        } else if index.saturating_sub(length) > FOLLOW_BYTES {
-            break;
         }
     }
     length
@@ -181,6 +178,17 @@ mod tests {
                 check(&old, &new, &steps(&sampled, &old, &new, start, 8));
             }
         }
+    }
+
+    #[test]
+    fn what_is_unchanged_behind_a_large_changed_part_is_not_lost() {
+        let old = sample(5, 400_000);
+        let mut new = old.clone();
+        new[..120_000].copy_from_slice(&sample(9, 120_000));
+        let index = SuffixArray::new(&old).unwrap();
+        let steps = steps(&index, &old, &new, 0, 8);
+        let added: usize = steps.iter().map(|step| step.add).sum();
+        assert!(added >= 280_000, "{steps:?}");
     }
 
     #[test]
