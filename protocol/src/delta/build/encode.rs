@@ -7,12 +7,36 @@ use super::BuildError;
 use super::equal::equal_len;
 use super::pack::Packer;
 use super::scan::Step;
-use crate::delta::diff::{WORD_BYTES, Word, word};
+use crate::delta::diff::{WORD_BYTES, word};
+use crate::delta::format::FrameKind;
 use crate::delta::number::{fold, put, wide};
 use crate::delta::streams::STREAMS;
 
 /// Streams that are shorter together are tried in every grouping, in bytes.
 const GROUPED_BYTES: usize = 16 * 1024;
+
+/// How differences are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// Runs of bytes that differ.
+    Bytes,
+    /// Words that begin where bytes differ: addresses in code for x86 stand anywhere.
+    Words,
+    /// Words at multiples of four bytes, equal bytes and all: instructions for Arm, and tables.
+    AlignedWords,
+}
+
+impl Spelling {
+    pub(super) const ALL: [Self; 3] = [Self::Bytes, Self::Words, Self::AlignedWords];
+
+    /// The kind of window that reads it.
+    pub(super) const fn kind(self) -> FrameKind {
+        match self {
+            Self::Bytes => FrameKind::Diff8,
+            Self::Words | Self::AlignedWords => FrameKind::Diff32,
+        }
+    }
+}
 
 /// The streams of a window: adds, lits, seeks, gaps, values, literals.
 pub(super) struct Streams([Vec<u8>; STREAMS]);
@@ -26,23 +50,31 @@ pub(super) struct Payload {
 
 impl Streams {
     /// Writes steps; `first` is where the old range begins.
-    pub(super) fn of(steps: &[Step], old: &[u8], new: &[u8], first: usize, as_: Word) -> Self {
+    pub(super) fn of(
+        steps: &[Step],
+        old: &[u8],
+        new: &[u8],
+        first: usize,
+        spelling: Spelling,
+    ) -> Self {
         let [mut adds, mut lits, mut seeks, mut literals] = [const { Vec::new() }; 4];
         let mut differences = Differences::default();
         let mut expected = wide(first).cast_signed();
-        let mut rest = new;
+        let mut at = 0_usize;
         for step in steps.iter().filter(|step| step.add > 0 || step.lit > 0) {
             put(&mut adds, wide(step.add));
             put(&mut lits, wide(step.lit));
-            let corrected = rest.split_off(..step.add).unwrap_or_default();
+            let corrected = at.saturating_add(step.add);
             if step.add > 0 {
                 let place = wide(step.place).cast_signed();
                 put(&mut seeks, fold(place.wrapping_sub(expected)));
                 let end = step.place.saturating_add(step.add);
-                differences.put(old.get(step.place..end).unwrap_or_default(), corrected, as_);
+                let old = old.get(step.place..end).unwrap_or_default();
+                differences.put(old, new.get(at..corrected).unwrap_or_default(), at, spelling);
                 expected = wide(end).cast_signed();
             }
-            literals.extend_from_slice(rest.split_off(..step.lit).unwrap_or_default());
+            at = corrected.saturating_add(step.lit);
+            literals.extend_from_slice(new.get(corrected..at).unwrap_or_default());
             expected = expected.wrapping_add(wide(step.lit).cast_signed());
         }
         Self([adds, lits, seeks, differences.gaps, differences.values, literals])
@@ -53,13 +85,16 @@ impl Streams {
         self.0.iter().map(Vec::len).sum()
     }
 
-    /// How well they pack, by a quick look; in bytes.
-    pub(super) fn about(&self, quick: &mut Packer) -> Result<usize, BuildError> {
-        let mut length = 0_usize;
-        for stream in self.0.iter().filter(|stream| !stream.is_empty()) {
-            length = length.saturating_add(quick.pack(stream)?.len());
-        }
-        Ok(length)
+    /// How well the differences pack, by a quick look; in bytes.
+    pub(super) fn about_differences(&self, quick: &mut Packer) -> Result<usize, BuildError> {
+        let [_, _, _, gaps, values, _] = &self.0;
+        about(&[gaps, values], quick)
+    }
+
+    /// How well all but the differences packs, by a quick look; in bytes.
+    pub(super) fn about_matches(&self, quick: &mut Packer) -> Result<usize, BuildError> {
+        let [adds, lits, seeks, _, _, literals] = &self.0;
+        about(&[adds, lits, seeks, literals], quick)
     }
 
     /// Packs all of them.
@@ -122,6 +157,11 @@ impl Streams {
     }
 }
 
+fn about(streams: &[&[u8]], quick: &mut Packer) -> Result<usize, BuildError> {
+    let filled = streams.iter().filter(|stream| !stream.is_empty());
+    filled.map(|stream| Ok(quick.pack(stream)?.len())).sum()
+}
+
 /// Gaps and values, gathered over all steps.
 #[derive(Default)]
 struct Differences {
@@ -132,34 +172,52 @@ struct Differences {
 }
 
 impl Differences {
-    fn put(&mut self, mut old: &[u8], mut new: &[u8], as_: Word) {
+    /// Adds a match that stands at `at` of the window.
+    fn put(&mut self, old: &[u8], new: &[u8], at: usize, spelling: Spelling) {
+        let mut done = 0_usize;
         loop {
-            let equal = equal_len(old, new);
-            self.equal = self.equal.saturating_add(equal);
-            old = old.get(equal..).unwrap_or_default();
-            new = new.get(equal..).unwrap_or_default();
-            if new.is_empty() {
+            let equal = equal_len(tail(old, done), tail(new, done));
+            let differs = done.saturating_add(equal);
+            if differs >= new.len() {
+                self.equal = self.equal.saturating_add(equal);
                 return;
             }
-            put(&mut self.gaps, wide(self.equal));
-            self.equal = 0;
-            let length = match as_ {
-                Word::Bits8 => new.iter().zip(old).take_while(|(new, old)| new != old).count(),
-                Word::Bits32 => new.len().min(WORD_BYTES),
+            let start = match spelling {
+                Spelling::Bytes | Spelling::Words => differs,
+                Spelling::AlignedWords => {
+                    let beyond = at.saturating_add(differs) % WORD_BYTES;
+                    differs.saturating_sub(beyond).max(done)
+                }
             };
-            let from = old.split_off(..length).unwrap_or_default();
-            let to = new.split_off(..length).unwrap_or_default();
-            match as_ {
-                Word::Bits8 => {
-                    put(&mut self.gaps, wide(length));
-                    self.values
-                        .extend(to.iter().zip(from).map(|(to, from)| to.wrapping_sub(*from)));
-                }
-                Word::Bits32 => {
-                    let difference = word(to).wrapping_sub(word(from)).to_le_bytes();
-                    self.values.extend(difference.iter().take(length));
-                }
-            }
+            put(&mut self.gaps, wide(self.equal.saturating_add(start.saturating_sub(done))));
+            self.equal = 0;
+            let (from, to) = (tail(old, start), tail(new, start));
+            done = start.saturating_add(match spelling {
+                Spelling::Bytes => self.bytes(from, to),
+                Spelling::Words | Spelling::AlignedWords => self.word(from, to),
+            });
         }
     }
+
+    /// A run of bytes that differ.
+    fn bytes(&mut self, old: &[u8], new: &[u8]) -> usize {
+        let pairs = || new.iter().zip(old).take_while(|(new, old)| new != old);
+        let length = pairs().count();
+        put(&mut self.gaps, wide(length));
+        self.values.extend(pairs().map(|(new, old)| new.wrapping_sub(*old)));
+        length
+    }
+
+    /// One word, or what is left of the match.
+    fn word(&mut self, old: &[u8], new: &[u8]) -> usize {
+        let length = new.len().min(WORD_BYTES);
+        let (old, new) = (old.get(..length), new.get(..length));
+        let difference = word(new.unwrap_or_default()).wrapping_sub(word(old.unwrap_or_default()));
+        self.values.extend(difference.to_le_bytes().iter().take(length));
+        length
+    }
+}
+
+fn tail(bytes: &[u8], from: usize) -> &[u8] {
+    bytes.get(from..).unwrap_or_default()
 }

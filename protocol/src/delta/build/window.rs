@@ -2,14 +2,13 @@
 //!
 //! Invariant: a window is within every limit of the decoder, or it is packed as it is.
 
-use super::encode::{Payload, Streams};
+use super::encode::{Payload, Spelling, Streams};
 use super::matches::Find;
 use super::pack::Packer;
 use super::scan::{BETTER_BYTES, Step, steps};
 use super::writer::{Maker, Window};
 use super::{BSDIFF_BYTES_MAX, BuildError, Index, Parameters};
 use crate::delta::apply::FIXED_MEMORY_BYTES;
-use crate::delta::diff::Word;
 use crate::delta::format::{BLOCK_BYTES, FrameKind, PAYLOAD_SPARE_BYTES, STREAMS_SPARE_BYTES};
 use crate::delta::number::{narrow, wide};
 use crate::limits::DELTA_MEMORY_BYTES;
@@ -19,7 +18,7 @@ use std::ops::Range;
 const QUICK_LEVEL: i32 = 3;
 
 /// A window that packs into so few bytes is not read in another way.
-const ONE_READING_BYTES: usize = 2048;
+const ONE_READING_BYTES: usize = 128;
 
 /// Makes windows of a delta, on one thread.
 pub(super) struct Differ<'a, F> {
@@ -67,12 +66,18 @@ impl<'a, F: Find> Differ<'a, F> {
                 return Ok(copy(place, window.len()));
             }
             let first = narrow(range.start);
-            for (kind, word) in [(FrameKind::Diff8, Word::Bits8), (FrameKind::Diff32, Word::Bits32)]
-            {
-                let streams = Streams::of(&steps, self.old, window, first, word);
-                let about = streams.about(&mut self.quick)?;
+            let mut matching = None;
+            for spelling in Spelling::ALL {
+                let streams = Streams::of(&steps, self.old, window, first, spelling);
+                let differences = streams.about_differences(&mut self.quick)?;
+                let matching = match matching {
+                    Some(matching) => matching,
+                    None => *matching.insert(streams.about_matches(&mut self.quick)?),
+                };
+                let about = differences.saturating_add(matching);
                 if best.as_ref().is_none_or(|best| about < best.about) {
-                    best = Some(Reading { about, kind, streams, range: range.clone() });
+                    let (kind, range) = (spelling.kind(), range.clone());
+                    best = Some(Reading { about, kind, streams, range });
                 }
             }
             before = steps;
