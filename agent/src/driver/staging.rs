@@ -167,7 +167,9 @@ impl Device {
         })?;
         let bearer = self.file_bearer();
         let headers = headers(bearer.as_deref());
-        let deltas = self.family.deltas(&mut self.client, &headers).await?;
+        let (limit, family) = (self.fetch_limit(), &mut self.family);
+        let deltas = tokio::time::timeout(limit, family.deltas(&mut self.client, &headers)).await;
+        let deltas = deltas.map_err(|_elapsed| Reason::DeltaUnfetched)??;
         let most = self.config.unpack_bytes_max;
         let best = choice::choose(&deltas, image, observed.running, most)?;
         let url_path = self.url_of(&best.file).ok_or(Reason::DeltaNone)?;

@@ -137,15 +137,17 @@ impl<'a, B: Base> Pass<'a, B> {
                 let Range { start, .. } = full.header().window_at(index).unwrap_or_default();
                 let flush = place.put(start, window)?;
                 mark.done.add(index);
-                mark.tries = 0;
                 match by {
                     By::Delta => mark.delta_sha256 = Some(from.remote().sha256),
                     By::Full => mark.windows_full = mark.windows_full.saturating_add(1),
                 }
-                match flush {
-                    Flush::Done => note(mark, path),
-                    Flush::Due => Ok(()),
+                // The first window that comes is kept at once: the look for it was counted.
+                if flush == Flush::Due && mark.tries == 0 {
+                    return Ok(());
                 }
+                mark.tries = 0;
+                place.flush()?;
+                note(mark, path)
             }
             Err(source) if *by == By::Full => Err(FetchError::Window { index, source }),
             Err(error) => {

@@ -532,7 +532,11 @@ fn a_delta_that_is_not_there_is_refused_and_one_that_never_answers_is_tried_thre
         windows.choose(bench.chosen());
         let tries: Vec<bool> = (0..5).map(|_| windows.tries_delta().unwrap()).collect();
         assert_eq!(tries, [true, true, true, false, false]);
-        bench.by_delta(&mut windows, &server).await.unwrap();
+        let server = bench
+            .server(vec![Act::Serve, Act::Serve, Act::Cut(80_000), Act::Head("503 Busy")])
+            .await;
+        bench.by_delta(&mut windows, &server).await.unwrap_err();
+        let mut windows = bench.open(&server).await.unwrap();
         assert!(windows.tries_delta().unwrap(), "a window that came counts");
     });
 }
