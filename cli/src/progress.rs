@@ -97,7 +97,7 @@ fn words(language: Language, what: &str, done: u64, total: Option<u64>, since: D
     let speed = done / millis;
     let speed = format!("{}.{} MB/s", speed / 1000, speed % 1000 / 100);
     let Some(total) = total.filter(|total| *total >= done && *total > 0) else {
-        return format!("{what} {} · {speed}", mega(done));
+        return format!("{what} {} · {speed}", size(done));
     };
     let percent = u128::from(done) * 100 / u128::from(total);
     let rest = u128::from(total - done) * u128::from(millis) / u128::from(done.max(1)) / 1000;
@@ -108,10 +108,21 @@ fn words(language: Language, what: &str, done: u64, total: Option<u64>, since: D
     }
 }
 
-/// A length in megabytes (1,000,000 bytes), with one digit behind the point.
+/// A length for people, in bytes, kB (1,000 bytes) or MB (1,000,000 bytes).
 #[must_use]
-pub fn mega(bytes: u64) -> String {
-    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+/// A part of a whole in per cent, with one digit behind the point.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
+    let thousandths = u128::from(part) * 1000 / u128::from(whole.max(1));
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
 #[cfg(test)]
@@ -133,6 +144,14 @@ mod tests {
     fn an_action_that_has_only_begun_divides_by_nothing() {
         let said = words(Language::En, "x", 0, Some(10), Duration::ZERO);
         assert_eq!(said, "x 0 % · 0.0 MB/s · 0:00 left");
-        assert_eq!(words(Language::En, "x", 0, None, Duration::ZERO), "x 0.0 MB · 0.0 MB/s");
+        assert_eq!(words(Language::En, "x", 0, None, Duration::ZERO), "x 0 B · 0.0 MB/s");
+    }
+
+    #[test]
+    fn lengths_and_shares_are_said_with_one_digit_behind_the_point() {
+        let said = [0, 999, 1_000, 999_999, 1_000_000, 4_468_351].map(size);
+        assert_eq!(said, ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "4.4 MB"]);
+        assert_eq!(share(4_468_351, 108_000_000), "4.1 %");
+        assert_eq!((share(0, 0), share(u64::MAX, u64::MAX)), ("0.0 %".into(), "100.0 %".into()));
     }
 }

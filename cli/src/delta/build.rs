@@ -10,7 +10,7 @@ use crate::container::Threads;
 use crate::disk::{self, Place, Readers};
 use crate::error::{Failure, Outcome};
 use crate::here::{Here, Language};
-use crate::progress::{Progress, mega};
+use crate::progress::{Progress, share, size};
 use crate::said::Said;
 use patchward_protocol::delta::apply::whole;
 use patchward_protocol::delta::build::{self, Built, FileSource, Index, Parameters};
@@ -141,12 +141,11 @@ fn tried(here: &Here, path: &Path, old: &Image, built: &Built, file: &mut File) 
 
 fn words(language: Language, path: &Path, built: &Built) -> Vec<String> {
     let (length, of) = (built.file_len, built.header.new.length);
-    let share = u128::from(length) * 1000 / u128::from(of.max(1));
-    let share = format!("{}.{} %", share / 10, share % 10);
+    let share = share(length, of);
     let name = path.display();
     let first = match language {
-        Language::En => format!("{name}: {length} bytes, {share} of the new image ({})", mega(of)),
-        Language::Ja => format!("{name}: {length} バイト(新イメージ {} の {share})", mega(of)),
+        Language::En => format!("{name}: {length} bytes, {share} of the new image ({})", size(of)),
+        Language::Ja => format!("{name}: {length} バイト(新イメージ {} の {share})", size(of)),
     };
     let kinds: Vec<_> = FrameKind::ALL
         .into_iter()

@@ -7,7 +7,7 @@ use super::failure;
 use crate::disk;
 use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
-use crate::progress::mega;
+use crate::progress::size;
 use crate::said::Said;
 use patchward_protocol::delta::apply::{ApplyError, head};
 use patchward_protocol::delta::format::{ENTRY_BYTES, Frame, FrameKind, Head, Whole, entry_offset};
@@ -124,9 +124,9 @@ fn words(language: Language, path: &Path, length: u64, head: &Head) -> Vec<Strin
         None => word("full container", "全体コンテナー"),
     };
     let image = |name: &str, image: Whole| {
-        format!("{name} {} ({} bytes) sha256 {}", mega(image.length), image.length, image.sha256)
+        format!("{name} {} ({} bytes) sha256 {}", size(image.length), image.length, image.sha256)
     };
-    let mut lines = vec![format!("{}: {what}, {} ({length} bytes)", path.display(), mega(length))];
+    let mut lines = vec![format!("{}: {what}, {} ({length} bytes)", path.display(), size(length))];
     lines.extend(header.old.map(|old| image(word("from", "元:"), old)));
     lines.push(image(word("to", "新:"), header.new));
     lines.push(match language {

@@ -6,7 +6,7 @@
 use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::login;
-use crate::progress::mega;
+use crate::progress::{share, size};
 use crate::said::Said;
 use crate::server::Reach;
 use patchward_protocol::api::delta::{
@@ -57,7 +57,7 @@ fn lines(language: Language, family: &FamilyId, view: &DeltasView) -> Vec<String
     lines.extend(view.devices.iter().map(|device| device_line(language, device)));
     let saved = view.devices.iter().map(saved_bytes).fold(0, u64::saturating_add);
     if !view.devices.is_empty() {
-        let (count, saved) = (view.devices.len(), mega(saved));
+        let (count, saved) = (view.devices.len(), size(saved));
         lines.push(match language {
             Language::En => format!("{count} devices, {saved} saved in all"),
             Language::Ja => format!("機器 {count} 台、合計 {saved} を節約"),
@@ -68,17 +68,17 @@ fn lines(language: Language, family: &FamilyId, view: &DeltasView) -> Vec<String
 
 fn pair_lines(language: Language, pair: &DeltaView) -> Vec<String> {
     let (from, to, devices) = (side(&pair.from), side(&pair.to), pair.devices);
-    let full = mega(pair.full_bytes);
+    let full = size(pair.full_bytes);
     let size = pair.bytes.map_or_else(
         || match language {
             Language::En => format!("full file {full}"),
             Language::Ja => format!("全体 {full}"),
         },
         |bytes| {
-            let percent = u128::from(bytes) * 100 / u128::from(pair.full_bytes.max(1));
+            let share = share(bytes, pair.full_bytes);
             match language {
-                Language::En => format!("{} of {full} ({percent} %)", mega(bytes)),
-                Language::Ja => format!("{} / {full}({percent} %)", mega(bytes)),
+                Language::En => format!("{} of {full} ({share})", size(bytes)),
+                Language::Ja => format!("{} / {full}({share})", size(bytes)),
             }
         },
     );
@@ -135,8 +135,8 @@ fn saved_bytes(device: &DeltaUse) -> u64 {
 
 fn device_line(language: Language, device: &DeltaUse) -> String {
     let carried = &device.carried;
-    let (name, saved) = (&device.device, mega(saved_bytes(device)));
-    let (fetched, full) = (mega(carried.fetched_bytes), mega(carried.full_bytes));
+    let (name, saved) = (&device.device, size(saved_bytes(device)));
+    let (fetched, full) = (size(carried.fetched_bytes), size(carried.full_bytes));
     let (of, windows) = (carried.windows_full, carried.windows);
     let line = match (language, carried.delta_sha256.is_some()) {
         (Language::En, true) => format!(

@@ -299,7 +299,7 @@ fn the_server_s_word_on_deltas_says_why_for_every_pair_and_device() {
     let said = place.good("delta status acme.infusion-a");
     for words in [
         "! the server may list no deltas of this family: patchward repo deltas acme.infusion-a",
-        "2.4.0 (seq 11) -> 2.4.1 (seq 12): published, devices take it; 4.4 MB of 108.0 MB (4 %); 3 devices",
+        "2.4.0 (seq 11) -> 2.4.1 (seq 12): published, devices take it; 4.4 MB of 108.0 MB (4.1 %); 3 devices",
         "2.3.0 (seq 10) -> 2.4.1 (seq 12): not published: hardly smaller",
         "not built: the old image is no published container",
         "    the worker was ended by a signal",
