@@ -22,7 +22,7 @@ pub const HARDWARE: &str = "bench.rev1";
 
 /// Bytes that a version has in common with others of its family, or not.
 const PART_BYTES: usize = WINDOW_BYTES;
-/// Of so many parts, one is the version's own.
+/// Of so many parts, one is a version's own, unless a recipe says otherwise.
 const OWN_EVERY: usize = 4;
 
 /// A file's mode and bytes; a folder has neither.
@@ -56,6 +56,8 @@ pub struct Recipe {
     pub class: Class,
     /// How the transported file carries the image.
     pub carrier: Carrier,
+    /// Of so many parts of 64 KiB, one is this version's own; the rest is that of every version.
+    pub own_every: usize,
 }
 
 /// A release with all its bytes.
@@ -79,7 +81,8 @@ impl Recipe {
     pub fn small(family: &FamilyId, kind: Kind, version: &str, seq: u64) -> Self {
         let (version, rollback_ok) = (version.to_owned(), (1..seq).collect());
         let (family, class, carrier) = (family.clone(), Class::Security, Carrier::Container);
-        Self { family, version, seq, kind, size_bytes: 20_000, rollback_ok, class, carrier }
+        let (size_bytes, own_every) = (20_000, OWN_EVERY);
+        Self { family, version, seq, kind, size_bytes, rollback_ok, class, carrier, own_every }
     }
 
     /// The files of the tree, in the order of the archive; a folder has no bytes.
@@ -271,7 +274,7 @@ impl Recipe {
     fn content(&self) -> Vec<u8> {
         let mut content = stream_of(self.family.as_str()).bytes(self.size_bytes);
         let mut own = stream_of(&format!("{} {}", self.family, self.version));
-        for part in content.chunks_mut(PART_BYTES).step_by(OWN_EVERY) {
+        for part in content.chunks_mut(PART_BYTES).step_by(self.own_every.max(1)) {
             let bytes = own.bytes(part.len());
             part.copy_from_slice(&bytes);
         }

@@ -25,12 +25,14 @@ const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(30);
 
 /// Timings for tests: everything at once.
-pub const QUICK: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\nwatch_ms = 100\ngate_check_s = 1\n";
+pub const QUICK: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\n\
+     watch_ms = 100\ngate_check_s = 1\n[delta]\ncheck_s = 1\n";
 
 /// The same without polls that stand: a device that waits asks every second, so that a test can count
-/// how often it was told something, or forged something for the next question.
+/// how often it was told something, or forged something for the next question. No deltas are built:
+/// what a device is offered there comes from the test.
 pub const AT_ONCE: &str = "poll_s = 1\npoll_jitter_permille = 0\nlast_seen_flush_s = 1\n\
-     watch_ms = 100\ngate_check_s = 1\n[limits]\nstanding_polls = 0\n";
+     watch_ms = 100\ngate_check_s = 1\n[limits]\nstanding_polls = 0\n[delta]\nenabled = false\n";
 
 /// A server's folder and, while it runs, its process.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 //!
 //! Every test has its attack's number. Each asserts that the device runs what it ran, that its
 //! signed ledger says what was refused and why, and, where it makes sense, that the honest update
-//! still comes through when the attack is over. Not here: 16 (deltas) and 25
-//! (bundles), which come with what they attack; 25 is here where approvals are concerned.
+//! still comes through when the attack is over. Not here: 25 (bundles), which comes with what it
+//! attacks; it is here where approvals are concerned.
 
 #[cfg(test)]
 mod cache;

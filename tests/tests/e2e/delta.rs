@@ -15,13 +15,16 @@ use patchward_tests::ledger::staged;
 use patchward_tests::server::QUICK;
 use patchward_tests::unpack::Unpacked;
 use patchward_tests::world::World;
+use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Nine windows of the containers that `release prepare` makes.
-const IMAGE_BYTES: usize = 8 * MIB + 4711;
+/// Five windows of the containers that `release prepare` makes.
+const IMAGE_BYTES: usize = 4 * MIB + 4711;
 /// A window of the containers that `release prepare` makes.
 const MIB: usize = 1024 * 1024;
+/// Windows of the running slot in which a byte is turned.
+const SPOILT: [usize; 2] = [1, 3];
 /// A worker that shares two processors with everything else takes its time.
 const BUILD: Duration = Duration::from_secs(180);
 
@@ -173,7 +176,7 @@ fn slots_take_deltas_and_the_full_image_where_one_does_not_do() -> Result<()> {
     // An image that its manufacturer never published.
     let unknown = story.device("unknown", &recipe("0.0.1", 1).release()?)?;
     let modified = story.device("modified", &factory)?;
-    let spoilt = spoil(&modified, &factory, &[2, 3, 6])?;
+    let spoilt = spoil(&modified, &factory, &SPOILT)?;
     let late = story.device("late", &oldest)?;
 
     // The late one reports its base, and a delta for it is built then.
@@ -221,11 +224,15 @@ fn took_spoilt_windows_from_the_full_file(
         (story.file(behind, "/targets/delta/")?, story.file(behind, "/targets/img/")?);
     let (delta, full) = (Unpacked::read(&delta)?, Unpacked::read(&full)?);
     let spoilt = delta.spoilt(slot)?;
-    assert_eq!(spoilt, [2, 3, 6], "the windows that read a turned byte");
+    assert_eq!(spoilt, SPOILT, "the windows that read a turned byte");
     let (entry, carried) = staged(device)?;
     let told = format!("{carried:?} {:?}\n{}", entry.fact.reason, device.story());
     assert_eq!(entry.fact.reason, Some(Reason::DeltaOutput), "{told}");
-    assert_eq!((carried.windows_full, carried.delta_sha256), (3, pair.sha256), "{told}");
+    assert_eq!(
+        (usize::try_from(carried.windows_full)?, carried.delta_sha256),
+        (SPOILT.len(), pair.sha256),
+        "{told}"
+    );
     let wanted = full.head_bytes() + full.payload_bytes(&spoilt);
     assert_eq!(line.sent_for("/targets/img/"), wanted, "{told}");
     assert_eq!(Some(line.sent_for("/targets/delta/")), pair.bytes, "{told}");
@@ -259,4 +266,42 @@ fn trees_take_deltas_against_the_archive_that_they_were_installed_from() -> Resu
     took_the_delta(&story, &plain, &pair)?;
     drop(agent);
     Ok(())
+}
+
+#[test]
+fn publishing_does_not_wait_for_a_delta_that_is_being_built() -> Result<()> {
+    let story = Story::begin("busy-builder")?;
+    let family = story.world.maker.family.clone();
+    let recipe = |version: &str, seq| recipe(&family, Kind::Slots, version, seq);
+    let first = story.release(&recipe("1.0.0", 1))?;
+    let second = story.release(&recipe("2.0.0", 2))?;
+    let server = story.world.server.id()?;
+    let worker = until("a worker", BUILD, || child_of(server))
+        .with_context(|| format!("{:#?}", story.deltas()))?;
+    kill_process(worker, Signal::STOP).context("stop the worker")?;
+    // It stands still in the middle of its work, and releases come and go.
+    let pair = story.pair(&first, &second)?.context("the pair is known")?;
+    assert_eq!(pair.state, DeltaState::Building, "{pair:?}");
+    story.release(&Recipe { size_bytes: 20_000, ..recipe("2.0.1", 3) })?;
+    let pair = story.pair(&first, &second)?.context("the pair is known")?;
+    assert_eq!(pair.state, DeltaState::Building, "{pair:?}");
+    kill_process(worker, Signal::CONT).context("let the worker go on")?;
+    story.comes(&first, &second, DeltaState::Published)?;
+    Ok(())
+}
+
+/// A process that this one has started and that still runs.
+fn child_of(parent: u32) -> Result<Option<Pid>> {
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        // A process may end while it is looked at.
+        let status = std::fs::read_to_string(path.join("status")).unwrap_or_default();
+        let is_child = status.lines().any(|line| line == format!("PPid:\t{parent}"));
+        let runs = !status.contains("State:\tZ");
+        let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        if let Some(id) = id.and_then(Pid::from_raw).filter(|_| is_child && runs) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
