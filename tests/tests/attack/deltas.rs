@@ -362,6 +362,12 @@ fn attack_16_a_lie_about_memory_claims_none() -> Result<()> {
     let listed = robbed.listed(&robbed.honest()?).saying("mem_bytes", 1_u64 << 40);
     robbed.lists(&listed)?;
     robbed.arrives_whole(&[Reason::DeltaMemory])?;
+    // A device with less memory than others, and a delta that truly needs more.
+    let robbed = Robbed::begin("y", Kind::Slots)?;
+    robbed.scene.device.reconfigure("state_dir", "unpack_mib_max = 1\nstate_dir")?;
+    let listed = robbed.listed(&robbed.honest()?).saying("mem_bytes", 2 * 1024 * 1024);
+    robbed.lists(&listed)?;
+    robbed.arrives_whole(&[Reason::DeltaMemory])?;
     // It says next to nothing and needs much, by windows that the signed container does not have.
     let robbed = Robbed::begin("x", Kind::Slots)?;
     let (old, new) = (&robbed.scene.factory.image, &robbed.scene.next.image);

@@ -171,8 +171,6 @@ fn slots_take_deltas_and_the_full_image_where_one_does_not_do() -> Result<()> {
     let plain = story.device("plain", &factory)?;
     let off = story.device("off", &factory)?;
     off.device.reconfigure("state_dir", "deltas = \"off\"\nstate_dir")?;
-    let small = story.device("small", &factory)?;
-    small.device.reconfigure("state_dir", "unpack_mib_max = 3\nstate_dir")?;
     // An image that its manufacturer never published.
     let unknown = story.device("unknown", &recipe("0.0.1", 1).release()?)?;
     let modified = story.device("modified", &factory)?;
@@ -183,7 +181,7 @@ fn slots_take_deltas_and_the_full_image_where_one_does_not_do() -> Result<()> {
     let of_late = story.comes(&oldest, &next, DeltaState::Published)?;
     assert_eq!(of_late.devices, 1, "{of_late:?}");
 
-    let all = [&plain, &off, &small, &unknown, &modified, &late];
+    let all = [&plain, &off, &unknown, &modified, &late];
     story.approve("2.0.0", &all)?;
     let agents: Vec<_> = all.iter().map(|b| b.device.start()).collect::<Result<_>>()?;
     for behind in all {
@@ -192,7 +190,6 @@ fn slots_take_deltas_and_the_full_image_where_one_does_not_do() -> Result<()> {
     took_the_delta(&story, &plain, &pair)?;
     took_the_delta(&story, &late, &of_late)?;
     took_the_full_image(&off, Reason::DeltaOff)?;
-    took_the_full_image(&small, Reason::DeltaMemory)?;
     took_the_full_image(&unknown, Reason::DeltaNone)?;
     took_spoilt_windows_from_the_full_file(&story, &modified, &pair, &spoilt)?;
     status_says_so(&story, &plain)?;
