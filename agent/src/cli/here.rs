@@ -124,3 +124,41 @@ fn until(shown: &ShownUntil, boot_ms: u64, lang: Lang) -> String {
         Lang::Ja => format!("{by}、残り{minutes}分"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patchward_protocol::digest::Sha256Digest;
+    use patchward_protocol::reason::Reason;
+
+    fn brought(delta: Option<&[u8]>, reason: Option<Reason>) -> Brought {
+        let carried = Carried {
+            delta_sha256: delta.map(Sha256Digest::of),
+            fetched_bytes: 4_000,
+            full_bytes: 100_000,
+            windows: 16,
+            windows_full: 2,
+        };
+        Brought { image_sha256: Sha256Digest::of(b"image"), carried, reason }
+    }
+
+    #[test]
+    fn how_the_last_image_came_is_said_in_both_languages() {
+        let delta = brought(Some(b"delta"), Some(Reason::DeltaOutput));
+        let (_, en) = came(&delta, Lang::En);
+        assert!(en.contains("by a delta: 4000 of 100000 bytes, 96000 saved"), "{en}");
+        assert!(en.contains("2 of 16 windows") && en.contains("delta_output: "), "{en}");
+        let (_, ja) = came(&delta, Lang::Ja);
+        assert!(ja.contains("96000バイト節約") && ja.contains("16区画中2区画"), "{ja}");
+        let full = brought(None, Some(Reason::DeltaNone));
+        assert!(came(&full, Lang::En).1.starts_with("the full image: 4000 bytes  delta_none: "));
+        assert!(came(&full, Lang::Ja).1.contains(Reason::DeltaNone.ja()));
+    }
+
+    #[test]
+    fn how_far_fetching_is_is_said_in_both_languages() {
+        let progress = Progress { windows: 16, windows_done: 3, fetched_bytes: 5, full_bytes: 100 };
+        assert!(staging(&progress, Lang::En).1.starts_with("3 of 16 windows, 5 bytes fetched"));
+        assert!(staging(&progress, Lang::Ja).1.starts_with("16区画中3区画"));
+    }
+}

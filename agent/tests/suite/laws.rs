@@ -448,3 +448,23 @@ fn under_a_standing_approval_each_release_is_spent_by_itself() {
     let after = journal(state).after(&done, 0, &stamp(0));
     assert_eq!(after.spent, [Sha256Digest::of(b"approval and image")]);
 }
+
+#[test]
+fn the_entry_of_a_staged_image_says_how_it_came_and_the_journal_remembers_it() {
+    let fetching = State::Fetching { goal: goal("2.0", 2), blocked: None };
+    let reason = Some(Reason::DeltaOutput);
+    let staged = Event::Staged { carried: Some(carried()), reason };
+    let next = step(&fetching, staged, &stamp(1)).unwrap();
+    let [fact] = next.facts.as_slice() else { panic!("one entry") };
+    assert_eq!(
+        (fact.kind, fact.carried.clone(), fact.reason),
+        (Kind::Staged, Some(carried()), reason)
+    );
+    let journal = Journal::begin(None).after(&next, 0, &stamp(1));
+    let brought = journal.brought.clone().unwrap();
+    assert_eq!((brought.carried, brought.reason), (carried(), reason));
+    assert_eq!(brought.image_sha256, image("2.0", 2).image_sha256);
+    // Another step forgets nothing of it.
+    let quiet = Step { facts: vec![], ..next };
+    assert_eq!(journal.after(&quiet, 1, &stamp(1)).brought, journal.brought);
+}
