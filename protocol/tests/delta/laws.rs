@@ -12,6 +12,7 @@ enum Edit {
     Move { from: usize, to: usize, length: usize },
     Patch { at: usize, step: usize, count: usize, by: u32 },
     Clear { at: usize, length: usize },
+    Replace { at: usize, every: usize, seed: u64, length: usize },
 }
 
 impl Edit {
@@ -38,6 +39,12 @@ impl Edit {
                     image[at..at + 4].copy_from_slice(&word.wrapping_add(by).to_le_bytes());
                 }
             }
+            Self::Replace { at, every, seed, length } => {
+                let other = crate::images::image(seed, length);
+                for at in (place(at)..image.len()).step_by(every) {
+                    image.iter_mut().skip(at).zip(&other).for_each(|(old, new)| *old = *new);
+                }
+            }
             Self::Clear { at, length } => image[place(at)..end(at, length)].fill(0),
         }
     }
@@ -59,6 +66,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         }),
         (at.clone(), 1..300_usize, 0..2_000_usize, any::<u32>())
             .prop_map(|(at, step, count, by)| Edit::Patch { at, step, count, by }),
+        (at.clone(), 500..90_000_usize, 20..30_u64, 0..60_000_usize)
+            .prop_map(|(at, every, seed, length)| Edit::Replace { at, every, seed, length }),
         (at, 0..150_000_usize).prop_map(|(at, length)| Edit::Clear { at, length }),
     ]
 }
@@ -126,6 +135,31 @@ proptest! {
         let (file, _) = delta_of(&old, &new, &parameters(Index::SuffixArray, 2));
         prop_assert!(applied(&file, None, &old).unwrap() == theirs);
     }
+}
+
+#[test]
+fn what_is_unchanged_between_changed_parts_costs_next_to_nothing() {
+    let old = noise(1, 1 << 20);
+    for changed in [16 * 1024, 64 * 1024, 190 * 1024] {
+        let mut new = old.clone();
+        let parts = new.chunks_mut(256 * 1024).map(|part| &mut part[..changed]);
+        parts.zip(2..).for_each(|(part, seed)| part.copy_from_slice(&noise(seed, changed)));
+        for index in [Index::SuffixArray, Index::Sampled] {
+            let (file, _) = delta_of(&old, &new, &parameters(index, 2));
+            assert!(applied(&file, None, &old).unwrap() == new);
+            assert!(file.len() < 4 * changed + 10_000, "{changed} {index:?} {}", file.len());
+        }
+    }
+}
+
+/// Bytes that nothing packs and nothing matches.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        state.to_be_bytes()[0]
+    });
+    next.take(length).collect()
 }
 
 #[test]

@@ -12,6 +12,9 @@ use super::matches::{Find, Found};
 /// that stays with tables whose rows all look alike. Each is the shorter one for some windows.
 pub(super) const BETTER_BYTES: [isize; 2] = [8, 20];
 
+/// How many bytes more have to differ than are equal for a stretch to be written new.
+const BEHIND_BYTES: isize = 64;
+
 /// Bytes of the old image, corrected, then new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
@@ -33,7 +36,8 @@ pub(super) fn steps(
     better: isize,
 ) -> Vec<Step> {
     let place = start.min(old.len());
-    let mut scan = Scan { old, new, taken: 0, place, shift: start.cast_signed() };
+    let shift = start.cast_signed();
+    let mut scan = Scan { old, new, taken: 0, place, shift, balance: Balance::default() };
     let mut steps = Vec::new();
     let (mut at, mut found) = (0, Found::default());
     while at < new.len() {
@@ -59,6 +63,10 @@ pub(super) fn steps(
         }
         if found.length.cast_signed() != score || at >= new.len() {
             steps.push(scan.take(at.min(new.len()), found));
+        } else if scan.is_behind(at)
+            && let Some(place) = at.checked_add_signed(scan.shift)
+        {
+            steps.push(scan.take(at, Found { place, ..found }));
         }
     }
     steps
@@ -74,9 +82,35 @@ struct Scan<'a> {
     place: usize,
     /// Place in the old image less place in the window, of the match that is being followed.
     shift: isize,
+    balance: Balance,
+}
+
+/// How the followed match has done since `taken`.
+#[derive(Default)]
+struct Balance {
+    /// Up to where in the window.
+    until: usize,
+    /// Equal bytes less different ones.
+    score: isize,
+    /// The highest it was.
+    best: isize,
 }
 
 impl Scan<'_> {
+    /// Whether the followed match lost so much before `at` that what was lost is better written new.
+    ///
+    /// `bsdiff` does not ask: there a large changed part takes the unchanged rest with it.
+    fn is_behind(&mut self, at: usize) -> bool {
+        for place in self.balance.until..at {
+            let equal = self.goes_on(place);
+            let Balance { score, best, .. } = &mut self.balance;
+            *score = if equal { score.saturating_add(1) } else { score.saturating_sub(1) };
+            *best = (*best).max(*score);
+        }
+        self.balance.until = at.max(self.balance.until);
+        self.balance.best.saturating_sub(self.balance.score) > BEHIND_BYTES
+    }
+
     /// Whether the followed match has the byte at `at`.
     fn goes_on(&self, at: usize) -> bool {
         let old = at.checked_add_signed(self.shift).and_then(|place| self.old.get(place));
@@ -104,6 +138,7 @@ impl Scan<'_> {
         self.taken = begins;
         self.place = found.place.saturating_sub(back);
         self.shift = found.place.cast_signed().wrapping_sub(at.cast_signed());
+        self.balance = Balance { until: begins, ..Balance::default() };
         step
     }
 
@@ -189,6 +224,22 @@ mod tests {
         let steps = steps(&index, &old, &new, 0, 8);
         let added: usize = steps.iter().map(|step| step.add).sum();
         assert!(added >= 280_000, "{steps:?}");
+    }
+
+    #[test]
+    fn a_small_unchanged_rest_is_found_behind_a_larger_changed_part() {
+        let old = sample(5, 300_000);
+        let mut new = old.clone();
+        for part in new.chunks_mut(1000) {
+            let changed = sample(u64::from(part[3]) + 100, 700);
+            part[..700].copy_from_slice(&changed);
+        }
+        let index = Sampled::new(&old).unwrap();
+        let steps = steps(&index, &old, &new, 0, 8);
+        check(&old, &new, &steps);
+        let added: usize = steps.iter().map(|step| step.add).sum();
+        let literals = new.len() - added;
+        assert!(added >= 80_000 && literals >= 120_000, "{added} added, {literals} new");
     }
 
     #[test]
