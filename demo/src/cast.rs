@@ -24,6 +24,9 @@ pub(crate) const STOPPED: &str = "icu";
 /// The device that an attacker stands in front of.
 pub(crate) const ATTACKED: &str = "pump-08";
 
+/// The device on whose line the bytes of deltas are spoilt.
+pub(crate) const SPOILT: &str = "pump-06";
+
 /// A family, what its devices run, and what they shall run.
 #[derive(Debug)]
 pub(crate) struct Product {
@@ -61,6 +64,8 @@ pub(crate) struct Cast {
     pub(crate) players: Vec<Player>,
     /// The attacker.
     pub(crate) attacker: Hostile,
+    /// A line that spoils bytes of deltas.
+    pub(crate) noise: Hostile,
     /// The products: pumps (trees) and ventilators (slots).
     pub(crate) products: Vec<Product>,
     /// The hospitals.
@@ -78,7 +83,7 @@ pub(crate) const PLACES: [(usize, usize, &str); 12] = [
     (0, 0, "pump-05"),
     (0, 1, "ventilator-01"),
     (0, 1, "ventilator-02"),
-    (1, 0, "pump-06"),
+    (1, 0, SPOILT),
     (1, 0, IN_USE),
     (1, 0, ATTACKED),
     (1, 0, "pump-09"),
@@ -110,12 +115,18 @@ pub(crate) const FAMILIES: [(&str, Kind, &str, &[&str]); 2] = [
     ("acme.ventilator-b", Kind::Slots, "5.0.3", &["5.1.0"]),
 ];
 
+/// Length of an image, about.
+const IMAGE_BYTES: usize = 6 * 1024 * 1024;
+/// Of so many parts of an image, one changes with the version.
+const OWN_EVERY: usize = 48;
+
 /// How the images of a family are built, from the factory on.
 pub(crate) fn recipes(family: &FamilyId, product: usize) -> Result<Vec<Recipe>> {
     let (_, kind, old, new) = FAMILIES.get(product).context("a family")?;
     let versions = std::iter::once(old).chain(new.iter());
     let recipe = |(seq, version): (u64, &&str)| Recipe {
-        size_bytes: 400_000,
+        size_bytes: IMAGE_BYTES,
+        own_every: OWN_EVERY,
         ..Recipe::small(family, *kind, version, seq)
     };
     Ok((11..).zip(versions).map(recipe).collect())

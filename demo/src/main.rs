@@ -12,6 +12,7 @@ mod audit;
 mod cast;
 mod ending;
 mod rollout;
+mod saving;
 mod story;
 mod table;
 

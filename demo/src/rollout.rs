@@ -5,6 +5,7 @@
 //! Invariant: what a wave did is read from disks and signed ledgers, not from the server alone.
 
 use crate::cast::{BENCH, Cast, DEVICES, Player, Product, STOPPED, WARDS};
+use crate::saving;
 use crate::story::publish;
 use crate::table::Table;
 use anyhow::{Context as _, Result, bail};
@@ -136,7 +137,9 @@ fn mend(cast: &Cast) -> Result<((), String)> {
     let product = pumps(cast)?;
     publish(product, &product.recipe)?;
     cast.player(BENCH)?.device.set_health(Health::Well)?;
-    Ok(((), format!("{} {}, signed by 2 of 3", product.recipe.family, product.recipe.version)))
+    let (family, version) = (&product.recipe.family, &product.recipe.version);
+    let delta = saving::delta(product, &product.first.version, version)?;
+    Ok(((), format!("{family} {version}, signed by 2 of 3; {delta}")))
 }
 
 fn approve_second(cast: &Cast) -> Result<(Waves, String)> {

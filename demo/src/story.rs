@@ -4,10 +4,10 @@
 //! what the server knows is asked over HTTP. Not here: who plays ([`crate::cast`]).
 
 use crate::cast::{
-    ATTACKED, BENCH, Cast, FAMILIES, HOSPITALS, IN_USE, PLACES, Player, Product, recipes,
+    ATTACKED, BENCH, Cast, FAMILIES, HOSPITALS, IN_USE, PLACES, Player, Product, SPOILT, recipes,
 };
 use crate::table::Table;
-use crate::{audit, rollout};
+use crate::{audit, rollout, saving};
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
@@ -36,19 +36,23 @@ pub(crate) fn tell(table: &mut Table, programs: &Programs, folder: &Path) -> Res
     let hospitals =
         table.step("hospitals", || open_hospitals(programs, folder, &server, &products))?;
     let attacker = Hostile::in_front_of(server.address()?)?;
+    let noise = saving::noise_in_front_of(server.address()?)?;
     let players = Vec::new();
-    let mut cast = Cast { players, attacker, products, hospitals, server };
+    let mut cast = Cast { players, attacker, noise, products, hospitals, server };
     table.step("twelve devices", || enrol(programs, folder, &mut cast))?;
     table.step("no approval, no change", || start_agents(&mut cast))?;
+    table.step("deltas", || saving::first_deltas(&cast))?;
     rollout::tell(table, &cast)?;
     table.step("forged approval", || forge_approval(&cast))?;
     table.step("the clinic approves", || approve(&cast))?;
     table.step("update", || update(&cast))?;
+    table.step("a spoilt delta", || saving::spoilt(&cast))?;
     table.step("in use, waits", || wait_in_use(&cast))?;
     table.step("forgery refused", || refuse_forgery(&cast))?;
     table.step("attack over", || attack_over(&cast))?;
     table.step("free again", || free_again(&cast))?;
     table.step("ledgers", || check_records(&cast))?;
+    saving::tell(table, &cast)?;
     audit::tell(table, &cast)?;
     Ok(cast)
 }
@@ -143,6 +147,8 @@ fn enrol(programs: &Programs, folder: &Path, cast: &mut Cast) -> Result<((), Str
         let mut pack = at.pack(&device.family, name)?;
         if name == ATTACKED {
             pack.url = cast.attacker.url();
+        } else if name == SPOILT {
+            pack.url = cast.noise.url();
         }
         device.enrol(&pack)?;
         device.key = view(&cast.server, at, name)?.device_key;
