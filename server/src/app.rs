@@ -285,8 +285,9 @@ impl App {
 
     /// Whether targets delegate the list of deltas to this server. Without a key they do not.
     fn is_delegated(&self, id: &RepositoryId, targets: &Targets) -> bool {
-        let key = DeltasKey::of(&self.keys, id).ok().flatten();
-        key.is_some_and(|key| deltas::is_delegated(targets, &key))
+        deltas::delegation(targets).is_some()
+            && DeltasKey::held(&self.keys, id)
+                .is_some_and(|key| deltas::is_delegated(targets, &key))
     }
 
     /// A value that differs when another server, or this one, has changed anything since.

@@ -102,18 +102,10 @@ async fn run(parts: Parts, listening: impl FnOnce(&str)) -> Result<(), ServeErro
     ended
 }
 
-/// Who builds deltas, with this very program as the worker; nobody where that is turned off.
+/// Who builds deltas; nobody where that is turned off.
 fn builder(app: &Arc<App>) -> Result<Option<Builder>, ServeError> {
-    if !app.config.delta.enabled {
-        return Ok(None);
-    }
-    match std::env::current_exe() {
-        Ok(program) => Ok(Some(Builder::new(app, Program::at(&program))?)),
-        Err(error) => {
-            tracing::error!(error = %Chain(&error), "This program does not find itself: no deltas");
-            Ok(None)
-        }
-    }
+    let builder = || Builder::new(app, Program::this());
+    Ok(app.config.delta.enabled.then(builder).transpose()?)
 }
 
 /// What stands in enrolment packs: the public address, else the one that is listened on.

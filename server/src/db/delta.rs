@@ -43,6 +43,8 @@ pub struct Outcome {
     pub budget_bytes: Option<u64>,
     /// Technical detail in English of the last failure.
     pub detail: Option<String>,
+    /// The version of this program that gave the pair up.
+    pub given_up_by: Option<String>,
 }
 
 /// A pair as stored.

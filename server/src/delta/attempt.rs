@@ -9,6 +9,9 @@ use patchward_protocol::delta::build::{BSDIFF_BYTES_MAX, Index};
 /// How often a pair is tried before it is given up.
 pub const TRIES_MAX: u64 = 3;
 
+/// The version of this program: what one gave up, another may build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Memory that every build takes beside the old image and its index, in bytes: the program, windows and
 /// packers.
 const BESIDE_BYTES: u64 = 64 * 1024 * 1024;

@@ -374,11 +374,11 @@ impl Builder {
         let next = match verdict {
             Verdict::Lost => return Ok(Round::GivenBack),
             Verdict::Failed(detail) => {
-                let state = match attempt::is_tried_again(claimed.tries) {
-                    true => DeltaState::Queued,
-                    false => DeltaState::Failed,
-                };
-                moved(state, Outcome { detail: Some(detail), ..claimed.outcome.clone() })
+                let outcome = Outcome { detail: Some(detail), ..claimed.outcome.clone() };
+                match attempt::is_tried_again(claimed.tries) {
+                    true => moved(DeltaState::Queued, outcome),
+                    false => moved(DeltaState::Failed, given_up(outcome)),
+                }
             }
             Verdict::State(state, outcome) => moved(state, outcome),
             Verdict::Offer(delta, outcome) => {
@@ -418,13 +418,17 @@ struct Job<'a> {
 fn begin(waiting: &StoredPair, by: &str, at: Timestamp) -> StoredPair {
     if waiting.state == DeltaState::Building && !attempt::is_tried_again(waiting.tries) {
         let detail = Some("whoever built it was gone each time".to_owned());
-        let outcome = Outcome { detail, ..waiting.outcome.clone() };
+        let outcome = given_up(Outcome { detail, ..waiting.outcome.clone() });
         let (state, claim) = (DeltaState::Failed, None);
         return StoredPair { state, claim, since: at, outcome, ..waiting.clone() };
     }
     let claim = Some(Claim { by: by.to_owned(), until: until(at) });
     let tries = waiting.tries.saturating_add(1);
     StoredPair { state: DeltaState::Building, tries, claim, since: at, ..waiting.clone() }
+}
+
+fn given_up(outcome: Outcome) -> Outcome {
+    Outcome { given_up_by: Some(attempt::VERSION.to_owned()), ..outcome }
 }
 
 fn begun_for_nothing(claimed: &StoredPair, at: Timestamp) -> StoredPair {

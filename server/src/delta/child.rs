@@ -21,6 +21,8 @@ pub struct Program(PathBuf);
 /// The subcommand of the worker.
 pub const VERB: &str = "delta-worker";
 
+/// How a worker is called in lists of processes.
+const NAME: &str = "patchward-server";
 const SIGABRT: i32 = 6;
 const SIGXCPU: i32 = 24;
 /// Longest detail that is kept, in characters.
@@ -35,6 +37,12 @@ pub struct CannotStart {
 }
 
 impl Program {
+    /// This very program, also while another version is being installed in its place.
+    #[must_use]
+    pub fn this() -> Self {
+        Self(PathBuf::from("/proc/self/exe"))
+    }
+
     /// The program at `path`.
     #[must_use]
     pub fn at(path: &Path) -> Self {
@@ -49,7 +57,12 @@ impl Program {
         let failed = |source| CannotStart { program: self.0.clone(), source };
         let text = serde_json::to_vec(order).map_err(|error| failed(error.into()))?;
         let mut command = Command::new(&self.0);
-        command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg0(NAME)
+            .arg(VERB)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         command.env_clear().current_dir("/").kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
         match tokio::time::timeout(time, talk(&mut child, &text)).await {

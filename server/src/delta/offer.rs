@@ -61,7 +61,7 @@ fn in_transaction(
     let id = &claimed.repository;
     let Some((row, heads)) = repository::find(conn, id)? else { return Ok(Offered::NotWanted) };
     let Some(held) = commit::held(conn, id, &heads)? else { return Ok(Offered::NotWanted) };
-    let (keys, key) = (OnlineKeys::of(&app.keys, id)?, DeltasKey::of(&app.keys, id)?);
+    let (keys, key) = (OnlineKeys::of(&app.keys, id)?, DeltasKey::held(&app.keys, id));
     let (lives, mode, at) = (&app.config.refresh, app.mode, app.clock.now());
     let judge = Judge { repository: id, keys: &keys, deltas: key.as_ref(), lives, mode, at };
     let Some(accepted) = judge.list(&held, delta)? else { return Ok(Offered::NotWanted) };

@@ -3,6 +3,7 @@
 //! Not here: which pairs ([`super::plan`]). Invariant: planning reads the database only when releases or
 //! devices have changed, and any number of servers may plan: a pair is stored once.
 
+use super::attempt;
 use super::plan::{self, Known, Rank};
 use super::tally::Tally;
 use crate::app::App;
@@ -72,7 +73,7 @@ async fn plan_one(app: &Arc<App>, current: Arc<Current>) -> Result<usize, DbErro
     let stored = app.db.read(move |conn| delta::of_repository(conn, &id)).await?;
     let known: Known = stored
         .iter()
-        .filter(|stored| !fits_now(stored, budget))
+        .filter(|stored| !fits_now(stored, budget) && !is_of_another_time(stored))
         .map(|stored| ((stored.pair.from, stored.pair.to), stored.state))
         .collect();
     let pairs = plan::plan(&fleet, &current.releases, &known);
@@ -124,6 +125,12 @@ fn store(
 fn fits_now(stored: &StoredPair, budget_bytes: u64) -> bool {
     stored.state == DeltaState::OverBudget
         && stored.outcome.budget_bytes.is_some_and(|before| before < budget_bytes)
+}
+
+/// Whether another version of this program gave the pair up.
+fn is_of_another_time(stored: &StoredPair) -> bool {
+    let by = stored.outcome.given_up_by.as_deref();
+    stored.state == DeltaState::Failed && by.is_some_and(|by| by != attempt::VERSION)
 }
 
 /// Length of the file that carries an image, in bytes.

@@ -74,7 +74,7 @@ fn in_transaction(
     let (_, heads) = found.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     let held = held(conn, id, &heads)?;
     let keys = OnlineKeys::of(&app.keys, id)?;
-    let deltas = DeltasKey::of(&app.keys, id)?;
+    let deltas = DeltasKey::held(&app.keys, id);
     let (lives, mode, at) = (&app.config.refresh, app.mode, app.clock.now());
     let judge = Judge { repository: id, keys: &keys, deltas: deltas.as_ref(), lives, mode, at };
     let Some(accepted) = judge.judge(held.as_ref(), sent)? else { return Ok(()) };

@@ -9,7 +9,7 @@ use super::candidate::Held;
 use super::online::{Signing, stored};
 use crate::clock::Rng;
 use crate::db::repository::{Heads, StoredDocument};
-use crate::error::ApiError;
+use crate::error::{ApiError, Chain};
 use crate::keys::{KeyError, Keyring, OnlineRole};
 use crate::limits::DELTAS_LISTED_MAX;
 use patchward_protocol::digest::Sha256Digest;
@@ -46,6 +46,16 @@ impl DeltasKey {
             }
             RepositoryId::Site(_) => Ok(None),
         }
+    }
+
+    /// The same where nothing may fail for want of it: a family without the key has no new deltas.
+    #[must_use]
+    pub fn held(keyring: &Keyring, repository: &RepositoryId) -> Option<Self> {
+        let read = Self::of(keyring, repository).inspect_err(|error| {
+            let chain = Chain(error).to_string();
+            tracing::warn!(repository.id = %repository, error = %chain, "There is no key for deltas");
+        });
+        read.ok().flatten()
     }
 
     /// Makes the key for a family that an earlier version of this program opened. A key that has signed
@@ -89,7 +99,13 @@ pub fn against(targets: &Targets, ours: Option<&DeltasKey>) -> Option<String> {
     if ours.is_some_and(|ours| is_ours(delegations, &ours.public())) {
         return None;
     }
-    let key = ours.map_or_else(|| "of this server".to_owned(), |ours| ours.public().to_string());
+    let Some(ours) = ours else {
+        return Some(format!(
+            "targets: they delegate to {DELTAS_ROLE}, and this server has lost its deltas key; it must \
+             be restored, or there must be no delegation"
+        ));
+    };
+    let key = ours.public();
     Some(format!(
         "targets: a delegation to {DELTAS_ROLE} must name this server's deltas key {key} alone, \
          threshold 1, paths {DELTA_DIR}/*, terminating; or there must be none"

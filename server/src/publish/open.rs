@@ -73,7 +73,7 @@ pub fn show(app: &App, id: &RepositoryId) -> Result<RepositoryView, ApiError> {
     let snapshot = app.snapshot();
     let current = snapshot.get(id).ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     DeltasKey::make(&app.keys, id, &current.heads, &*app.rng)?;
-    let deltas_key = DeltasKey::of(&app.keys, id)?.map(|key| key.public());
+    let deltas_key = DeltasKey::held(&app.keys, id).map(|key| key.public());
     Ok(RepositoryView {
         repository: id.clone(),
         reading: current.reading,

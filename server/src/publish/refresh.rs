@@ -13,7 +13,7 @@ use crate::config::Refresh;
 use crate::db::Connection;
 use crate::db::act::{self, Act};
 use crate::db::repository::{self, StoredDocument};
-use crate::error::{ApiError, Chain};
+use crate::error::ApiError;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::role::Role;
@@ -130,10 +130,7 @@ fn in_transaction(app: &App, conn: &mut Connection, id: &RepositoryId) -> Result
     let Some((_, heads)) = repository::find(conn, id)? else { return Ok(Due::Nothing) };
     let Some(held) = commit::held(conn, id, &heads)? else { return Ok(Due::Nothing) };
     let (rule, at) = (&app.config.refresh, app.clock.now());
-    let key = DeltasKey::of(&app.keys, id).inspect_err(|error| {
-        tracing::warn!(repository.id = %id, error = %Chain(error), "There is no key for deltas");
-    });
-    let key = key.ok().flatten();
+    let key = DeltasKey::held(&app.keys, id);
     let lives = Lives {
         timestamp: (&held.timestamp).into(),
         snapshot: (&held.snapshot).into(),

@@ -1,6 +1,7 @@
 //! Plans deltas when something is published and when devices run something new.
 //!
-//! Building is [`crate::delta::build`]. Invariant: a round without news costs no statement.
+//! Building is [`crate::delta::build`]. Invariant: a look without news costs
+//! the statements that count, once in `delta.check_s`.
 
 use crate::app::App;
 use crate::delta::survey::{self, Seen};

@@ -162,6 +162,32 @@ fn another_delegation_to_deltas_is_refused_and_told_what_is_expected() {
 }
 
 #[test]
+fn a_lost_key_for_deltas_is_told_and_holds_up_nothing_else() {
+    let place = Place::sqlite();
+    let owner = place.with_one(|app| async move {
+        let mut owner = Owner::open(&app, FAMILY, app.clock.now()).await;
+        delegate(&app, &mut owner);
+        owner.publish_first(&app).await.unwrap();
+        owner
+    });
+    let key_file = place.path().join("keys").join("family.acme.pump.deltas.key");
+    std::fs::remove_file(&key_file).unwrap();
+    place.later(DAY_S);
+    place.with_one(|app| async move {
+        let mut owner = owner;
+        assert!(!key_file.exists(), "a key that has signed is not replaced in silence");
+        assert_eq!(view(&app, &owner).deltas_key, None);
+        assert_eq!(refresh(&app, owner.id.clone()).await.unwrap(), Due::Timestamp);
+        owner.targets.version = 2;
+        let told = owner.publish_targets(&app).await.unwrap_err().to_string();
+        assert!(told.contains("has lost its deltas key"), "{told}");
+        owner.targets.delegations.clear();
+        owner.publish_targets(&app).await.unwrap();
+        assert!(!a_device_trusts(&app, &owner).has_deltas());
+    });
+}
+
+#[test]
 fn of_two_servers_one_signs_the_list_of_deltas_again_before_it_runs_out() {
     on_both(|place| {
         let clock = Arc::clone(&place.clock);

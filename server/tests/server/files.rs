@@ -22,10 +22,10 @@ fn image() -> Vec<u8> {
     (0..LENGTH).map(|n| u8::try_from(n % 251).unwrap()).collect()
 }
 
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
@@ -49,7 +49,7 @@ async fn ask(app: &Arc<App>, request: TestRequest) -> Answer {
     Answer { status, headers, body: read_body(response).await }
 }
 
-async fn get(app: &Arc<App>, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+pub(crate) async fn get(app: &Arc<App>, path: &str, headers: &[(&'static str, &str)]) -> Answer {
     let mut request = TestRequest::get().uri(path);
     for (name, value) in headers {
         request = request.insert_header((*name, *value));
@@ -67,7 +67,7 @@ async fn published(app: &Arc<App>, id: &str, dir: &str) -> (Owner, String) {
     (owner, url)
 }
 
-async fn token(app: &App, scope: Scope) -> String {
+pub(crate) async fn token(app: &App, scope: Scope) -> String {
     let request = MakeTokenRequest { label: "test".to_owned(), scope, life_s: 3600 };
     format!("Bearer {}", issue::make(app, request, "a test".to_owned()).await.unwrap().token)
 }

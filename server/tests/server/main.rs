@@ -10,6 +10,8 @@
 )]
 
 mod decisions;
+mod delta_family;
+mod delta_faults;
 mod delta_worker;
 mod deltas;
 mod files;

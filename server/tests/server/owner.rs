@@ -46,11 +46,21 @@ fn listed(public: PublicKey) -> KeySpec {
 impl Owner {
     /// Opens the repository; nothing is published yet.
     pub(crate) async fn open(app: &Arc<App>, id: &str, at: Timestamp) -> Self {
+        Self::open_for(app, id, Reading::Public, at).await
+    }
+
+    /// The same for other readers.
+    pub(crate) async fn open_for(
+        app: &Arc<App>,
+        id: &str,
+        reading: Reading,
+        at: Timestamp,
+    ) -> Self {
         let id: RepositoryId = id.parse().unwrap();
         let request = OpenRepositoryRequest {
             title_en: "Test".to_owned(),
             title_ja: "試験".to_owned(),
-            reading: Reading::Public,
+            reading,
         };
         let view = open::open(app, id.clone(), request, "test".to_owned()).await.unwrap();
         Self::of(id, &view, at)

@@ -73,7 +73,7 @@ fn covered(pairs: &[Pair], fleet: &Fleet, newest: u64) -> (u64, usize) {
         .sum();
     let covering: Vec<_> = pairs.iter().filter(|pair| pair.rank == Rank::Cover).collect();
     let devices: u64 = covering.iter().map(|pair| u64::from(pair.devices)).sum();
-    (if behind == 0 { 1000 } else { devices * 1000 / behind }, covering.len())
+    ((devices * 1000).checked_div(behind).unwrap_or(1000), covering.len())
 }
 
 #[test]

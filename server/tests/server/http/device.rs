@@ -155,6 +155,16 @@ impl Device {
         door.say("/v1/reports", &body)
     }
 
+    /// Signs and keeps an entry with this fact.
+    pub(crate) fn write_fact(&mut self, fact: Fact) -> SealedEntry {
+        let before = self.entries.last().cloned();
+        let mut sealed = self.entry_after(before.as_ref(), fact.kind, "");
+        sealed.entry.fact = fact;
+        let sealed = SealedEntry::seal(sealed.entry, &self.device_key).unwrap();
+        self.entries.push(sealed.clone());
+        sealed
+    }
+
     /// The receipt in an answer, checked with the record key of the server.
     pub(crate) fn receipt(&self, door: &Door, answer: &Answer) -> Receipt {
         let reply: ReportReply = answer.read();
