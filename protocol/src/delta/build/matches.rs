@@ -1,7 +1,7 @@
 //! Finding a place of the old image whose bytes are those of the new one: two ways.
 //!
 //! [`SuffixArray`] finds the longest; [`Sampled`] knows every eighth place and needs a quarter of the
-//! memory. Both look first at where the last match would go on: most windows are old ones, moved.
+//! memory. First comes where the last match would go on ([`Memory`]): most windows are old ones, moved.
 //! Not here: what matches are taken ([`super::scan`]). Invariant: the same images give the same
 //! matches, whatever the machine.
 
@@ -10,14 +10,14 @@ use super::equal::equal_len;
 use crate::delta::number::narrow;
 use libsais::SuffixArrayConstruction;
 
-/// A match that goes on for so many bytes is taken without a search, in bytes.
-const GOES_ON_BYTES: usize = 32;
 /// Length of a sampled key, in bytes.
 const KEY_BYTES: usize = 32;
 /// Distance of sampled places, in bytes.
 const STEP_BYTES: usize = 8;
 /// Most places that are tried for one key.
 const CHAIN_MAX: usize = 4;
+/// Most searches of a window that are remembered; twelve bytes each.
+const REMEMBERED_MAX: usize = 1 << 18;
 /// No place.
 const NONE: u32 = u32::MAX;
 
@@ -30,8 +30,63 @@ pub(super) struct Found {
 
 /// Finds matches.
 pub(super) trait Find: Sync {
-    /// The best match known for the beginning of `wanted`; `going` is where the last match goes on.
-    fn find(&self, old: &[u8], wanted: &[u8], going: Option<usize>) -> Found;
+    /// So long a match is taken without a search when the last one goes on, in bytes.
+    const ENOUGH_BYTES: usize;
+
+    /// The best match known for the beginning of `wanted`.
+    fn search(&self, old: &[u8], wanted: &[u8]) -> Found;
+}
+
+/// What was found in a window: it is read twice, and searching is what costs.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Place in the window, place in the old image, length; in the order of the first.
+    found: Vec<(u32, u32, u32)>,
+}
+
+impl Memory {
+    /// Forgets everything, for another window.
+    pub(super) fn begin(&mut self) {
+        self.found.clear();
+    }
+
+    /// The best match for what begins at `at` of the window; `going` is where the last one goes on.
+    pub(super) fn find(
+        &mut self,
+        find: &impl Find,
+        (old, new): (&[u8], &[u8]),
+        at: usize,
+        going: Option<usize>,
+    ) -> Found {
+        let wanted = new.get(at..).unwrap_or_default();
+        let goes_on = goes_on(old, wanted, going);
+        if enough(find, goes_on) {
+            return goes_on;
+        }
+        let searched = self.searched(find, old, wanted, at);
+        if searched.length > goes_on.length { searched } else { goes_on }
+    }
+
+    fn searched(&mut self, find: &impl Find, old: &[u8], wanted: &[u8], at: usize) -> Found {
+        let Ok(at) = u32::try_from(at) else { return find.search(old, wanted) };
+        if let Ok(index) = self.found.binary_search_by_key(&at, |(at, ..)| *at)
+            && let Some((_, place, length)) = self.found.get(index)
+        {
+            return Found { place: narrow((*place).into()), length: narrow((*length).into()) };
+        }
+        let found = find.search(old, wanted);
+        let room = self.found.len() < REMEMBERED_MAX
+            && self.found.last().is_none_or(|(last, ..)| *last < at);
+        let both = (u32::try_from(found.place), u32::try_from(found.length));
+        if let (true, (Ok(place), Ok(length))) = (room, both) {
+            self.found.push((at, place, length));
+        }
+        found
+    }
+}
+
+fn enough<F: Find>(_find: &F, goes_on: Found) -> bool {
+    goes_on.length >= F::ENOUGH_BYTES
 }
 
 /// All places of the old image in the order of what follows them.
@@ -80,15 +135,16 @@ impl SuffixArray {
 }
 
 impl Find for SuffixArray {
-    fn find(&self, old: &[u8], wanted: &[u8], going: Option<usize>) -> Found {
-        let goes_on = goes_on(old, wanted, going);
-        if goes_on.length >= GOES_ON_BYTES || wanted.len() < 2 {
-            return goes_on;
+    const ENOUGH_BYTES: usize = 32;
+
+    fn search(&self, old: &[u8], wanted: &[u8]) -> Found {
+        if wanted.len() < 2 {
+            return Found::default();
         }
         let bucket = self.bucket(wanted);
         let (mut low, mut high) = (0, bucket.len());
         let (mut low_equal, mut high_equal) = (0_usize, 0_usize);
-        let mut best = goes_on;
+        let mut best = Found::default();
         while low < high {
             let middle = low.midpoint(high);
             let place = bucket.get(middle).and_then(|place| usize::try_from(*place).ok());
@@ -152,11 +208,10 @@ impl Sampled {
 }
 
 impl Find for Sampled {
-    fn find(&self, old: &[u8], wanted: &[u8], going: Option<usize>) -> Found {
-        let mut best = goes_on(old, wanted, going);
-        if best.length >= 2 * KEY_BYTES {
-            return best;
-        }
+    const ENOUGH_BYTES: usize = 2 * KEY_BYTES;
+
+    fn search(&self, old: &[u8], wanted: &[u8]) -> Found {
+        let mut best = Found::default();
         let Some(key) = wanted.first_chunk::<KEY_BYTES>() else { return best };
         let mut index = self.first.get(narrow(hash(key) >> self.shift)).copied().unwrap_or(NONE);
         for _ in 0..CHAIN_MAX {
@@ -211,7 +266,7 @@ mod tests {
         let new = sample(6, 600);
         let index = SuffixArray::new(&old).unwrap();
         for at in 0..new.len() - 2 {
-            let found = index.find(&old, &new[at..], None);
+            let found = index.search(&old, &new[at..]);
             let longest = longest(&old, &new[at..]);
             assert_eq!(found.length, if longest < 2 { 0 } else { longest }, "{at}");
             assert!(old[found.place..].starts_with(&new[at..at + found.length]));
@@ -223,7 +278,7 @@ mod tests {
         for old in [&b"a"[..], b"aa", b"ba", b""] {
             let index = SuffixArray::new(old).unwrap();
             for wanted in [&b"ab"[..], b"aa", b"a", b""] {
-                let found = index.find(old, wanted, Some(0));
+                let found = index.search(old, wanted);
                 assert!(old[found.place..].starts_with(&wanted[..found.length]));
             }
         }
@@ -234,7 +289,7 @@ mod tests {
         let old = sample(5, 3000);
         let index = Sampled::new(&old).unwrap();
         let wanted = &old[801..1200];
-        let found = (0..STEP_BYTES).map(|at| index.find(&old, &wanted[at..], None));
+        let found = (0..STEP_BYTES).map(|at| index.search(&old, &wanted[at..]));
         assert!(found.into_iter().any(|found| found.length > 350));
     }
 }

@@ -6,7 +6,7 @@
 //! times the size. Not here: how a step is written ([`super::encode`]).
 //! Invariant: the steps fill the window exactly and read inside the old image.
 
-use super::matches::{Find, Found};
+use super::matches::{Find, Found, Memory};
 
 /// How much better another match has to be, in bytes: what `bsdiff` takes, and a patient reading
 /// that stays with tables whose rows all look alike. Each is the shorter one for some windows.
@@ -30,6 +30,7 @@ pub(super) struct Step {
 /// bytes better than the one that is followed.
 pub(super) fn steps(
     find: &impl Find,
+    memory: &mut Memory,
     old: &[u8],
     new: &[u8],
     start: usize,
@@ -45,8 +46,7 @@ pub(super) fn steps(
         let mut score = 0_isize;
         let mut scored = at;
         while at < new.len() {
-            let wanted = new.get(at..).unwrap_or_default();
-            found = find.find(old, wanted, at.checked_add_signed(scan.shift));
+            found = memory.find(find, (old, new), at, at.checked_add_signed(scan.shift));
             let end = at.saturating_add(found.length);
             score = score.saturating_add(scan.goes_on_count(scored..end));
             scored = scored.max(end);
@@ -195,6 +195,18 @@ mod tests {
     use super::super::tests::sample;
     use super::*;
 
+    #[test]
+    fn what_is_remembered_changes_no_step() {
+        let old = sample(5, 60_000);
+        let new = sample(5, 61_000).split_off(1000);
+        let index = SuffixArray::new(&old).unwrap();
+        let mut memory = Memory::default();
+        let first = steps(&index, &mut memory, &old, &new, 0, 8);
+        assert_eq!(first, steps(&index, &mut memory, &old, &new, 0, 8));
+        let patient = steps(&index, &mut memory, &old, &new, 0, 20);
+        assert_eq!(patient, steps(&index, &mut Memory::default(), &old, &new, 0, 20));
+    }
+
     fn check(old: &[u8], new: &[u8], steps: &[Step]) {
         let length: usize = steps.iter().map(|step| step.add + step.lit).sum();
         assert_eq!(length, new.len());
@@ -209,8 +221,8 @@ mod tests {
             let exact = SuffixArray::new(&old).unwrap();
             let sampled = Sampled::new(&old).unwrap();
             for start in [0, 700, 40_000] {
-                check(&old, &new, &steps(&exact, &old, &new, start, 8));
-                check(&old, &new, &steps(&sampled, &old, &new, start, 8));
+                check(&old, &new, &steps(&exact, &mut Memory::default(), &old, &new, start, 8));
+                check(&old, &new, &steps(&sampled, &mut Memory::default(), &old, &new, start, 8));
             }
         }
     }
@@ -221,7 +233,7 @@ mod tests {
         let mut new = old.clone();
         new[..120_000].copy_from_slice(&sample(9, 120_000));
         let index = SuffixArray::new(&old).unwrap();
-        let steps = steps(&index, &old, &new, 0, 8);
+        let steps = steps(&index, &mut Memory::default(), &old, &new, 0, 8);
         let added: usize = steps.iter().map(|step| step.add).sum();
         assert!(added >= 280_000, "{steps:?}");
     }
@@ -235,7 +247,7 @@ mod tests {
             part[..700].copy_from_slice(&changed);
         }
         let index = Sampled::new(&old).unwrap();
-        let steps = steps(&index, &old, &new, 0, 8);
+        let steps = steps(&index, &mut Memory::default(), &old, &new, 0, 8);
         check(&old, &new, &steps);
         let added: usize = steps.iter().map(|step| step.add).sum();
         let literals = new.len() - added;
@@ -248,7 +260,7 @@ mod tests {
         let mut new = old[65_536..131_072].to_vec();
         new[1000] ^= 1;
         let index = SuffixArray::new(&old).unwrap();
-        let steps = steps(&index, &old, &new, 65_536, 8);
+        let steps = steps(&index, &mut Memory::default(), &old, &new, 65_536, 8);
         let adds: Vec<&Step> = steps.iter().filter(|step| step.add > 0).collect();
         assert_eq!(adds, [&Step { add: 65_536, lit: 0, place: 65_536 }]);
     }

@@ -3,7 +3,7 @@
 //! Invariant: a window is within every limit of the decoder, or it is packed as it is.
 
 use super::encode::{Payload, Spelling, Streams};
-use super::matches::Find;
+use super::matches::{Find, Memory};
 use super::pack::Packer;
 use super::scan::{BETTER_BYTES, Step, steps};
 use super::writer::{Maker, Window};
@@ -28,6 +28,7 @@ pub(super) struct Differ<'a, F> {
     pub(super) parameters: &'a Parameters,
     pub(super) packer: Packer,
     pub(super) quick: Packer,
+    pub(super) memory: Memory,
 }
 
 /// One way to read a window as steps and differences.
@@ -47,17 +48,18 @@ impl<'a, F: Find> Differ<'a, F> {
     ) -> Result<Self, BuildError> {
         let packer = Packer::new(parameters.level)?;
         let quick = Packer::new(parameters.level.min(QUICK_LEVEL))?;
-        Ok(Self { old, new_len, find, parameters, packer, quick })
+        Ok(Self { old, new_len, find, parameters, packer, quick, memory: Memory::default() })
     }
 
     fn diff(&mut self, start: usize, window: &[u8]) -> Result<Window, BuildError> {
+        self.memory.begin();
         let mut best: Option<Reading> = None;
         let mut before = Vec::new();
         for better in BETTER_BYTES {
             if best.as_ref().is_some_and(|best| best.about < ONE_READING_BYTES) {
                 break;
             }
-            let steps = steps(self.find, self.old, window, start, better);
+            let steps = steps(self.find, &mut self.memory, self.old, window, start, better);
             if steps == before {
                 continue;
             }
