@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 const USAGE: &str = "\
 delta --corpus DIR --work DIR [--python INTERPRETER] [--page FILE] [--pair NAME]...
-      [--rounds N]      apply each patch so often (5)
+      [--rounds N]      apply each patch so often (3)
       [--quick]         pydicom and a small made pair, one round, with the tools that are there
       [--large]         a made pair of 2 GiB as well, ours by sampled hashes only
       [--keep-peers]    take the other tools' figures of the last run on the same images";
@@ -28,7 +28,7 @@ delta --corpus DIR --work DIR [--python INTERPRETER] [--page FILE] [--pair NAME]
 const SMALL_BYTES: u64 = 24 << 20;
 /// How often.
 const BUILDS: u32 = 3;
-const APPLIES: u32 = 5;
+const APPLIES: u32 = 3;
 const MADE_MIB: u64 = 3;
 const LARGE: &str = "made-2g";
 const LARGE_MIB: u64 = 2048;
@@ -103,6 +103,7 @@ fn compare(wanted: &Wanted) -> Result<()> {
         pairs.push(pair::make(&work, LARGE, LARGE_MIB, SEED)?);
     }
     ensure!(!pairs.is_empty(), "no such pair");
+    pairs.sort_by_key(|pair| pair.lengths().unwrap_or_default());
     let python = wanted.python.as_ref().map(std::path::absolute).transpose();
     let python = python.context("name the interpreter")?;
     let kept = kept(&work, wanted.keep_peers)?;
