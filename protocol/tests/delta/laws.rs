@@ -1,7 +1,7 @@
 //! What holds for every pair of images.
 
 use crate::images::{applied, delta_of, full_of, image, parameters};
-use patchward_protocol::delta::build::Index;
+use patchward_protocol::delta::build::{Index, Parameters};
 use proptest::prelude::*;
 
 /// One difference between two releases. Places are taken modulo the image's length.
@@ -138,6 +138,20 @@ proptest! {
 }
 
 #[test]
+fn every_level_packs_what_the_reader_takes() {
+    let new = image(1, 1 << 20);
+    for level in 1..=22 {
+        let parameters = Parameters { level, window: 1 << 20, ..parameters(Index::Sampled, 1) };
+        let (file, built) = full_of(&new, &parameters);
+        assert!(applied(&file, Some(built.table_sha256), &[]).unwrap() == new, "{level}");
+    }
+    let long = image(2, 4 << 20);
+    let parameters = Parameters { level: 1, window: 4 << 20, ..parameters(Index::Sampled, 1) };
+    let (file, built) = full_of(&long, &parameters);
+    assert!(applied(&file, Some(built.table_sha256), &[]).unwrap() == long);
+}
+
+#[test]
 fn what_is_unchanged_between_changed_parts_costs_next_to_nothing() {
     let old = noise(1, 1 << 20);
     for changed in [16 * 1024, 64 * 1024, 190 * 1024] {
@@ -169,10 +183,7 @@ fn longer_windows_give_the_same_image() {
     Edit::Move { from: 5, to: 400_000, length: 90_000 }.edit(&mut new);
     Edit::Patch { at: 9, step: 41, count: 9_000, by: 0x1234 }.edit(&mut new);
     for window in [128 * 1024, 1 << 20, 4 << 20] {
-        let parameters = patchward_protocol::delta::build::Parameters {
-            window,
-            ..parameters(Index::SuffixArray, 1)
-        };
+        let parameters = Parameters { window, ..parameters(Index::SuffixArray, 1) };
         let (file, built) = delta_of(&old, &new, &parameters);
         assert!(applied(&file, Some(built.table_sha256), &old).unwrap() == new);
     }

@@ -7,6 +7,10 @@ use super::writer::Window;
 use crate::delta::format::FrameKind;
 use zstd_safe::{CCtx, CParameter};
 
+/// Logarithm of a length that no stream exceeds: short levels see less by themselves, and what they
+/// do not see as a whole would be no single segment. The packer shrinks it to the stream.
+const WINDOW_LOG: u32 = 24;
+
 /// Packs streams; claimed once for each thread.
 pub(super) struct Packer {
     context: CCtx<'static>,
@@ -19,6 +23,7 @@ impl Packer {
             CCtx::try_create().ok_or(BuildError::Pack("there is not enough memory"))?;
         for parameter in [
             CParameter::CompressionLevel(level),
+            CParameter::WindowLog(WINDOW_LOG),
             CParameter::ContentSizeFlag(true),
             CParameter::ChecksumFlag(false),
             CParameter::DictIdFlag(false),
