@@ -193,7 +193,8 @@ fn picture(call: &Call) -> Result<(Status, Agent), CliError> {
         status.state = journal.state.name().to_owned();
         status.reason = journal.state.reason();
     }
-    if matches!(status.state.as_str(), "approved" | "fetching") {
+    // While an image is fetched the picture may still be that of the moment before.
+    if matches!(status.state.as_str(), "idle" | "approved" | "fetching") {
         status.staging = Progress::of_spool(&config.spool_dir());
     }
     Ok((status, agent))

@@ -4,7 +4,7 @@
 //! moment and begun again. Invariant: at most the signed length is ever written.
 
 use super::FetchError;
-use super::resume::{Line, Remote, Taker, Want};
+use super::resume::{Line, Missing, Remote, Taker, Want};
 use crate::journal::write_durably;
 use crate::link::http::Piece;
 use crate::storage::{self, Flush, Paced};
@@ -12,7 +12,6 @@ use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::verified::Verified;
 use std::io::{self, Seek as _, SeekFrom};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A file on its way.
@@ -154,9 +153,9 @@ impl Fetch {
 }
 
 impl Taker for Fetch {
-    fn missing(&mut self) -> Result<Option<Range<u64>>, FetchError> {
+    fn missing(&mut self) -> Result<Missing, FetchError> {
         let missing = self.have_bytes..self.wanted.length;
-        Ok((!missing.is_empty()).then_some(missing))
+        Ok(if missing.is_empty() { Missing::Nothing } else { Missing::Bytes(missing) })
     }
 
     fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError> {

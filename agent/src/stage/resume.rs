@@ -59,10 +59,21 @@ pub(super) enum Want {
     Enough,
 }
 
+/// What a taker misses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nothing more.
+    Nothing,
+    /// These bytes next. Their beginning rises with what comes.
+    Bytes(Range<u64>),
+    /// It did some work instead, and wants to be asked again when others had their turn.
+    AskAgain,
+}
+
 /// Who takes the bytes of a file.
 pub(super) trait Taker {
-    /// The bytes that are missing next; none when nothing is. Its beginning rises with what comes.
-    fn missing(&mut self) -> Result<Option<Range<u64>>, FetchError>;
+    /// What is missing next.
+    fn missing(&mut self) -> Result<Missing, FetchError>;
 
     /// Takes a piece. The first may begin at 0 though a later byte was asked for.
     fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError>;
@@ -78,12 +89,12 @@ impl Line<'_> {
         remote: &Remote,
         taker: &mut impl Taker,
     ) -> Result<(), FetchError> {
-        let mut next = taker.missing()?;
+        let mut next = missing(taker).await?;
         let mut mark = next.as_ref().map_or(0, |range| range.start);
         let (mut idle, mut pause) = (0, self.pause.first);
         while let Some(asked) = next {
             let last = self.ask(remote, &asked, taker).await?;
-            next = taker.missing()?;
+            next = missing(taker).await?;
             let Some(now) = &next else { break };
             let enough = mark.saturating_add(PROGRESS_BYTES_MIN);
             if now.start >= asked.end || now.start >= enough {
@@ -128,6 +139,16 @@ impl Line<'_> {
             (None, _) if enough => Ok(None),
             (None, Err(error)) => after_fault(error).map(Some),
             (None, Ok(download)) => after_answer(&download, taker).map(|()| None),
+        }
+    }
+}
+
+async fn missing(taker: &mut impl Taker) -> Result<Option<Range<u64>>, FetchError> {
+    loop {
+        match taker.missing()? {
+            Missing::Nothing => return Ok(None),
+            Missing::Bytes(range) => return Ok(Some(range)),
+            Missing::AskAgain => tokio::task::yield_now().await,
         }
     }
 }

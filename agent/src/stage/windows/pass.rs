@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::journal::write_durably;
 use crate::link::http::Piece;
 use crate::stage::FetchError;
-use crate::stage::resume::{Taker, Want};
+use crate::stage::resume::{Missing, Taker, Want};
 use crate::storage::{self, Flush};
 use patchward_protocol::delta::apply::{Base, Decoder, FrameError};
 use patchward_protocol::delta::format::Frame;
@@ -57,6 +57,8 @@ pub(super) struct Pass<'a, B> {
     wanted: Option<Frame>,
     at: u64,
     asked: u64,
+    /// The first window that was not looked at for needing no payload.
+    bare: u32,
     given_up: bool,
     ended: bool,
 }
@@ -81,6 +83,7 @@ impl<'a, B: Base> Pass<'a, B> {
             wanted: None,
             at: 0,
             asked: 0,
+            bare: 0,
             given_up: false,
             ended: false,
         };
@@ -98,7 +101,27 @@ impl<'a, B: Base> Pass<'a, B> {
         self.settle()
     }
 
-    /// Goes to the next window that needs a payload; makes those that need none.
+    /// Makes the next window that needs no payload, so that nobody waits for many of them; false
+    /// when there is none left.
+    fn make_bare(&mut self) -> Result<bool, FetchError> {
+        while self.bare < self.work.from.header().frames {
+            let index = self.bare;
+            self.bare = index.saturating_add(1);
+            if self.work.mark.done.has(index) {
+                continue;
+            }
+            let frame = self.work.from.frame(index)?;
+            if !frame.kind.has_payload() && !self.differs(index, &frame)? {
+                let part = std::mem::take(&mut self.payload);
+                let made = self.make(index, &frame);
+                self.payload = part;
+                return made.map(|()| true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes to the next window that needs a payload.
     fn advance(&mut self) -> Result<(), FetchError> {
         self.wanted = None;
         while !self.given_up && self.work.mark.next < self.work.from.header().frames {
@@ -110,8 +133,6 @@ impl<'a, B: Base> Pass<'a, B> {
                 } else if frame.kind.has_payload() {
                     self.wanted = Some(frame);
                     return Ok(());
-                } else {
-                    self.make(index, &frame)?;
                 }
             }
             self.work.mark.next = index.saturating_add(1);
@@ -242,11 +263,14 @@ impl<B> Pass<'_, B> {
 }
 
 impl<B: Base> Taker for Pass<'_, B> {
-    fn missing(&mut self) -> Result<Option<Range<u64>>, FetchError> {
-        let Some(frame) = &self.wanted else { return Ok(None) };
+    fn missing(&mut self) -> Result<Missing, FetchError> {
+        if self.make_bare()? {
+            return Ok(Missing::AskAgain);
+        }
+        let Some(frame) = &self.wanted else { return Ok(Missing::Nothing) };
         let missing = self.next_byte(frame)..self.range_end(frame)?;
         self.asked = missing.start;
-        Ok(Some(missing))
+        Ok(Missing::Bytes(missing))
     }
 
     fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError> {

@@ -6,7 +6,7 @@
 
 use crate::link::http::Piece;
 use crate::stage::FetchError;
-use crate::stage::resume::{Line, Remote, Taker, Want};
+use crate::stage::resume::{Line, Missing, Remote, Taker, Want};
 use crate::storage::{self, READ_BYTES};
 use patchward_protocol::delta::format::{
     ENTRY_BYTES, FormatError, Frame, HEADER_BYTES, HeadReader, Header, entry_offset,
@@ -15,7 +15,6 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::limits::DELTA_WINDOW_BYTES;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -156,16 +155,16 @@ impl<'a> Arriving<'a> {
 }
 
 impl Taker for Arriving<'_> {
-    fn missing(&mut self) -> Result<Option<Range<u64>>, FetchError> {
+    fn missing(&mut self) -> Result<Missing, FetchError> {
         if self.is_whole() {
-            return Ok(None);
+            return Ok(Missing::Nothing);
         }
         let end = self.form.length().unwrap_or(self.likely_len).max(entry_offset(0));
         let missing = self.have_bytes..end.max(self.have_bytes.saturating_add(1));
         if missing.end > self.file_len {
             return Err(FormatError::Table("it is longer than the file").into());
         }
-        Ok(Some(missing))
+        Ok(Missing::Bytes(missing))
     }
 
     fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError> {

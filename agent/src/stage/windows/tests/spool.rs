@@ -72,3 +72,24 @@ fn what_belongs_to_another_download_is_removed() {
         assert_eq!((progress.windows, progress.windows_done), (12, 0));
     });
 }
+
+#[test]
+fn many_windows_that_need_no_payload_let_others_have_their_turn() {
+    local(async {
+        let bench = Bench::of(&noise(3, WINDOW), vec![0; WINDOW * WINDOWS]);
+        let server = bench.server(vec![]).await;
+        let mut windows = bench.open(&server).await.unwrap();
+        let turns = std::rc::Rc::new(std::cell::Cell::new(0));
+        let other = std::rc::Rc::clone(&turns);
+        tokio::task::spawn_local(async move {
+            loop {
+                other.set(other.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        });
+        windows.refuse(None);
+        by_full(&mut windows, &server).await.unwrap();
+        bench.is_whole();
+        assert!(turns.get() >= WINDOWS, "{}", turns.get());
+    });
+}
