@@ -33,7 +33,7 @@ pub const PROGRESS_BYTES_MIN: u64 = 64 * 1024;
 /// Why a file is not there yet.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The spool could not be read or written.
+    /// The spool, or the place of the image, could not be read or written.
     #[error("{during} {path}")]
     Spool {
         /// What was being done.

@@ -40,7 +40,7 @@ pub(super) struct Bookmark {
     /// Windows that the full file brought.
     pub windows_full: u32,
     /// Windows that stand at their place.
-    pub done: Windows,
+    pub done: WindowSet,
 }
 
 /// What is staged, and where.
@@ -106,7 +106,7 @@ impl Bookmark {
     pub(super) fn begin(of: Subject) -> Self {
         Self {
             v: 1,
-            done: Windows::none_of(of.windows),
+            done: WindowSet::none_of(of.windows),
             of,
             way: Way::Open,
             delta_sha256: None,
@@ -154,11 +154,11 @@ impl Bookmark {
 /// A set of windows: one bit for each, 128 KiB for the largest image with the smallest windows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub(super) struct Windows {
+pub(super) struct WindowSet {
     bits: Vec<u8>,
 }
 
-impl Windows {
+impl WindowSet {
     /// None of so many.
     pub(super) fn none_of(windows: u32) -> Self {
         Self { bits: vec![0; bytes_for(windows)] }
@@ -196,13 +196,13 @@ impl Windows {
     }
 }
 
-impl From<Windows> for String {
-    fn from(windows: Windows) -> Self {
+impl From<WindowSet> for String {
+    fn from(windows: WindowSet) -> Self {
         STANDARD.encode(windows.bits)
     }
 }
 
-impl TryFrom<String> for Windows {
+impl TryFrom<String> for WindowSet {
     type Error = base64::DecodeError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_set_of_windows_is_what_was_put_in_and_not_taken_out() {
-        let mut set = Windows::none_of(20);
+        let mut set = WindowSet::none_of(20);
         for index in [0, 7, 8, 19] {
             set.add(index);
         }
