@@ -100,7 +100,9 @@ impl BlobDir {
     /// # Errors
     /// [`BlobError`].
     pub fn open(folder: &Path, reserve_bytes: u64) -> Result<Self, BlobError> {
-        let blobs = Self { folder: folder.to_owned(), reserve_bytes };
+        // Workers that are told of files run elsewhere.
+        let folder = std::path::absolute(folder).map_err(BlobError::io(folder))?;
+        let blobs = Self { folder, reserve_bytes };
         let temporary = blobs.temporary();
         durable::make_private_folder(&temporary).map_err(BlobError::io(&temporary))?;
         Ok(blobs)

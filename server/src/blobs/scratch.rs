@@ -59,6 +59,20 @@ impl Drop for Scratch {
 #[allow(clippy::disallowed_methods, reason = "a test leaves files behind on purpose")]
 mod tests {
     use super::*;
+    use patchward_protocol::digest::Sha256Digest;
+
+    #[test]
+    fn whoever_runs_elsewhere_finds_the_files_of_a_relative_data_folder() {
+        let outer = tempfile::tempdir().unwrap();
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let relative = up.join(outer.path().strip_prefix("/").unwrap());
+        let blobs = BlobDir::open(&relative, 0).unwrap();
+        let scratch = blobs.scratch([1; 8]).unwrap();
+        assert!(relative.is_relative() && scratch.path().is_absolute());
+        assert!(blobs.path_of(&Sha256Digest::of(b"image")).is_absolute());
+        assert_eq!(std::fs::read_dir(outer.path().join("scratch")).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_folder_goes_with_its_owner_and_one_that_was_left_behind_goes_a_day_later() {

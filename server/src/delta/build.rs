@@ -328,8 +328,7 @@ impl Builder {
         let payload = &image.firmware.payload;
         let damaged = || BlobError::Damaged(image.sha256);
         Ok(Container {
-            path: std::path::absolute(self.app.blobs.path_of(&image.sha256))
-                .map_err(|_| damaged())?,
+            path: self.app.blobs.path_of(&image.sha256),
             table_sha256: payload.table_sha256.ok_or_else(damaged)?,
             image_sha256: payload.image_sha256,
             image_length: payload.image_length,
