@@ -47,11 +47,11 @@ impl Wanted {
                 "--quick" => wanted.extent = Extent::Quick,
                 "--debs" => wanted.debs = corpus::Debs::Too,
                 "--large" | "--keep-peers" => hand_on(word),
-                "--pair" | "--rounds" => {
+                "--pair" | "--rounds" | "--tool" => {
                     let value = rest.next().with_context(|| format!("{word} wants a value"))?;
                     hand_on(word);
                     hand_on(value);
-                    if *word == "--pair" {
+                    if *word != "--rounds" {
                         wanted.extent = Extent::Some;
                     }
                 }

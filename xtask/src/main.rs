@@ -35,6 +35,7 @@ cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real soft
 cargo xtask bench delta [--debs]        our deltas against every other tool, over the corpus, into benches/RESULTS.md;
                    [--large]            takes the better part of an hour; with a made pair of 2 GiB as well
                    [--pair NAME]...     only these pairs, only printed
+                   [--tool NAME]...     only these tools, only printed
                    [--rounds N]         apply each patch so often
                    [--keep-peers]       take the other tools' figures of the last run on the same images
                    [--quick]            two small pairs with the tools that are there, only printed";

@@ -23,6 +23,7 @@ delta --corpus DIR --work DIR [--python INTERPRETER] [--page FILE] [--pair NAME]
       [--rounds N]      apply each patch so often (3)
       [--quick]         pydicom and a small made pair, one round, with the tools that are there
       [--large]         a made pair of 2 GiB as well, ours by sampled hashes only
+      [--tool NAME]...  only these tools, of: suffix sampled bsdiff hdiff xdelta zstd-from ostree casync zchunk zstd
       [--keep-peers]    take the other tools' figures of the last run on the same images";
 /// Images up to this length are cheap enough to build several times.
 const SMALL_BYTES: u64 = 24 << 20;
@@ -53,6 +54,7 @@ struct Wanted {
     python: Option<PathBuf>,
     page: Option<PathBuf>,
     pairs: Vec<String>,
+    tools: Vec<Tool>,
     rounds: Option<u32>,
     quick: bool,
     large: bool,
@@ -75,6 +77,11 @@ impl Wanted {
                 "--pair" => wanted.pairs.push(value()?.to_string_lossy().into_owned()),
                 "--rounds" => {
                     wanted.rounds = Some(value()?.to_string_lossy().parse().context("--rounds")?)
+                }
+                "--tool" => {
+                    let name = value()?.to_string_lossy().into_owned();
+                    let tool = serde_json::from_value(name.into()).context("no such tool")?;
+                    wanted.tools.push(tool);
                 }
                 "--quick" => wanted.quick = true,
                 "--large" => wanted.large = true,
@@ -117,9 +124,10 @@ fn compare(wanted: &Wanted) -> Result<()> {
     let mut found: BTreeMap<String, Vec<Trial>> = BTreeMap::new();
     for pair in &pairs {
         let key = digests(pair)?;
-        let before = kept.get(&key).cloned().unwrap_or_default();
-        let before: Vec<Trial> = before.into_iter().filter(|trial| !trial.tool.is_ours()).collect();
-        let missing = tools(pair, wanted.quick).into_iter();
+        let turn = |tool: Tool| wanted.tools.is_empty() || wanted.tools.contains(&tool);
+        let mut before = kept.get(&key).cloned().unwrap_or_default();
+        before.retain(|trial| !trial.tool.is_ours() || !turn(trial.tool));
+        let missing = tools(pair, wanted.quick).into_iter().filter(|tool| turn(*tool));
         let missing = missing.filter(|tool| !before.iter().any(|trial| trial.tool == *tool));
         let mut trials = bench.try_all(pair, &missing.collect::<Vec<_>>())?;
         trials.extend(before);

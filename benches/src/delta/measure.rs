@@ -5,16 +5,23 @@
 //! took for their parent. Invariant: a command that fails has no cost.
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The word by which this program is told to measure.
 pub const VERB: &str = "measured";
+/// Most processor time of one command, in seconds: some tools never end on long runs of zeros.
+pub const CPU_S_MAX: u64 = 600;
 /// Kernel's unit of peak memory, in bytes.
 const RSS_UNIT_BYTES: u64 = 1024;
+
+/// What the kernel sends at that limit, and what it sends when memory is short.
+const SIGNAL_CPU: i32 = 24;
+const SIGNAL_KILL: i32 = 9;
 
 /// What one command took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,7 +83,13 @@ impl Line {
         let noted = folder.join("cost.json");
         let this = std::env::current_exe().context("find this program")?;
         let mut command = Command::new(this);
-        command.arg(VERB).arg(&noted).arg(&self.program).args(&self.words).current_dir(folder);
+        command
+            .env("RUST_BACKTRACE", "0")
+            .arg(VERB)
+            .arg(&noted)
+            .arg(&self.program)
+            .args(&self.words)
+            .current_dir(folder);
         let text = said(&mut command, &self.name())?;
         let cost = std::fs::read(&noted).with_context(|| format!("read {}", noted.display()))?;
         Ok((serde_json::from_slice(&cost).context("what a command took")?, text))
@@ -101,8 +114,12 @@ fn said(command: &mut Command, name: &str) -> Result<String> {
 #[expect(clippy::disallowed_methods, reason = "a note to the parent, who waits for it")]
 pub fn measured(words: &[OsString]) -> Result<()> {
     let [noted, program, words @ ..] = words else { bail!("a file and a command are wanted") };
+    setrlimit(Resource::RLIMIT_CPU, CPU_S_MAX, CPU_S_MAX).context("limit what it may take")?;
     let status = Command::new(program).args(words).status();
     let status = status.with_context(|| format!("start {}", program.display()))?;
+    if matches!(status.signal(), Some(SIGNAL_CPU | SIGNAL_KILL)) {
+        bail!("stopped: it took {CPU_S_MAX} s of processor time, or too much memory");
+    }
     if !status.success() {
         bail!("{}: {status}", program.display());
     }
