@@ -15,6 +15,9 @@ pub(super) const BETTER_BYTES: [isize; 2] = [8, 20];
 /// How many bytes more have to differ than are equal for a stretch to be written new.
 const BEHIND_BYTES: isize = 64;
 
+/// How many bytes have to be equal behind such a stretch.
+const AGAIN_BYTES: usize = 16;
+
 /// Bytes of the old image, corrected, then new ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
@@ -63,7 +66,8 @@ pub(super) fn steps(
         }
         if found.length.cast_signed() != score || at >= new.len() {
             steps.push(scan.take(at.min(new.len()), found));
-        } else if scan.is_behind(at)
+        } else if found.length >= AGAIN_BYTES
+            && scan.is_behind(at)
             && let Some(place) = at.checked_add_signed(scan.shift)
         {
             steps.push(scan.take(at, Found { place, ..found }));
@@ -252,6 +256,20 @@ mod tests {
         let added: usize = steps.iter().map(|step| step.add).sum();
         let literals = new.len() - added;
         assert!(added >= 80_000 && literals >= 120_000, "{added} added, {literals} new");
+    }
+
+    #[test]
+    fn equal_bytes_by_chance_make_no_steps() {
+        let old = sample(5, 100_000);
+        let mut state = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        });
+        let new: Vec<u8> = noise.take(100_000).collect();
+        let index = Sampled::new(&old).unwrap();
+        let steps = steps(&index, &mut Memory::default(), &old, &new, 0, 8);
+        assert!(steps.len() < 20, "{}", steps.len());
     }
 
     #[test]

@@ -184,3 +184,20 @@ fn range(steps: &[Step]) -> Option<Range<u64>> {
     let end = reads().map(|step| step.place.saturating_add(step.add)).max()?;
     Some(start.saturating_sub(start % BLOCK_BYTES)..wide(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_fits_the_memory_that_devices_give() {
+        for window in [1_u32 << 16, 1 << 20, 1 << 21] {
+            let payload = u64::from(window) + u64::from(PAYLOAD_SPARE_BYTES);
+            let streams = wide(streams_max(window));
+            let claimed = u64::from(window) + payload + streams + FIXED_MEMORY_BYTES;
+            assert!(streams >= u64::from(window) && claimed <= DELTA_MEMORY_BYTES, "{window}");
+        }
+        assert_eq!(streams_max(1 << 20), (2 << 20) + 64);
+        assert_eq!(streams_max(4 << 20), (8 << 20) + 64);
+    }
+}
