@@ -10,7 +10,7 @@ use crate::config::Deltas;
 use crate::edge::{Clock as _, Failure};
 use crate::installer::Installer as _;
 use crate::stage::windows::{Chosen, Next, Table, Windows, choice};
-use crate::stage::{Fetch, FetchError, Line, Pause, Remote};
+use crate::stage::{Fetch, FetchError, Line, PROGRESS_BYTES_MIN, Pause, Remote};
 use hyper::header::{self, HeaderName};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::ledger::Carried;
@@ -152,8 +152,12 @@ impl Device {
             windows.refuse(Some(Reason::DeltaUnfetched));
             return Ok(());
         }
-        let why_not = self.try_delta(&chosen, windows).await?;
-        windows.refuse(why_not);
+        let before = windows.progress().fetched_bytes;
+        let tried = self.try_delta(&chosen, windows).await;
+        if windows.progress().fetched_bytes >= before.saturating_add(PROGRESS_BYTES_MIN) {
+            windows.delta_comes()?;
+        }
+        windows.refuse(tried?);
         Ok(())
     }
 

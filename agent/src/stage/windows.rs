@@ -187,6 +187,15 @@ impl Windows {
         Ok(self.mark.tries <= TRIES_MAX)
     }
 
+    /// A look at the delta brought enough to be another one's beginning: those before do not count.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn delta_comes(&mut self) -> Result<(), FetchError> {
+        self.mark.tries = 0;
+        self.note()
+    }
+
     /// The offline-signed table.
     #[must_use]
     pub const fn full(&self) -> &Table {

@@ -532,6 +532,8 @@ fn a_delta_that_is_not_there_is_refused_and_one_that_never_answers_is_tried_thre
         windows.choose(bench.chosen());
         let tries: Vec<bool> = (0..5).map(|_| windows.tries_delta().unwrap()).collect();
         assert_eq!(tries, [true, true, true, false, false]);
+        windows.delta_comes().unwrap();
+        assert!(windows.tries_delta().unwrap(), "bytes that came count");
         let server = bench
             .server(vec![Act::Serve, Act::Serve, Act::Cut(80_000), Act::Head("503 Busy")])
             .await;
