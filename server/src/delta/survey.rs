@@ -17,7 +17,7 @@ use patchward_protocol::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What was looked at last, by family: the revision of its head and the change number of the fleet.
+/// What was looked at last, by family: the revision of its head and the change number of its devices.
 #[derive(Debug, Default)]
 pub struct Seen(HashMap<RepositoryId, (u64, u64)>);
 
@@ -30,10 +30,10 @@ pub async fn survey(app: &Arc<App>, seen: &mut Seen) -> Result<usize, DbError> {
         return Ok(0);
     }
     let mut queued = 0_usize;
-    let moved = app.fleet.moved();
     let families: Vec<_> = app.snapshot().all().filter(|it| it.delegated).cloned().collect();
     for current in families {
-        let now = (current.heads.revision, moved);
+        let RepositoryId::Family(family) = &current.id else { continue };
+        let now = (current.heads.revision, app.fleet.moved(family));
         if seen.0.get(&current.id) == Some(&now) {
             continue;
         }
@@ -53,7 +53,8 @@ pub fn is_due(app: &App, seen: &Seen) -> bool {
     let is_new = |current: &&Arc<Current>| {
         seen.0.get(&current.id).map(|(revision, _)| *revision) != Some(current.heads.revision)
     };
-    app.snapshot().all().filter(|current| current.delegated).any(|current| is_new(&current))
+    app.config.delta.enabled
+        && app.snapshot().all().filter(|current| current.delegated).any(|it| is_new(&it))
 }
 
 /// Counts anew what [`super::Desk::tally`] tells.

@@ -74,8 +74,8 @@ struct Table {
     words: HashSet<Arc<Words>>,
     marked: Vec<u32>,
     families_of_sites: HashSet<(u32, u32)>,
-    // Rises when a device is new or runs another image.
-    moved: u64,
+    // By family: rises when a device is new or runs another image.
+    moved: HashMap<u32, u64>,
 }
 
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl FleetTable {
         (row_now.boot_count, row_now.poll_n) = (boot_count, n);
         row_now.last_seen_ms = at.millis();
         if !Arc::ptr_eq(&row_now.words, &words) && row_now.words.installed != words.installed {
-            *moved = moved.wrapping_add(1);
+            rise(moved, row_now.family);
         }
         row_now.words = words;
         if !row_now.marked {
@@ -242,10 +242,12 @@ impl FleetTable {
         installed
     }
 
-    /// A number that rises when a device is new or runs another image.
+    /// A number that rises when a device of the family is new or runs another image.
     #[must_use]
-    pub fn moved(&self) -> u64 {
-        self.lock().moved
+    pub fn moved(&self, family: &FamilyId) -> u64 {
+        let table = self.lock();
+        let family = table.families.number(family);
+        family.and_then(|family| table.moved.get(&family).copied()).unwrap_or(0)
     }
 
     /// What a device last said, and when.
@@ -310,10 +312,14 @@ impl FleetTable {
     }
 }
 
+fn rise(moved: &mut HashMap<u32, u64>, family: u32) {
+    let number = moved.entry(family).or_default();
+    *number = number.wrapping_add(1);
+}
+
 impl Table {
     fn put(&mut self, stored: &StoredDevice) {
         let Some(agent) = &stored.agent else { return };
-        self.moved = self.moved.wrapping_add(1);
         let said = &stored.said;
         let words = self.intern(Words {
             agent_version: said.agent_version.clone(),
@@ -336,6 +342,7 @@ impl Table {
             marked: false,
         };
         self.families_of_sites.insert((row.site, row.family));
+        rise(&mut self.moved, row.family);
         if let Some(old) = self.find_mut(&stored.site, &stored.device) {
             // The numbers in memory are ahead of the database and stay.
             let polls = (old.boot_count, old.poll_n).max((row.boot_count, row.poll_n));
