@@ -134,7 +134,7 @@ fn device(
     let device = world.device(hospital, name, &factory)?;
     let slot = |name: &str| device.folder.join("system").join(name);
     std::fs::copy(&pair.old, slot("slot-a")).context("put the old image into the slot")?;
-    let room = pair.lengths()?.into_iter().max().unwrap_or(0);
+    let room = pair.old.metadata().context("look at the old image")?.len();
     let other = File::options().write(true).open(slot("slot-b")).context("open the other slot")?;
     other.set_len(room).context("make room in the other slot")?;
     Ok(device)
