@@ -21,6 +21,8 @@ use std::path::Path;
 
 /// How much less urgent a worker is than everything else.
 const NICE: i32 = 10;
+/// Between the two limits of processor time, in seconds.
+const CPU_SPARE_S: u64 = 5;
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -68,6 +70,8 @@ impl WorkerError {
         };
         match self {
             Self::Memory | Self::Build(BuildError::Index(_)) => true,
+            // In the words of zstd.
+            Self::Build(BuildError::Pack(why)) => why.contains("not enough memory"),
             Self::Unpack(_, error) | Self::Apply(error) => of_frame(error),
             Self::File(error) => error.kind() == io::ErrorKind::OutOfMemory,
             Self::Order(_) | Self::Build(_) | Self::Disagrees(_) => false,
@@ -86,11 +90,15 @@ fn limit(order: &Order) -> Result<(), WorkerError> {
     }
     // Where that is forbidden, building is as urgent as serving, and still limited.
     let _ = rustix::process::nice(NICE);
-    let most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    for (resource, limit) in
-        [(Resource::As, order.address_bytes), (Resource::Cpu, order.cpu_s), (Resource::Core, 0)]
-    {
-        rustix::process::setrlimit(resource, most(limit)).map_err(refused)?;
+    let most = |most: u64, last: u64| Rlimit { current: Some(most), maximum: Some(last) };
+    // The first limit of time ends it with a signal that says so, the second one without.
+    let last_s = order.cpu_s.saturating_add(CPU_SPARE_S);
+    for (resource, limit) in [
+        (Resource::Cpu, most(order.cpu_s, last_s)),
+        (Resource::Core, most(0, 0)),
+        (Resource::As, most(order.address_bytes, order.address_bytes)),
+    ] {
+        rustix::process::setrlimit(resource, limit).map_err(refused)?;
     }
     Ok(())
 }

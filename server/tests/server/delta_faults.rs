@@ -1,15 +1,21 @@
 //! Whatever goes wrong while a delta is built: workers and servers that are killed, budgets, claims, and
 //! files that are not what was built.
 
-use crate::delta_family::{builder, family, image, plan, script, shown, states, taken};
+use crate::delta_family::{
+    builder, container, family, image, plan, real, script, shown, states, taken,
+};
 use crate::deltas::a_device_trusts;
-use crate::place::{Place, on_both};
+use crate::place::{Place, block_on, on_both};
 use patchward_protocol::api::delta::DeltaState;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_server::delta::attempt::Ended;
 use patchward_server::delta::build::{Builder, CLAIM_S, Round};
 use patchward_server::delta::child::Program;
+use patchward_server::delta::order::{Answer, Container, IndexName, Order, Step};
 use patchward_server::delta::survey;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[test]
 fn a_killed_worker_costs_one_try_and_the_next_one_builds() {
@@ -232,6 +238,40 @@ fn a_budget_that_is_missed_while_building_takes_the_smaller_index_and_then_none(
         assert_eq!(builder.round().await.unwrap(), Round::Moved(DeltaState::OverBudget));
         assert!(shown(&app).await.pairs[0].detail.as_deref().unwrap().contains("more time"));
     });
+}
+
+#[test]
+fn a_worker_limits_itself_before_it_reads_an_image() {
+    let place = Place::sqlite();
+    let scratch = place.folder.path().to_owned();
+    let stored = |seq: u64| {
+        let (image, path) = (image(seq), scratch.join(format!("{seq}.pwd")));
+        let (file, table_sha256) = container(&image);
+        std::fs::write(&path, file).unwrap();
+        let (image_sha256, image_length) = (Sha256Digest::of(&image), image.len() as u64);
+        Container { path, table_sha256, image_sha256, image_length }
+    };
+    let (from, to) = (stored(1), stored(2));
+    let order = |address_bytes, asker| Order {
+        step: Step::Build { index: IndexName::Sampled, threads: 1 },
+        from: from.clone(),
+        to: to.clone(),
+        delta: scratch.join("delta"),
+        scratch: scratch.clone(),
+        address_bytes,
+        cpu_s: 60,
+        asker,
+    };
+    let run = |order: Order| {
+        let (program, time) = (real(), Duration::from_secs(600));
+        block_on(async move { program.run(&order, time).await.unwrap() })
+    };
+    let ours = std::process::id();
+    let without_limit = run(order(u64::MAX / 2, ours));
+    assert!(matches!(without_limit, Ended::Done(Answer::Built { .. })), "{without_limit:?}");
+    assert_eq!(run(order(4096, ours)), Ended::Memory);
+    let orphan = run(order(u64::MAX / 2, ours.wrapping_add(1)));
+    assert!(matches!(&orphan, Ended::Failed(why) if why.contains("whoever asked is gone")));
 }
 
 #[test]
