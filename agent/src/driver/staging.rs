@@ -154,7 +154,11 @@ impl Device {
         }
         let before = windows.progress().fetched_bytes;
         let tried = self.try_delta(&chosen, windows).await;
-        if windows.progress().fetched_bytes >= before.saturating_add(PROGRESS_BYTES_MIN) {
+        let fetched = windows.progress().fetched_bytes;
+        // A server that sends the same bytes again and again brings nothing.
+        let most = chosen.remote().length.saturating_mul(2);
+        let most = most.saturating_add(windows.full().header().head_len());
+        if fetched >= before.saturating_add(PROGRESS_BYTES_MIN) && fetched <= most {
             windows.delta_comes()?;
         }
         windows.refuse(tried?);

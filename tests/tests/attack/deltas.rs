@@ -339,10 +339,9 @@ fn attack_16_a_delta_that_never_comes_does_not_hold_the_update_up() -> Result<()
 fn arrives_somehow(mut robbed: Robbed) -> Result<()> {
     robbed.scene.start()?;
     let device = &robbed.scene.device;
-    // Three looks at the delta are given up after a quarter of a minute each.
-    let full = "/targets/img/";
-    until("the device to ask for the full image", 2 * PATIENCE, || {
-        Ok((robbed.scene.line.asked_for(full) > 1).then_some(()))
+    // Each look at the delta is given up after a quarter of a minute.
+    until("the device to give the delta up", 3 * PATIENCE, || {
+        Ok(device.has(Transition::Committed)?.then_some(()))
     })
     .with_context(|| device.story())?;
     device.updated_to(&robbed.scene.next)?;
