@@ -4,7 +4,7 @@
 //! and ledger rules live here because server, device and command line must compute the same answer
 //! from the same signed bytes: the rules *are* the protocol.
 //!
-//! Four journeys lead through this floor:
+//! Five journeys lead through this floor:
 //!
 //! - **Release:** [`tuf::custom`] (what a manufacturer says of an image) → [`tuf::stage`] (several
 //!   people sign one file) → [`tuf::trusted_set`] (server and device verify it).
@@ -12,6 +12,8 @@
 //!   [`decision`] (what the device decides).
 //! - **Approval:** [`inventory`] → [`plan`] → [`check`] → [`approval`] and [`slot`] → [`tuf::stage`] →
 //!   [`tuf::trusted_set`] → [`decision`].
+//! - **Staging:** [`tuf::delta_target`] (which delta, if any) → [`delta`] (window by window, each with an
+//!   offline-signed digest) → [`ledger`] (how it came).
 //! - **Report:** [`ledger`] (durable first) → [`api::device`] → [`receipt`].
 //!
 //! Deliberately absent: anything that installs, stores, sends, or asks for the time.
