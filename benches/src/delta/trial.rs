@@ -94,7 +94,9 @@ impl Bench<'_> {
             }
         }
         let made = self.work.join(&pair.name);
-        fs::remove_dir_all(&made).with_context(|| format!("remove {}", made.display()))?;
+        if made.exists() {
+            fs::remove_dir_all(&made).with_context(|| format!("remove {}", made.display()))?;
+        }
         Ok(turns.into_iter().map(|turn| turn.trial).collect())
     }
 }
