@@ -63,8 +63,13 @@ pub fn end(tracer: &mut Running) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process has ended; nobody may have asked how yet.
+/// Whether a process has ended, with all its threads; nobody may have asked how yet. The thread that
+/// began it is often the first to be gone, and what the others hold is still held.
 fn is_gone(id: &str) -> bool {
+    let others = std::fs::read_dir(format!("/proc/{id}/task"));
+    if others.is_ok_and(|threads| threads.count() > 1) {
+        return false;
+    }
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { return true };
     // The state follows the name, which stands in parentheses.
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
