@@ -119,14 +119,15 @@ fn attack_24_a_device_refuses_a_rewritten_record_and_keeps_both_as_evidence() ->
 fn attack_24_a_record_that_has_become_shorter_is_refused() -> Result<()> {
     let mut scene = Scene::begin("24b")?;
     let first = honest(&mut scene)?;
-    let seen = watch_records(&scene);
+    scene.line.rest();
     scene.approve()?;
     scene.device.updated_to(&scene.next)?;
     let size = size_of(note(&first)?)?;
-    until("the record to have grown", PATIENCE, || {
-        let seen = seen.lock().expect("no thread panicked");
-        let newest = seen.last().and_then(|record| note(record).ok()).map(size_of);
-        Ok(newest.transpose()?.filter(|newest| *newest > size))
+    // What it is told ahead of an update it does not keep: what it keeps is what counts.
+    let kept = scene.device.folder.join("state/record.checkpoint");
+    until("the device to have seen the record grow", PATIENCE, || {
+        let kept = std::fs::read_to_string(&kept).context("the kept checkpoint")?;
+        Ok((size_of(&kept)? > size).then_some(()))
     })
     .with_context(|| scene.device.story())?;
     // A backup was restored over the record, or entries were cut off its end.
