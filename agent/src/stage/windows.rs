@@ -183,7 +183,7 @@ impl Windows {
     /// The disk.
     pub fn tries_delta(&mut self) -> Result<bool, FetchError> {
         self.mark.tries = self.mark.tries.saturating_add(1);
-        self.note()?;
+        self.mark.write(&self.path)?;
         Ok(self.mark.tries <= TRIES_MAX)
     }
 
@@ -193,7 +193,7 @@ impl Windows {
     /// The disk.
     pub fn delta_comes(&mut self) -> Result<(), FetchError> {
         self.mark.tries = 0;
-        self.note()
+        self.mark.write(&self.path)
     }
 
     /// The offline-signed table.
@@ -249,7 +249,7 @@ impl Windows {
             self.mark.done.remove(*index);
         }
         self.mark.next = 0;
-        self.note()?;
+        self.mark.write(&self.path)?;
         Ok(u32::try_from(faults.len()).unwrap_or(u32::MAX))
     }
 
@@ -289,15 +289,6 @@ impl Windows {
             }
         }
         Ok(())
-    }
-
-    fn note(&self) -> Result<(), FetchError> {
-        let failed = |source| FetchError::Spool {
-            during: "noting what is staged in",
-            path: self.path.clone(),
-            source,
-        };
-        self.mark.write(&self.path).map_err(failed)
     }
 
     /// Removes what belongs to other downloads.

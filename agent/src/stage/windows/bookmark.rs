@@ -6,6 +6,7 @@
 
 use super::Progress;
 use crate::journal::write_durably;
+use crate::stage::FetchError;
 use crate::stage::resume::Remote;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -141,8 +142,13 @@ impl Bookmark {
     }
 
     /// Keeps it, durably.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        write_durably(path, &serde_json::to_vec(self).map_err(io::Error::other)?)
+    pub(super) fn write(&self, path: &Path) -> Result<(), FetchError> {
+        let json = serde_json::to_vec(self).map_err(io::Error::other);
+        json.and_then(|json| write_durably(path, &json)).map_err(|source| FetchError::Spool {
+            during: "noting what is staged in",
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// The first reason is the one that is told.

@@ -168,7 +168,7 @@ impl<'a, B: Base> Pass<'a, B> {
                 }
                 mark.tries = 0;
                 place.flush()?;
-                note(mark, path)
+                mark.write(path)
             }
             Err(source) if *by == By::Full => Err(FetchError::Window { index, source }),
             Err(error) => {
@@ -258,7 +258,7 @@ impl<B> Pass<'_, B> {
 
     fn settle(&mut self) -> Result<(), FetchError> {
         self.work.place.flush()?;
-        note(self.work.mark, self.work.path)
+        self.work.mark.write(self.work.path)
     }
 }
 
@@ -304,12 +304,6 @@ impl<B> Drop for Pass<'_, B> {
             let _lost = write_durably(&self.part(), &self.payload);
         }
     }
-}
-
-/// Remembers what is surely on the medium.
-fn note(mark: &Bookmark, path: &Path) -> Result<(), FetchError> {
-    let during = "noting what is staged in";
-    mark.write(path).map_err(|source| FetchError::Spool { during, path: path.to_owned(), source })
 }
 
 /// What people are told of a window of a delta that failed.
