@@ -8,10 +8,7 @@ macro_rules! documents {
 }
 macro_rules! staging {
     () => {
-        Event::FetchDue
-            | Event::Staged { .. }
-            | Event::StageFailed { .. }
-            | Event::StageLost { .. }
+        Event::FetchDue | Event::Staged { .. } | Event::StageFailed { .. } | Event::StageLost { .. }
     };
 }
 macro_rules! gate {

@@ -5,8 +5,8 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use patchward_protocol::delta::apply::Base;
-use patchward_protocol::delta::build::{FileSource, Index, Parameters, delta, full};
 use patchward_protocol::delta::apply::whole;
+use patchward_protocol::delta::build::{FileSource, Index, Parameters, delta, full};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
