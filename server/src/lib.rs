@@ -20,6 +20,7 @@ pub mod keys;
 pub mod limits;
 pub mod logging;
 pub mod openapi;
+pub mod people;
 pub mod publish;
 pub mod record;
 pub mod rollout;

@@ -1,0 +1,105 @@
+//! Who is signed in: the account, its roles and its session, as every page sees it.
+//!
+//! Not here: how one signs in. Invariant: made from the database for one request, and kept by none.
+
+use super::role::{Grant, MakerPower, Place, SitePower};
+use patchward_protocol::id::{MakerId, PersonId, SiteId};
+use patchward_protocol::time::Timestamp;
+
+/// In which language a person reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Language {
+    /// English.
+    En,
+    /// Japanese.
+    Ja,
+}
+
+/// An account's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(pub i64);
+
+/// A person who is signed in.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// The account.
+    pub account: AccountId,
+    /// Printed name, as it stands in records.
+    pub name: String,
+    /// Role in words, e.g. clinical engineer.
+    pub title: String,
+    /// In which language the person reads.
+    pub language: Language,
+    /// Whose key of a site's root it is, when it is somebody's.
+    pub person: Option<PersonId>,
+    /// Roles, sorted.
+    pub grants: Vec<Grant>,
+    /// Token that every form of this session carries: 32 hex digits.
+    pub form_token: String,
+    /// When the session ends if nothing more is done.
+    pub idle_until: Timestamp,
+}
+
+impl Language {
+    /// Both, in the order in which pages offer them.
+    pub const ALL: [Self; 2] = [Self::Ja, Self::En];
+
+    /// The word of BCP 47.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ja => "ja",
+        }
+    }
+
+    /// The language of a word.
+    #[must_use]
+    pub fn of(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.tag() == tag)
+    }
+
+    /// One of two texts.
+    #[must_use]
+    pub const fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
+        match self {
+            Self::En => en,
+            Self::Ja => ja,
+        }
+    }
+}
+
+impl Who {
+    /// Whether the person may do this at the site.
+    #[must_use]
+    pub fn may_at(&self, site: &SiteId, power: SitePower) -> bool {
+        self.grants.iter().any(|grant| match grant {
+            Grant::Site(at, role) => at == site && role.may(power),
+            Grant::Maker(..) | Grant::Operator => false,
+        })
+    }
+
+    /// Whether the person may do this at the manufacturer.
+    #[must_use]
+    pub fn may_for(&self, maker: &MakerId, power: MakerPower) -> bool {
+        self.grants.iter().any(|grant| match grant {
+            Grant::Maker(at, role) => at == maker && role.may(power),
+            Grant::Site(..) | Grant::Operator => false,
+        })
+    }
+
+    /// Whether the person has any role there.
+    #[must_use]
+    pub fn belongs_to(&self, place: &Place) -> bool {
+        self.grants.iter().any(|grant| grant.place() == *place)
+    }
+
+    /// The places of the person, each once, in order.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let mut places: Vec<_> = self.grants.iter().map(Grant::place).collect();
+        places.sort();
+        places.dedup();
+        places
+    }
+}
