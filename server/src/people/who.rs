@@ -24,14 +24,17 @@ pub struct AccountId(pub i64);
 pub struct Who {
     /// The account.
     pub account: AccountId,
+    /// The name it signs in with.
+    pub login: String,
     /// Printed name, as it stands in records.
     pub name: String,
     /// Role in words, e.g. clinical engineer.
     pub title: String,
     /// In which language the person reads.
     pub language: Language,
-    /// Whose key of a site's root it is, when it is somebody's.
-    pub person: Option<PersonId>,
+    /// Which person of a site's root it is, site by site: two sites may give the same name to
+    /// different people.
+    pub persons: Vec<(SiteId, PersonId)>,
     /// Roles, sorted.
     pub grants: Vec<Grant>,
     /// Token that every form of this session carries: 32 hex digits.
@@ -86,6 +89,18 @@ impl Who {
             Grant::Maker(at, role) => at == maker && role.may(power),
             Grant::Site(..) | Grant::Operator => false,
         })
+    }
+
+    /// Who writes in acts and records: never the printed name.
+    #[must_use]
+    pub fn by(&self) -> String {
+        format!("account:{}", self.login)
+    }
+
+    /// Which person of the site's root it is, when it is one.
+    #[must_use]
+    pub fn person_at(&self, site: &SiteId) -> Option<&PersonId> {
+        self.persons.iter().find(|(at, _)| at == site).map(|(_, person)| person)
     }
 
     /// Whether the person has any role there.
