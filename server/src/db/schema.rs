@@ -344,6 +344,112 @@ diesel::table! {
 }
 
 diesel::table! {
+    accounts (id) {
+        id -> BigInt,
+        login -> Text,
+        name -> Text,
+        title -> Text,
+        language -> Text,
+        password -> Text,
+        second -> Nullable<Text>,
+        second_step -> BigInt,
+        enrol_until -> BigInt,
+        created -> BigInt,
+        disabled -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    grants (account, place, role) {
+        account -> BigInt,
+        place -> Text,
+        role -> Text,
+        granted_by -> Text,
+        granted -> BigInt,
+    }
+}
+
+diesel::table! {
+    account_persons (account, site) {
+        account -> BigInt,
+        site -> Text,
+        person -> Text,
+    }
+}
+
+diesel::table! {
+    recovery_codes (account, sha256) {
+        account -> BigInt,
+        sha256 -> Text,
+        used -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (sha256) {
+        sha256 -> Text,
+        account -> BigInt,
+        stage -> Text,
+        created -> BigInt,
+        seen -> BigInt,
+        ends -> BigInt,
+        browser -> Text,
+        address -> Text,
+        pending -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    passkeys (id) {
+        id -> Text,
+        account -> BigInt,
+        label -> Text,
+        algorithm -> Text,
+        public_key -> Text,
+        counter -> BigInt,
+        created -> BigInt,
+        used -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    used_challenges (sha256) {
+        sha256 -> Text,
+        ends -> BigInt,
+    }
+}
+
+diesel::table! {
+    invitations (id) {
+        id -> Text,
+        sha256 -> Text,
+        purpose -> Text,
+        place -> Text,
+        role -> Text,
+        person -> Nullable<Text>,
+        account -> Nullable<BigInt>,
+        name -> Text,
+        title -> Text,
+        language -> Text,
+        inviter -> Nullable<BigInt>,
+        invited_by -> Text,
+        created -> BigInt,
+        expires -> BigInt,
+        used_at -> Nullable<BigInt>,
+        used_by -> Nullable<BigInt>,
+        revoked -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    login_tries (bucket) {
+        bucket -> Text,
+        failures -> BigInt,
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
     schema_migrations (name) {
         name -> Text,
         sha256 -> Text,

@@ -1,0 +1,9 @@
+DROP TABLE login_tries;
+DROP TABLE invitations;
+DROP TABLE used_challenges;
+DROP TABLE passkeys;
+DROP TABLE sessions;
+DROP TABLE recovery_codes;
+DROP TABLE account_persons;
+DROP TABLE grants;
+DROP TABLE accounts;
