@@ -9,12 +9,13 @@ use crate::folder::Folder;
 use crate::here::{Here, Language};
 use crate::said::Said;
 use crate::server::Server;
-use crate::{approval_text, repository};
+use crate::{plan, repository};
 use patchward_protocol::api::site::DeviceView;
-use patchward_protocol::approval::{Approval, ApprovalState};
+use patchward_protocol::approval::Approval;
+use patchward_protocol::draft::planned::Known;
+use patchward_protocol::draft::{approval_text, next};
 use patchward_protocol::id::{RepositoryId, TargetPath};
 use patchward_protocol::inventory::Inventory;
-use patchward_protocol::limits::APPROVAL_BYTES_MAX;
 use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::lookup::{APPROVAL_DIR, TargetFile};
 use patchward_protocol::tuf::role::Role;
@@ -57,17 +58,22 @@ pub fn listed(
     let files = set.files(APPROVAL_DIR);
     let read = |file: &Verified<TargetFile>| {
         let bytes = repository::fetch(server, id, &set, file)?;
-        Ok((file.path.clone(), approval_text::read(&file.path, &bytes)?))
+        Ok((file.path.clone(), crate::approval_text::read(&file.path, &bytes)?))
     };
     files.iter().map(read).collect()
 }
 
 /// Approvals whose `valid_until` has passed permit nothing and need not be listed any more.
 pub fn drop_past(listed: &[(TargetPath, Approval)], spec: &mut TargetsSpec) {
-    for (path, approval) in listed {
-        if approval.valid_until < spec.issued {
-            spec.targets.remove(path);
-        }
+    next::drop_past(listed.iter().map(|(path, approval)| (path, approval)), spec);
+}
+
+impl<'a> Grounds<'a> {
+    /// What travels with a draft: what the planner saw.
+    #[must_use]
+    pub fn of(known: &'a Known) -> Option<Self> {
+        let inventory = known.inventory.as_ref()?;
+        Some(Self { inventory, views: &known.views })
     }
 }
 
@@ -86,25 +92,10 @@ pub fn put(
     let folder = Folder::begin(out)?;
     let mut named = Vec::new();
     for Drafted { approval, .. } in drafted {
-        let path = TargetPath::new(&format!("{APPROVAL_DIR}/{}.json", approval.id))
-            .map_err(|error| Failure::new(Code::NameBad, error))?;
-        if approval.state == ApprovalState::Active && spec.targets.contains_key(&path) {
-            let what = format!("{} is taken; choose another --id", approval.id);
-            return Err(Failure::new(Code::ApprovalRefused, what));
-        }
-        let bytes = approval.write();
-        let bytes = bytes.map_err(|error| refused(approval, &error))?;
-        if bytes.len() > APPROVAL_BYTES_MAX {
-            let what = format!(
-                "{}: {} bytes, at most {APPROVAL_BYTES_MAX}; ask for fewer alternatives or wards",
-                approval.id,
-                bytes.len()
-            );
-            return Err(Failure::new(Code::ApprovalRefused, what));
-        }
-        let target = folder.add(&path, &bytes)?;
-        named.push((approval, target.sha256));
-        spec.targets.insert(path, target);
+        let made = next::add(&mut spec, approval.clone());
+        let made = made.map_err(|error| plan::not_drafted(here.language, error))?;
+        folder.add(&made.path, &made.bytes)?;
+        named.push((approval, made.sha256));
     }
     let staged = spec.staged(Role::Targets);
     let staged = staged.map_err(|error| Failure::because(Code::StageRules, id, &error))?;
@@ -134,12 +125,6 @@ pub fn put(
     }))
     .lines(text(here.language))
     .line(format!("{word} {}", file.display())))
-}
-
-/// The failure for an approval that breaks a rule of its own.
-#[must_use]
-pub fn refused(approval: &Approval, error: &dyn std::error::Error) -> Failure {
-    Failure::because(Code::ApprovalRefused, approval.id.as_str(), error)
 }
 
 /// The grounds that travelled with a draft, when it has any.

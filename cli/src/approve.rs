@@ -6,39 +6,37 @@
 //! ([`crate::standing`]).
 //! Invariant: what is drafted passes the same check that the device makes.
 
-use crate::approvals::{self, Drafted};
+use crate::approvals::{self, Drafted, Grounds};
 use crate::base::{Against, Base};
 use crate::devices::{self, NamedDevice, SlotWord};
 use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
-use crate::plan::{self, Aim, Direction, Known, need_s};
+use crate::plan;
 use crate::release::{Life, next};
 use crate::said::Said;
 use crate::server::Server;
 use crate::standing::Standing;
-use crate::ward_rules::{self, Needs};
-use crate::{approval_text, login, plan_text, repository, rollback};
+use crate::ward_rules;
+use crate::{login, repository, rollback};
 use clap::Subcommand as _;
 use patchward_protocol::approval::{
-    Action, Approval, ApprovalState, ApprovedDevice, ApprovedRelease, ClinicalCondition,
-    Conditions, Gates, Need, NeededTime, RollbackTerms, SnapshotRef, Urgency, Wave,
+    Approval, ApprovedDevice, Need, NeededTime, SnapshotRef, Urgency,
 };
 use patchward_protocol::check::{Violation, WaveOrder};
 use patchward_protocol::dossier::Dossier;
+use patchward_protocol::draft::draw::{self, Frame};
+use patchward_protocol::draft::planned::{self, Aim, Direction, Known};
+use patchward_protocol::draft::rules::{self, Needs};
+use patchward_protocol::draft::{BadDraft, approval_text, back, next as draft_next, plan_text};
 use patchward_protocol::id::{ApprovalId, FamilyId, RepositoryId, SiteId, Version};
-use patchward_protocol::inventory::{Attendance, SiteRules};
-use patchward_protocol::limits::SLOT_RESERVE_S;
+use patchward_protocol::inventory::Attendance;
 use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
 use patchward_protocol::tuf::lookup::ImageTarget;
 use patchward_protocol::tuf::trusted_set::TrustedSet;
 use patchward_protocol::verified::Verified;
 use serde_json::json;
 use std::path::PathBuf;
-
-/// Seconds of an hour.
-const HOUR_S: u64 = 3600;
 
 /// `approve`, or `approve standing`.
 #[derive(Debug)]
@@ -207,22 +205,38 @@ pub fn approve(here: &Here, args: &ApproveArgs) -> Outcome<Said> {
     }
 }
 
+impl Terms {
+    /// The same in the protocol's words.
+    #[must_use]
+    pub const fn plain(&self) -> draw::Terms {
+        const fn need(required: bool) -> Need {
+            if required { Need::Required } else { Need::Advisory }
+        }
+        draw::Terms {
+            urgency: if self.emergency { Urgency::Emergency } else { Urgency::Routine },
+            direction: if self.rollback { Direction::Back } else { Direction::Forward },
+            attended: attendance(self.attended),
+            time: if self.time_plausible { NeededTime::Plausible } else { NeededTime::Attested },
+            settle_s: self.settle_s,
+            mains: need(self.mains),
+            battery_min: self.battery_min,
+            acceptance: need(self.acceptance),
+            offline_ok: self.offline_ok,
+            automatic_rollback: !self.no_automatic_rollback,
+            silent_after_s: self.silent_after_s,
+        }
+    }
+}
+
+const fn attendance(attended: bool) -> Attendance {
+    if attended { Attendance::Attended } else { Attendance::Unattended }
+}
+
 /// What an approval of one release is made of.
 struct Draft<'a> {
     approve: &'a Approve,
-    image: &'a ImageTarget,
-    set: &'a TrustedSet,
-    spec: &'a TargetsSpec,
-    tz: String,
-}
-
-/// The devices of one approval, and how they go.
-struct Who {
-    devices: Vec<ApprovedDevice>,
-    waves: Vec<Wave>,
-    gates: Gates,
-    /// 0, or which further part of a large site.
-    part: usize,
+    frame: Frame<'a>,
+    releases: &'a [Firmware],
 }
 
 /// `approve`: one release.
@@ -233,7 +247,7 @@ struct Who {
 /// and writing.
 pub fn one(here: &Here, approve: &Approve) -> Outcome<Said> {
     if let Some(tz) = &approve.tz {
-        approval_text::zone(tz)?;
+        crate::approval_text::zone(tz)?;
     }
     let server = login::connect(here, &approve.against.reach)?;
     let family = RepositoryId::Family(approve.family.clone());
@@ -242,10 +256,24 @@ pub fn one(here: &Here, approve: &Approve) -> Outcome<Said> {
     let id = RepositoryId::Site(approve.site.clone());
     let base = Base::current(here, &id, &approve.against)?;
     let mut spec = next(here, &id, &base, &approve.life)?;
-    let known = Known::of(here, &server, &approve.site, &approve.words)?;
+    let known = plan::known(here, &server, &approve.site, &approve.words)?;
     let zone = known.inventory.as_ref().map(|inventory| inventory.tz.clone());
     let tz = approve.tz.clone().or(zone).unwrap_or_else(|| "Asia/Tokyo".to_owned());
-    let draft = Draft { approve, image: &image, set: &set, spec: &spec, tz };
+    let (terms, releases) = (approve.terms.plain(), rollback::releases(&set));
+    let frame = Frame {
+        site: &approve.site,
+        id: approve.id.as_ref(),
+        version: spec.version,
+        serial: draft_next::serial(spec.version, known.approvals.iter()),
+        issued: spec.issued,
+        valid_until: approve.valid_until,
+        tz: &tz,
+        supersedes: approve.supersedes.as_ref(),
+        snapshot: approve.terms.for_bundle.then(|| snapshot_of(&set)).flatten(),
+        image: &image,
+        terms: &terms,
+    };
+    let draft = Draft { approve, frame, releases: &releases };
     let (approvals, notes) = if approve.device.is_empty() {
         draft.planned(here, &known)?
     } else {
@@ -257,18 +285,16 @@ pub fn one(here: &Here, approve: &Approve) -> Outcome<Said> {
         let mut lines = Vec::new();
         if Some(&approval.id) == first.as_ref() {
             lines.extend(approval_text::dossier_lines(language, &dossier));
-            if let Some(release) = &approval.release {
-                lines.extend(approval_text::release_lines(language, release, Some(&set)));
-            }
+            lines.extend(approval_text::release_lines(language, Some(&image.firmware)));
             lines.extend(notes.lines(language));
         }
-        lines.extend(short_slots(language, approval, &image.firmware));
+        lines.extend(draw::short_slots(language, approval, &image.firmware));
         lines
     };
     let drafted: Vec<_> =
         approvals.into_iter().map(|approval| Drafted { approval, more: &more }).collect();
     approvals::drop_past(&approvals::listed(here, &server, &id)?, &mut spec);
-    approvals::put(here, &id, spec, &drafted, known.grounds(), &approve.out)
+    approvals::put(here, &id, spec, &drafted, Grounds::of(&known), &approve.out)
 }
 
 /// What stands in a summary beside the approval itself.
@@ -293,23 +319,24 @@ impl Notes {
 impl Draft<'_> {
     /// Slots from the planner.
     fn planned(&self, here: &Here, known: &Known) -> Outcome<(Vec<Approval>, Notes)> {
-        let (approve, firmware) = (self.approve, &self.image.firmware);
+        let (approve, frame) = (self.approve, &self.frame);
         let aim = Aim {
-            firmware,
-            set: self.set,
-            urgency: urgency(&approve.terms),
-            direction: direction(&approve.terms),
-            attended: plan::attended(firmware, approve.terms.attended),
-            supersedes: approve.supersedes.as_ref(),
-            issued: self.spec.issued,
+            firmware: &frame.image.firmware,
+            releases: self.releases,
+            urgency: frame.terms.urgency,
+            direction: frame.terms.direction,
+            attended: planned::attended(&frame.image.firmware, frame.terms.attended),
+            supersedes: frame.supersedes,
+            issued: frame.issued,
         };
-        let mut planned = known.plan(&approve.site, &approve.words, &aim)?;
+        let refused = |error| plan::not_drafted(here.language, error);
+        let wishes = approve.words.wishes(known)?;
+        let planned = known.plan(&approve.site, &wishes, &aim).map_err(refused)?;
         ward_rules::must_hold(here.language, &planned, WaveOrder::InTime)?;
         if planned.parts.iter().all(|part| part.devices.is_empty()) {
             let lines = plan_text::not_planned(here.language, &planned);
-            let lines = lines.iter().map(|line| line.trim().to_owned()).collect();
-            let what = format!("{}: no device got a slot", approve.site);
-            return Err(Failure::with_problems(Code::PlanRefused, what, lines));
+            let why = lines.iter().map(|line| line.trim().to_owned()).collect();
+            return Err(refused(BadDraft::NobodyPlaced { site: approve.site.clone(), why }));
         }
         let notes = Notes::of(|language| {
             let mut lines = plan_text::not_planned(language, &planned);
@@ -319,18 +346,13 @@ impl Draft<'_> {
             lines.extend(self.rollback_lines(language, known));
             lines
         });
-        let parts = std::mem::take(&mut planned.parts).into_iter();
-        let filled = parts.filter(|part| !part.devices.is_empty()).enumerate();
-        let approvals = filled.map(|(n, plan)| {
-            let (devices, waves, gates) = (plan.devices, plan.waves, plan.gates);
-            self.draw_up(Who { devices, waves, gates, part: n })
-        });
-        Ok((approvals.collect::<Outcome<_>>()?, notes))
+        Ok((frame.of_plan(&planned).map_err(refused)?, notes))
     }
 
     /// Devices and slots as they were given; judged by the rules where there is an inventory.
     fn explicit(&self, here: &Here, known: &Known) -> Outcome<(Vec<Approval>, Notes)> {
-        let (approve, firmware) = (self.approve, &self.image.firmware);
+        let (approve, frame) = (self.approve, &self.frame);
+        let firmware = &frame.image.firmware;
         let accepted = ward_rules::named(&approve.accept_violation)?;
         let picked = devices::pick(&known.views, &approve.device, firmware)?;
         if approve.terms.rollback {
@@ -338,7 +360,7 @@ impl Draft<'_> {
                 .views
                 .iter()
                 .filter(|view| picked.iter().any(|(device, _)| device.id == view.device));
-            rollback::must_be_permitted(self.set, firmware, named)?;
+            rollback::must_be_permitted(self.releases, firmware, named)?;
         }
         let sorted = |slots: &[SlotWord]| {
             let mut slots: Vec<_> = slots.iter().map(|slot| slot.0).collect();
@@ -361,20 +383,21 @@ impl Draft<'_> {
                 id: device.id,
             }
         });
-        let rules = known.inventory.as_ref().map(|inventory| inventory.rules.clone());
-        let approval =
-            self.draw_up(one_wave(devices.collect(), approve, rules.as_ref(), self.spec))?;
+        let rules = known.inventory.as_ref().map(|inventory| &inventory.rules);
+        let approval = frame.draw_up(frame.one_wave(devices.collect(), rules));
+        let approval = approval.map_err(|error| plan::not_drafted(here.language, error))?;
         let needs = Needs {
-            need_s: need_s(firmware, known.inventory.as_ref()),
-            attended: plan::attended(firmware, approve.terms.attended),
+            need_s: planned::need_s(firmware, known.inventory.as_ref()),
+            attended: planned::attended(firmware, frame.terms.attended),
         };
         let found: Vec<Violation> = match &known.inventory {
-            Some(inventory) => ward_rules::violations(known, inventory, &approval, needs, &[])?,
+            Some(inventory) => rules::of_approval(known, inventory, &approval, needs, &[])
+                .map_err(|error| plan::not_drafted(here.language, BadDraft::Ask(error)))?,
             None => Vec::new(),
         };
         ward_rules::refuse(here.language, approval.id.as_str(), &found, &accepted)?;
         let notes = Notes::of(|language| {
-            let mut lines = ward_rules::accepted_lines(language, &found);
+            let mut lines = rules::accepted_lines(language, &found);
             lines.extend(self.rollback_lines(language, known));
             lines
         });
@@ -382,102 +405,11 @@ impl Draft<'_> {
     }
 
     fn rollback_lines(&self, language: Language, known: &Known) -> Vec<String> {
+        let firmware = &self.frame.image.firmware;
         match self.approve.terms.rollback {
-            true => rollback::lines(language, self.set, &self.image.firmware, &known.views),
+            true => back::lines(language, self.releases, firmware, &known.views),
             false => Vec::new(),
         }
-    }
-
-    fn draw_up(&self, who: Who) -> Outcome<Approval> {
-        let (approve, spec, firmware) = (self.approve, self.spec, &self.image.firmware);
-        let last = who.devices.iter().flat_map(|device| &device.slots).map(|slot| slot.end()).max();
-        let snapshot = approve.terms.for_bundle.then(|| snapshot_of(self.set)).flatten();
-        let name = approve.family.as_str().split_once('.').map_or("", |(_, name)| name);
-        let id = approve.id.as_ref().map_or_else(
-            || format!("{name}-{}-v{}", firmware.seq, spec.version),
-            ToString::to_string,
-        );
-        let id = if who.part == 0 { id } else { format!("{id}-part{}", who.part + 1) };
-        let approval = Approval {
-            v: 1,
-            id: ApprovalId::new(&id).map_err(|error| Failure::new(Code::NameBad, error))?,
-            site: approve.site.clone(),
-            // Versions of the targets rise with every approval, so serials do, whatever is dropped.
-            serial: spec.version,
-            issued: spec.issued,
-            valid_until: approve.valid_until.or(last).unwrap_or(spec.issued),
-            action: if approve.terms.rollback { Action::Rollback } else { Action::Install },
-            urgency: urgency(&approve.terms),
-            state: ApprovalState::Active,
-            release: Some(approved_release(self.image)),
-            standing: None,
-            devices: who.devices,
-            conditions: conditions(&approve.terms),
-            waves: who.waves,
-            gates: who.gates,
-            rollback: RollbackTerms {
-                automatic: !approve.terms.no_automatic_rollback,
-                to: firmware.rollback_ok.clone(),
-            },
-            tz: self.tz.clone(),
-            supersedes: approve.supersedes.clone(),
-            snapshot,
-        };
-        approval.check().map_err(|error| approvals::refused(&approval, &error))?;
-        Ok(approval)
-    }
-}
-
-/// All devices in one wave, watched as the rules of the site say.
-fn one_wave(
-    devices: Vec<ApprovedDevice>,
-    approve: &Approve,
-    rules: Option<&SiteRules>,
-    spec: &TargetsSpec,
-) -> Who {
-    let soak_s = rules.map_or(24 * HOUR_S, |rules| rules.soak_s_of(0, urgency(&approve.terms)));
-    let silent_after_s = approve.terms.silent_after_s;
-    let gates = Gates { halt_permille: vec![0], silent_after_s };
-    let wave =
-        Wave { n: 0, not_before: spec.issued, soak_s, min_updated: 0, min_clinical_use_h: 0 };
-    Who { devices, waves: vec![wave], gates, part: 0 }
-}
-
-const fn urgency(terms: &Terms) -> Urgency {
-    if terms.emergency { Urgency::Emergency } else { Urgency::Routine }
-}
-
-const fn direction(terms: &Terms) -> Direction {
-    if terms.rollback { Direction::Back } else { Direction::Forward }
-}
-
-/// What must hold on the device.
-#[must_use]
-pub const fn conditions(terms: &Terms) -> Conditions {
-    const fn need(required: bool) -> Need {
-        if required { Need::Required } else { Need::Advisory }
-    }
-    Conditions {
-        clinical_state: ClinicalCondition::Idle,
-        settle_s: terms.settle_s,
-        mains: need(terms.mains),
-        battery_min: terms.battery_min,
-        acceptance: need(terms.acceptance),
-        time: if terms.time_plausible { NeededTime::Plausible } else { NeededTime::Attested },
-        offline_ok: terms.offline_ok,
-    }
-}
-
-fn approved_release(image: &ImageTarget) -> ApprovedRelease {
-    let firmware = &image.firmware;
-    ApprovedRelease {
-        family: firmware.family.clone(),
-        version: firmware.version.clone(),
-        seq: firmware.seq,
-        image_sha256: firmware.payload.image_sha256,
-        path: image.path.clone(),
-        image_length: firmware.payload.image_length,
-        dossier_sha256: firmware.docs.dossier.sha256,
     }
 }
 
@@ -508,17 +440,19 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
     let base = Base::current(here, &id, &withdraw.against)?;
     let spec = next(here, &id, &base, &withdraw.life)?;
     let listed = approvals::listed(here, &server, &id)?;
-    let found = listed.iter().find(|(_, approval)| approval.id == withdraw.id);
-    let Some((_, approval)) = found else {
-        let names = listed.iter().map(|(_, approval)| approval.id.to_string()).collect();
+    let approvals = || listed.iter().map(|(_, approval)| approval);
+    if approvals().all(|approval| approval.id != withdraw.id) {
+        let names = approvals().map(|approval| approval.id.to_string()).collect();
         let what = format!("{id}: no approval {}", withdraw.id);
         return Err(Failure::with_problems(Code::ApprovalUnknown, what, names));
-    };
-    if approval.state == ApprovalState::Withdrawn {
-        let what = format!("{} is withdrawn already", withdraw.id);
-        return Err(Failure::new(Code::ApprovalUnknown, what));
     }
-    let approval = Approval { state: ApprovalState::Withdrawn, ..approval.clone() };
+    let approval = draft_next::withdrawn(approvals(), &withdraw.id);
+    let approval = approval.map_err(|error| match error {
+        BadDraft::NotListed(id) => {
+            Failure::new(Code::ApprovalUnknown, format!("{id} is withdrawn already"))
+        }
+        other => plan::not_drafted(here.language, other),
+    })?;
     let drafted = [Drafted { approval, more: &|_, _| Vec::new() }];
     approvals::put(here, &id, spec, &drafted, None, &withdraw.out)
 }
@@ -563,20 +497,4 @@ pub fn release_of(
 fn snapshot_of(set: &TrustedSet) -> Option<SnapshotRef> {
     let snapshot = set.snapshot()?;
     Some(SnapshotRef { version: snapshot.signed.version.get(), sha256: snapshot.sha256() })
-}
-
-/// A slot that is too short for the signed worst case would only ever be waited out.
-fn short_slots(language: Language, approval: &Approval, firmware: &Firmware) -> Vec<String> {
-    let need_s = firmware.est.worst_s().saturating_add(SLOT_RESERVE_S);
-    let need_ms = i64::try_from(need_s.saturating_mul(1000)).unwrap_or(i64::MAX);
-    let too_short = approval.devices.iter().flat_map(|device| {
-        let slots =
-            device.slots.iter().filter(move |slot| slot.end().millis_since(slot.start()) < need_ms);
-        slots.map(|slot| (device.id.clone(), *slot))
-    });
-    let word = language.pick(
-        "! this slot is shorter than update, way back and reserve need; the device will wait:",
-        "! この適用枠は適用・復帰・予備に必要な時間より短く、機器は待機します:",
-    );
-    too_short.map(|(id, slot)| format!("{word} {id} {slot} ({need_s} s)")).collect()
 }

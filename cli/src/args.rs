@@ -33,7 +33,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// Speak this language (default: from LANG)
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_name = "en|ja")]
     pub lang: Option<Language>,
     /// Answer with one JSON object
     #[arg(long, global = true)]

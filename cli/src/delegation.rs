@@ -9,15 +9,15 @@ use crate::base::{Against, Base};
 use crate::error::{Code, Failure, Outcome};
 use crate::folder::Folder;
 use crate::here::{Here, Language};
+use crate::login;
 use crate::release::{Life, next};
 use crate::repo::refused;
 use crate::said::Said;
-use crate::{login, show};
 use patchward_protocol::api::repository::ShowRepository;
+use patchward_protocol::draft::changes::{self, to_server};
 use patchward_protocol::id::{FamilyId, RepositoryId};
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::tuf::build::{DelegationSpec, KeySpec, RoleSpec, TargetsSpec};
-use patchward_protocol::tuf::delta_target::{DELTA_DIR, DELTAS_ROLE};
+use patchward_protocol::tuf::build::TargetsSpec;
+use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use patchward_protocol::tuf::difference::TargetsDifference;
 use patchward_protocol::tuf::role::Role;
 use serde_json::json;
@@ -70,59 +70,8 @@ pub fn deltas(here: &Here, deltas: &Deltas) -> Outcome<Said> {
         "repository": id, "version": spec.version, "staged": path,
         "delegated": !deltas.remove, "signed_sha256": staged.message_sha256(),
     }))
-    .lines(show::delegations(here.language, &difference, base.targets.as_ref(), &spec))
+    .lines(changes::delegations(here.language, &difference, base.targets.as_ref(), &spec))
     .line(format!("{word} {}", path.display())))
-}
-
-/// The delegation to the server's key.
-#[must_use]
-pub fn to_server(public: PublicKey) -> DelegationSpec {
-    let key = KeySpec { public, person: None, method: None };
-    DelegationSpec {
-        name: DELTAS_ROLE.to_owned(),
-        keys: RoleSpec { keys: vec![key], threshold: 1 },
-        paths: vec![format!("{DELTA_DIR}/*")],
-    }
-}
-
-/// A delegation that is new or changed, as a signer must understand it.
-#[must_use]
-pub fn words(language: Language, now: &DelegationSpec) -> Vec<String> {
-    let keys: Vec<_> = now.keys.keys.iter().map(|key| key.public.fingerprint()).collect();
-    let facts = format!(
-        "{}/{} [{}] {}",
-        now.keys.threshold,
-        now.keys.keys.len(),
-        keys.join(", "),
-        now.paths.join(" ")
-    );
-    let word = |en, ja| language.pick(en, ja);
-    let known = now.keys.keys.first().is_some_and(|key| *now == to_server(key.public));
-    let meaning = if known {
-        word(
-            "the server may list deltas; it cannot list images. What a delta makes is compared with the image that people signed",
-            "サーバーは差分を掲載できますが、更新イメージは掲載できません。差分から作られた内容は、人が署名した更新イメージと照合されます",
-        )
-    } else {
-        word(
-            "NOT the delegation that `repo deltas` makes. It cannot list images; ask its author what it is for before you sign",
-            "repo deltas が作る委任とは異なります。更新イメージは掲載できませんが、署名する前に作成者に目的を確認してください",
-        )
-    };
-    vec![
-        format!("    {}", meaning),
-        format!("    {} {facts}", word("keys and files:", "鍵とファイル:")),
-    ]
-}
-
-/// A delegation that is gone.
-#[must_use]
-pub fn gone(language: Language) -> String {
-    let text = language.pick(
-        "the server may list no deltas any more: devices take full images",
-        "サーバーは今後差分を掲載できません。機器は更新イメージ全体を受け取ります",
-    );
-    format!("    {text}")
 }
 
 /// Whether targets let the server list deltas, in one line.

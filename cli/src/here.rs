@@ -4,6 +4,7 @@
 //! Invariant: secrets that a person types are wiped when dropped and never printed.
 
 use crate::error::{Code, Failure, Outcome};
+pub use patchward_protocol::language::Language;
 use patchward_protocol::time::Timestamp;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -43,15 +44,6 @@ pub enum Watcher {
 #[error("the random source does not answer")]
 pub struct NoChance;
 
-/// A language of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Language {
-    /// English.
-    En,
-    /// Japanese.
-    Ja,
-}
-
 /// Whether the public example keys may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleKeys {
@@ -59,17 +51,6 @@ pub enum ExampleKeys {
     Refused,
     /// For a demonstration.
     InsecureAllowed,
-}
-
-impl Language {
-    /// One of two texts.
-    #[must_use]
-    pub const fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
-        match self {
-            Self::En => en,
-            Self::Ja => ja,
-        }
-    }
 }
 
 impl Here {

@@ -5,7 +5,6 @@
 //! Invariant: setting a hold asks for nothing but scope, reason and owner.
 
 use crate::act::{self, Statement, With, Words};
-use crate::approval_text::in_zone;
 use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
 use crate::said::Said;
@@ -19,6 +18,7 @@ use patchward_protocol::api::consent::{
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::{HoldBy, HoldTarget};
+use patchward_protocol::draft::approval_text::in_zone;
 use patchward_protocol::id::{DeviceId, FamilyId, HoldId, RepositoryId, SiteId, Version, WardId};
 use serde_json::json;
 

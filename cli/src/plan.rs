@@ -12,26 +12,15 @@ use crate::here::{Here, Language};
 use crate::inventory;
 use crate::said::Said;
 use crate::server::{Reach, Server};
-use crate::{approvals, login, plan_text, repository, rollback, ward_rules};
-use patchward_protocol::api::site::{DeviceView, Management};
-use patchward_protocol::approval::{Approval, ApprovalState, Urgency};
+use crate::{approvals, login, repository, rollback, ward_rules};
+use patchward_protocol::approval::Urgency;
 use patchward_protocol::check::WaveOrder;
-use patchward_protocol::id::{
-    ApprovalId, DeviceId, FamilyId, RepositoryId, SiteId, Version, WardId,
-};
-use patchward_protocol::inventory::{Attendance, Inventory};
-use patchward_protocol::limits::{EMERGENCY_LIFE_S_MAX, SLOT_RESERVE_S};
-use patchward_protocol::plan::{
-    ALTERNATIVES, Ask, Busy, Hours, Plan, Request, WAIT_S, Wanted, plan_parts,
-};
-use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::custom::Firmware;
-use patchward_protocol::tuf::trusted_set::TrustedSet;
-use serde_json::json;
+use patchward_protocol::draft::planned::{Aim, Direction, Known, Named, Wishes, attended};
+use patchward_protocol::draft::{BadDraft, back, plan_text, rules};
+use patchward_protocol::id::{DeviceId, FamilyId, RepositoryId, SiteId, Version, WardId};
+use patchward_protocol::inventory::Attendance;
+use patchward_protocol::plan::{ALTERNATIVES, Hours, WAIT_S};
 use std::path::PathBuf;
-
-/// Seconds of a day.
-const DAY_S: i64 = 24 * 3600;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -97,65 +86,6 @@ pub struct PlanWords {
     pub devices_file: Option<PathBuf>,
 }
 
-/// What is known of a hospital when something is planned or checked.
-#[derive(Debug, Clone)]
-pub struct Known {
-    /// What it says of itself; nothing when it never did.
-    pub inventory: Option<Inventory>,
-    /// Its devices as the server sees them.
-    pub views: Vec<DeviceView>,
-    /// Approvals that are listed.
-    pub approvals: Vec<Approval>,
-}
-
-/// What is to run, and how.
-#[derive(Debug, Clone)]
-pub struct Aim<'a> {
-    /// The release.
-    pub firmware: &'a Firmware,
-    /// Its family's repository.
-    pub set: &'a TrustedSet,
-    /// Routine or emergency.
-    pub urgency: Urgency,
-    /// Whether it is a way back.
-    pub direction: Direction,
-    /// Whether a person must be at each device.
-    pub attended: Attendance,
-    /// The approval that this one replaces.
-    pub supersedes: Option<&'a ApprovalId>,
-    /// When it is drawn up.
-    pub issued: Timestamp,
-}
-
-/// Which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To a newer release.
-    Forward,
-    /// Back to an older one.
-    Back,
-}
-
-/// A device that is not planned at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// The device.
-    pub device: DeviceId,
-    /// Why, in English and Japanese.
-    pub why: (String, String),
-}
-
-/// What came out.
-#[derive(Debug, Clone)]
-pub struct Planned {
-    /// What was asked.
-    pub request: Request,
-    /// The parts, one approval each.
-    pub parts: Vec<Plan>,
-    /// Devices that were not asked for.
-    pub left: Vec<Left>,
-}
-
 fn alternatives(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=8).contains(count));
     count.ok_or_else(|| "1 to 8".to_owned())
@@ -171,210 +101,104 @@ pub fn plan(here: &Here, args: &PlanArgs) -> Outcome<Said> {
     let id = RepositoryId::Family(args.family.clone());
     let set = repository::refresh(here, &server, &id)?;
     let image = release_of(&set, &args.release, offered)?;
-    let known = Known::of(here, &server, &args.site, &args.words)?;
+    let known = known(here, &server, &args.site, &args.words)?;
+    let releases = rollback::releases(&set);
+    let wanted = if args.attended { Attendance::Attended } else { Attendance::Unattended };
     let aim = Aim {
         firmware: &image.firmware,
-        set: &set,
+        releases: &releases,
         urgency: if args.emergency { Urgency::Emergency } else { Urgency::Routine },
         direction: if args.rollback { Direction::Back } else { Direction::Forward },
-        attended: attended(&image.firmware, args.attended),
+        attended: attended(&image.firmware, wanted),
         supersedes: None,
         issued: here.at.whole_second(),
     };
-    let planned = known.plan(&args.site, &args.words, &aim)?;
+    let wishes = args.words.wishes(&known)?;
+    let planned = known.plan(&args.site, &wishes, &aim);
+    let planned = planned.map_err(|error| not_drafted(here.language, error))?;
     let inventory = known.inventory.as_ref().ok_or_else(|| inventory::unknown(&args.site))?;
     ward_rules::must_hold(here.language, &planned, WaveOrder::InTime)?;
     let mut lines = plan_text::lines(here.language, inventory, &planned);
     if aim.direction == Direction::Back {
-        lines.extend(rollback::lines(here.language, &set, &image.firmware, &known.views));
+        lines.extend(back::lines(here.language, &releases, &image.firmware, &known.views));
     }
     Ok(Said::new(plan_text::value(&planned)).lines(lines))
 }
 
-/// Whether a release needs a person at each device.
-#[must_use]
-pub const fn attended(firmware: &Firmware, wanted: bool) -> Attendance {
-    if firmware.therapy || wanted { Attendance::Attended } else { Attendance::Unattended }
+/// What is known of a site: from files where they are named, else from the server.
+///
+/// # Errors
+/// Failures of reading and of the server.
+pub fn known(here: &Here, server: &Server, site: &SiteId, words: &PlanWords) -> Outcome<Known> {
+    let inventory = match &words.inventory {
+        Some(path) => Some(inventory::open(path)?),
+        None => inventory::read(server, site)?,
+    };
+    let views = match &words.devices_file {
+        Some(path) => devices::from_file(path)?,
+        None => devices::from_server(server, site)?,
+    };
+    let listed = approvals::listed(here, server, &RepositoryId::Site(site.clone()))?;
+    let approvals = listed.into_iter().map(|(_, approval)| approval).collect();
+    Ok(Known { inventory, views, approvals })
 }
 
-/// Seconds that an update needs with the way back and the reserve of the site's rules.
-#[must_use]
-pub fn need_s(firmware: &Firmware, inventory: Option<&Inventory>) -> u64 {
-    let reserve_s = inventory.map_or(SLOT_RESERVE_S, |inventory| inventory.rules.reserve_s);
-    firmware.est.worst_s().saturating_add(reserve_s)
+impl PlanWords {
+    /// What is wanted, with days as instants of the site's zone.
+    ///
+    /// # Errors
+    /// [`Code::ValueBad`] when there is no such zone.
+    pub fn wishes(&self, known: &Known) -> Outcome<Wishes> {
+        let zone = known.inventory.as_ref().map(|inventory| inventory.tz.as_str());
+        let begin = |day: Day| day.begin(zone.unwrap_or("Etc/UTC"));
+        Ok(Wishes {
+            horizon_days: self.horizon_days,
+            not_before: self.not_before.map(begin).transpose()?,
+            wards: self.ward.clone(),
+            devices: None,
+            hours: if self.any_hours { Hours::Any } else { Hours::Usual },
+            out_of_service: self.out_of_service.clone(),
+            alternatives: self.alternatives,
+            wait_s: self.wait_s,
+            named: if self.again { Named::PlannedAgain } else { Named::LeftOut },
+        })
+    }
 }
 
-impl Known {
-    /// From files where they are named, else from the server.
-    ///
-    /// # Errors
-    /// Failures of reading and of the server.
-    pub fn of(here: &Here, server: &Server, site: &SiteId, words: &PlanWords) -> Outcome<Self> {
-        let inventory = match &words.inventory {
-            Some(path) => Some(inventory::open(path)?),
-            None => inventory::read(server, site)?,
-        };
-        let views = match &words.devices_file {
-            Some(path) => devices::from_file(path)?,
-            None => devices::from_server(server, site)?,
-        };
-        let listed = approvals::listed(here, server, &RepositoryId::Site(site.clone()))?;
-        let approvals = listed.into_iter().map(|(_, approval)| approval).collect();
-        Ok(Self { inventory, views, approvals })
-    }
-
-    /// Slots that approvals in force gave, but for these.
-    #[must_use]
-    pub fn busy(&self, at: Timestamp, but: impl Fn(&Approval) -> bool) -> Vec<Busy> {
-        let mut busy = Vec::new();
-        for approval in self.in_force(at).filter(|approval| !but(approval)) {
-            for device in &approval.devices {
-                let slot = |slot: &_| Busy { device: device.id.clone(), slot: *slot };
-                busy.extend(device.slots.iter().map(slot));
-            }
-        }
-        busy
-    }
-
-    /// What travels with a draft: what the planner saw.
-    #[must_use]
-    pub fn grounds(&self) -> Option<approvals::Grounds<'_>> {
-        let inventory = self.inventory.as_ref()?;
-        Some(approvals::Grounds { inventory, views: &self.views })
-    }
-
-    fn in_force(&self, at: Timestamp) -> impl Iterator<Item = &Approval> {
-        let lives = move |approval: &&Approval| {
-            approval.state == ApprovalState::Active && approval.valid_until > at
-        };
-        self.approvals.iter().filter(lives)
-    }
-
-    /// Plans.
-    ///
-    /// # Errors
-    /// [`Code::InventoryUnknown`], [`Code::PlanRefused`].
-    pub fn plan(&self, site: &SiteId, words: &PlanWords, aim: &Aim<'_>) -> Outcome<Planned> {
-        let inventory = self.inventory.as_ref().ok_or_else(|| inventory::unknown(site))?;
-        if words.any_hours && aim.urgency == Urgency::Routine {
+/// The failure for a draft that could not be made.
+#[must_use]
+pub fn not_drafted(language: Language, error: BadDraft) -> Failure {
+    match error {
+        BadDraft::NoInventory(site) => inventory::unknown(&site),
+        BadDraft::AnyHours => {
             let what = "--any-hours: only an --emergency may skip windows and soft freezes";
-            return Err(Failure::new(Code::Usage, what));
+            Failure::new(Code::Usage, what)
         }
-        if let Some(ward) = words.ward.iter().find(|ward| inventory.ward(ward).is_none()) {
-            let what = format!("{site}: ward {ward} is not in the inventory");
-            return Err(Failure::new(Code::PlanRefused, what));
+        BadDraft::NobodyWanted { ref left, .. } => {
+            Failure::with_problems(Code::PlanRefused, &error, left.clone())
         }
-        let (wanted, left) = self.wanted(inventory, words, aim);
-        if wanted.is_empty() {
-            let left = left.iter().map(|left| format!("{}: {}", left.device, left.why.0)).collect();
-            let what = format!("{site}: no device is to be planned");
-            return Err(Failure::with_problems(Code::PlanRefused, what, left));
+        BadDraft::NobodyPlaced { ref why, .. } => {
+            Failure::with_problems(Code::PlanRefused, &error, why.clone())
         }
-        let from = words.not_before.map(|day| day.begin(&inventory.tz)).transpose()?;
-        let days = words.horizon_days.unwrap_or(28);
-        let until = match aim.urgency {
-            Urgency::Routine => aim.issued.plus_seconds(days * DAY_S),
-            Urgency::Emergency => aim.issued.plus_seconds(EMERGENCY_LIFE_S_MAX),
-        };
-        let superseded = |approval: &Approval| aim.supersedes == Some(&approval.id);
-        let ask = Ask {
-            families: vec![aim.firmware.family.clone()],
-            need_s: need_s(aim.firmware, Some(inventory)),
-            wait_s: words.wait_s,
-            attended: aim.attended,
-            urgency: aim.urgency,
-            hours: if words.any_hours { Hours::Any } else { Hours::Usual },
-            alternatives: words.alternatives,
-            now: from.unwrap_or(aim.issued).max(aim.issued),
-            until,
-            wanted: Wanted::Devices(wanted),
-            out_of_service: words.out_of_service.clone(),
-            busy: self.busy(aim.issued, superseded),
-        };
-        let request = Request::of(inventory, &self.views, &ask)
-            .map_err(|error| Failure::because(Code::PlanRefused, site, &error))?;
-        let parts = plan_parts(&request);
-        Ok(Planned { request, parts, left })
-    }
-
-    /// Devices of the family that the release is for and that do not run it yet.
-    fn wanted(
-        &self,
-        inventory: &Inventory,
-        words: &PlanWords,
-        aim: &Aim<'_>,
-    ) -> (Vec<DeviceId>, Vec<Left>) {
-        let (mut wanted, mut left) = (Vec::new(), Vec::new());
-        let family = self.views.iter().filter(|view| view.family == aim.firmware.family);
-        for view in family {
-            let ward = inventory.device(&view.device).and_then(|device| device.ward.as_ref());
-            if !words.ward.is_empty() && !ward.is_some_and(|ward| words.ward.contains(ward)) {
-                continue;
-            }
-            match self.why_left(view, words, aim) {
-                Some(why) => left.push(Left { device: view.device.clone(), why }),
-                None => wanted.push(view.device.clone()),
-            }
+        BadDraft::Violates(found) => {
+            let problems = found.iter().map(|violation| rules::line(language, violation));
+            Failure::with_problems(Code::PlanViolates, "the plan", problems.collect())
         }
-        (wanted, left)
-    }
-
-    fn why_left(
-        &self,
-        view: &DeviceView,
-        words: &PlanWords,
-        aim: &Aim<'_>,
-    ) -> Option<(String, String)> {
-        let both = |en: &str, ja: &str| Some((en.to_owned(), ja.to_owned()));
-        if view.hardware.as_ref().is_some_and(|hw| !aim.firmware.hw.contains(hw)) {
-            return both(
-                "the release is for other hardware",
-                "このリリースの対象外のハードウェアです",
-            );
+        BadDraft::NotPermitted { ref refused, .. } => {
+            Failure::with_problems(Code::RollbackNotPermitted, &error, refused.clone())
         }
-        if view.forked {
-            return both(
-                "its ledger forked: a cloned or restored device, look at it first",
-                "機器記録が分岐しています(複製または復元された機器)。先に確認してください",
-            );
+        BadDraft::Ask(ref source) => Failure::because(Code::PlanRefused, "the plan", source),
+        BadDraft::Ward { .. } => Failure::new(Code::PlanRefused, error),
+        BadDraft::Approval { ref id, ref source } => {
+            Failure::because(Code::ApprovalRefused, id, source)
         }
-        let installed = view.installed.as_ref();
-        match aim.direction {
-            Direction::Forward if installed.is_some_and(|image| image.seq >= aim.firmware.seq) => {
-                return both("it runs it already, or a newer one", "適用済みか、より新しい版です");
-            }
-            Direction::Forward => {}
-            Direction::Back if view.management != Management::Agent => {}
-            Direction::Back => {
-                if let Some(why) = rollback::not_permitted(aim.set, aim.firmware, view) {
-                    return Some(why);
-                }
-            }
+        BadDraft::TooLong { .. } => Failure::new(Code::ApprovalRefused, error),
+        BadDraft::Taken(id) => {
+            Failure::new(Code::ApprovalRefused, format!("{id} is taken; choose another --id"))
         }
-        let names = |approval: &&Approval| {
-            let image = approval.release.as_ref().map(|release| release.image_sha256);
-            image == Some(aim.firmware.payload.image_sha256)
-                && aim.supersedes != Some(&approval.id)
-                && approval.devices.iter().any(|device| device.id == view.device)
-        };
-        let named = self.in_force(aim.issued).find(names).filter(|_| !words.again)?;
-        Some((
-            format!("{} names it already (--again plans it anew)", named.id),
-            format!("{} で承認済みです(--again で計画し直せます)", named.id),
-        ))
-    }
-}
-
-impl Left {
-    /// Why, in a language.
-    #[must_use]
-    pub fn words(&self, language: Language) -> &str {
-        language.pick(&self.why.0, &self.why.1)
-    }
-
-    /// For machines.
-    #[must_use]
-    pub fn value(&self) -> serde_json::Value {
-        json!({"device": self.device, "en": self.why.0, "ja": self.why.1})
+        BadDraft::NotListed(_) => Failure::new(Code::ApprovalUnknown, error),
+        BadDraft::Name(_) => Failure::new(Code::NameBad, error),
+        BadDraft::IssuedBefore { .. } => Failure::new(Code::ValueBad, error),
+        BadDraft::Tuf(ref source) => Failure::because(Code::StageRules, "the draft", source),
     }
 }

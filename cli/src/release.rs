@@ -16,6 +16,7 @@ use crate::lint::{self, LintWords};
 use crate::said::Said;
 use crate::sbom::Sbom;
 use patchward_protocol::dossier::{BadDossier, Dossier, Facts, Wrong, schema::is_japanese};
+use patchward_protocol::draft::next as draft_next;
 use patchward_protocol::id::{FamilyId, RepositoryId, Seq, TargetPath};
 use patchward_protocol::limits::{DOCUMENT_BYTES_MAX, DOSSIER_BYTES_MAX};
 use patchward_protocol::time::Timestamp;
@@ -24,9 +25,6 @@ use patchward_protocol::tuf::custom::{Document, Documents, Firmware, Kind, Paylo
 use patchward_protocol::tuf::role::Role;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// Seconds of a day.
-const DAY_S: i64 = 24 * 3600;
 
 /// Arguments of `release prepare`.
 #[derive(Debug, clap::Args)]
@@ -203,16 +201,11 @@ pub fn next(here: &Here, id: &RepositoryId, base: &Base, life: &Life) -> Outcome
     };
     let days = match id {
         RepositoryId::Family(_) => 365,
-        RepositoryId::Site(_) => 90,
+        RepositoryId::Site(_) => draft_next::SITE_DAYS,
     };
-    let issued = life.issued.unwrap_or(here.at).whole_second();
-    if issued < published.issued {
-        let what =
-            format!("issued {issued} is before the published version's {}", published.issued);
-        return Err(Failure::new(Code::ValueBad, what));
-    }
-    let expires = issued.plus_seconds(life.targets_days.unwrap_or(days) * DAY_S);
-    Ok(TargetsSpec { version: published.version + 1, issued, expires, ..published.clone() })
+    let issued = life.issued.unwrap_or(here.at);
+    draft_next::begin(published, issued, life.targets_days.unwrap_or(days))
+        .map_err(|error| Failure::new(Code::ValueBad, error))
 }
 
 /// `custom.fw` of a listed target.

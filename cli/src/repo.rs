@@ -130,7 +130,7 @@ pub fn init(here: &Here, init: &Init) -> Outcome<Said> {
         delegations: view
             .deltas_key
             .filter(|_| !is_site(&init.repository))
-            .map(delegation::to_server)
+            .map(patchward_protocol::draft::changes::to_server)
             .into_iter()
             .collect(),
     };

@@ -5,7 +5,6 @@
 //! Invariant: a resume shows the failures first and counts for the halt that was shown only.
 
 use crate::act::{self, Statement, With, Words};
-use crate::approval_text::in_zone;
 use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
 use crate::said::Said;
@@ -13,6 +12,7 @@ use crate::server::{Reach, Server};
 use crate::{key, login};
 use patchward_protocol::act::{Meaning, Subject};
 use patchward_protocol::api::consent::{ListRollouts, RolloutView, WaveView, WhyNot};
+use patchward_protocol::draft::approval_text::in_zone;
 use patchward_protocol::id::{ApprovalId, SiteId};
 use patchward_protocol::reason::Reason;
 use serde_json::json;

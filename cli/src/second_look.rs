@@ -5,6 +5,7 @@
 //! of these is trusted alone, which is why changes are shown. Not here: planning, the question itself.
 //! Invariant: a broken rule stops the signature unless this signer accepts it by name.
 
+use crate::approval_text;
 use crate::approvals;
 use crate::base::Against;
 use crate::devices;
@@ -13,14 +14,16 @@ use crate::error::{Code, Failure, Outcome};
 use crate::here::{Here, Language};
 use crate::inventory::{self, difference, seen};
 use crate::login;
-use crate::plan::{Known, need_s};
 use crate::repository;
 use crate::rollback;
 use crate::server::{Server, is_absent};
-use crate::ward_rules::{self, Needs};
+use crate::ward_rules;
 use patchward_protocol::api::site::DeviceView;
 use patchward_protocol::approval::{Action, Approval, ApprovalState};
-use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::draft::back;
+use patchward_protocol::draft::planned::{Known, need_s};
+use patchward_protocol::draft::rules::{self as draft_rules, Needs};
+use patchward_protocol::draft::statement::Stated;
 use patchward_protocol::id::{ApprovalId, RepositoryId, SiteId};
 use patchward_protocol::inventory::{Attendance, Inventory};
 use patchward_protocol::plan::Busy;
@@ -68,7 +71,7 @@ pub fn look(
     key_file: &Path,
     draft: &Draft,
     against: &Against,
-    approvals: &[(Approval, Sha256Digest)],
+    approvals: &[Stated],
 ) -> Outcome<Look> {
     let RepositoryId::Site(site) = &draft.repository else { return Ok(Look::default()) };
     let accepted = ward_rules::named(&words.accept_violation)?;
@@ -78,7 +81,7 @@ pub fn look(
     };
     let mut look = Look::default();
     let active =
-        || approvals.iter().map(|(approval, _)| approval).filter(|approval| is_active(approval));
+        || approvals.iter().map(|stated| &stated.approval).filter(|approval| is_active(approval));
     if active().next().is_some() {
         let known = known(here, server.as_ref(), words, draft, site)?;
         let last = seen::last(key_file, site)?;
@@ -86,11 +89,10 @@ pub fn look(
         for approval in active() {
             let family = family(here, server.as_ref(), approval)?;
             let found = judged(here, &known, approval, approvals, family.as_ref(), &accepted)?;
-            look.lines.extend(ward_rules::accepted_lines(here.language, &found));
+            look.lines.extend(draft_rules::accepted_lines(here.language, &found));
             look.accepted.extend(found.iter().map(|violation| violation.rule.code()));
             if approval.action == Action::Rollback {
                 let cves = reexposed(approval, family.as_ref(), &known.views)?;
-                look.lines.extend(opens_again(here.language, &cves));
                 look.cves.insert(approval.id.clone(), cves);
             }
         }
@@ -223,10 +225,7 @@ fn family(
 }
 
 fn firmware(family: Option<&TrustedSet>, approval: &Approval) -> Option<Firmware> {
-    let release = approval.release.as_ref()?;
-    let image = family?.image(&release.path).ok().flatten()?;
-    let same = image.firmware.payload.image_sha256 == release.image_sha256;
-    same.then(|| image.firmware.clone())
+    approval_text::firmware(approval.release.as_ref()?, family)
 }
 
 /// The accepted violations of an approval; every other one is a refusal.
@@ -234,7 +233,7 @@ fn judged(
     here: &Here,
     known: &Known,
     approval: &Approval,
-    drafted: &[(Approval, Sha256Digest)],
+    drafted: &[Stated],
     family: Option<&TrustedSet>,
     accepted: &BTreeSet<patchward_protocol::check::Broken>,
 ) -> Outcome<Vec<patchward_protocol::check::Violation>> {
@@ -245,9 +244,11 @@ fn judged(
         need_s: firmware.as_ref().map_or(0, |firmware| need_s(firmware, Some(inventory))),
         attended: if therapy { Attendance::Attended } else { Attendance::Unattended },
     };
-    let before = drafted.iter().map(|(other, _)| other).take_while(|other| other.id != approval.id);
+    let before =
+        drafted.iter().map(|stated| &stated.approval).take_while(|other| other.id != approval.id);
     let others: Vec<Busy> = before.flat_map(slots_of).collect();
-    let found = ward_rules::violations(known, inventory, approval, needs, &others)?;
+    let found = draft_rules::of_approval(known, inventory, approval, needs, &others)
+        .map_err(|error| Failure::because(Code::PlanRefused, approval.id.as_str(), &error))?;
     ward_rules::refuse(here.language, approval.id.as_str(), &found, accepted)?;
     Ok(found)
 }
@@ -266,24 +267,32 @@ fn reexposed(
     family: Option<&TrustedSet>,
     views: &[DeviceView],
 ) -> Outcome<BTreeSet<String>> {
-    let (Some(release), Some(set)) = (&approval.release, family) else {
+    let (Some(_), Some(set)) = (&approval.release, family) else {
         let family = approval.families().into_iter().next().map(ToString::to_string);
         let what = format!("{}: family {}", approval.id, family.unwrap_or_default());
         return Err(Failure::new(Code::RootUnknown, what));
     };
-    let named = |view: &&DeviceView| approval.devices.iter().any(|device| device.id == view.device);
-    let named: Vec<_> = views.iter().filter(named).collect();
+    let releases = rollback::releases(set);
     if let Some(firmware) = firmware(family, approval) {
-        rollback::must_be_permitted(set, &firmware, named.iter().copied())?;
+        rollback::must_be_permitted(&releases, &firmware, back::named(approval, views))?;
     }
-    // Where one device's image is unknown here, every later release counts.
-    let all_known = named.len() == approval.devices.len();
-    let from = rollback::newest(named.into_iter()).filter(|_| all_known);
-    Ok(rollback::reexposed(set, release.seq, from))
+    Ok(back::reexposed_by(approval, &releases, views))
 }
 
-fn opens_again(language: Language, cves: &BTreeSet<String>) -> Option<String> {
-    let cves: Vec<_> = cves.iter().cloned().collect();
-    let word = language.pick("! GOING BACK OPENS AGAIN:", "! ロールバックにより再び生じる脆弱性:");
-    (!cves.is_empty()).then(|| format!("{word} {}", cves.join(", ")))
+/// Names the holes that each rollback opens again, as far as what lies beside the draft tells.
+///
+/// # Errors
+/// Failures of reading.
+pub fn add_reexposed(here: &Here, approvals: &mut [Stated], folder: &Path) -> Outcome<()> {
+    let Some((_, views)) = approvals::carried(folder)? else { return Ok(()) };
+    let back = |stated: &&mut Stated| {
+        is_active(&stated.approval) && stated.approval.action == Action::Rollback
+    };
+    for stated in approvals.iter_mut().filter(back) {
+        if let Some(set) = family(here, None, &stated.approval)? {
+            let releases = rollback::releases(&set);
+            stated.cves = back::reexposed_by(&stated.approval, &releases, &views);
+        }
+    }
+    Ok(())
 }

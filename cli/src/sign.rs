@@ -18,8 +18,9 @@ use crate::said::Said;
 use crate::second_look::{self, Look};
 use crate::{rules, show};
 use patchward_protocol::act::{CompensatingControl, Meaning, Subject};
-use patchward_protocol::approval::{Action, Approval, ApprovalState, Urgency};
+use patchward_protocol::approval::Approval;
 use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::draft::statement::Stated;
 use patchward_protocol::tuf::memory::Remarks;
 use patchward_protocol::tuf::stage::StageError;
 use serde_json::json;
@@ -118,12 +119,15 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     let folder = sign.files.clone().unwrap_or_else(|| draft.files_beside());
     let new = show::new_files(&draft, &base);
     let at_hand = look_at_hand(here, &folder, &new)?;
-    let approvals = show::new_approvals(&draft, &base, &folder)?;
+    let mut approvals = show::new_approvals(here, &draft, &base, &folder)?;
     let words = match approvals.is_empty() {
         true => None,
         false => Some(sign.words.given("an approval")?),
     };
     let look = second_look::look(here, &sign.look, &sign.key, &draft, &sign.against, &approvals)?;
+    for stated in &mut approvals {
+        stated.cves = look.cves.get(&stated.approval.id).cloned().unwrap_or_default();
+    }
     let acts = acts_to_come(here, sign, &approvals, &look)?;
     let published = base.version(&draft);
     let mut memory = Memory::beside(&sign.key)?;
@@ -132,12 +136,10 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     }
     let remarks = memory.check(&draft, published)?;
     readded(sign, &remarks)?;
-    let mut text = show::lines(here, &draft, &base);
-    text.extend(show::approvals(here, &draft, &base, &folder)?);
+    let mut text = show::lines(here, &draft, &base, &approvals);
     text.extend(at_hand_words(here.language, at_hand));
     text.extend(look.lines.iter().cloned());
     text.extend(sign.abandoned.map(|version| given_up_words(here.language, version)));
-    text.extend(show::what_is_signed(here.language, &draft));
     text.iter().for_each(|line| here.tell(line));
     confirm(here, sign, &draft)?;
     let key = key::open(here, &sign.key, sign.passphrase_file.as_deref())?;
@@ -227,15 +229,15 @@ struct ActToCome {
 fn acts_to_come(
     here: &Here,
     sign: &Sign,
-    approvals: &[(Approval, Sha256Digest)],
+    approvals: &[Stated],
     look: &Look,
 ) -> Outcome<Vec<ActToCome>> {
-    let act = |(approval, sha256): &(Approval, Sha256Digest)| {
+    let act = |Stated { approval, sha256, .. }: &Stated| {
         let cves = look.cves.get(&approval.id);
         Ok(ActToCome {
             approval: approval.clone(),
             sha256: *sha256,
-            meaning: sign.meaning.map_or_else(|| meaning_of(approval), Into::into),
+            meaning: sign.meaning.map_or_else(|| Meaning::of_approval(approval), Into::into),
             compensating: cves.map_or(Ok(None), |cves| compensating(here, sign, approval, cves))?,
         })
     };
@@ -281,17 +283,6 @@ fn given_up_words(language: Language, version: u64) -> String {
             "! この鍵が以前署名した版 {version} の下書きを取りやめます。その署名は決して使用しないでください。\
              すべての写しを破棄し、他の署名者にも同じ操作を依頼してください。"
         ),
-    }
-}
-
-const fn meaning_of(approval: &Approval) -> Meaning {
-    match (approval.state, approval.action, approval.urgency) {
-        (ApprovalState::Withdrawn, _, _) => Meaning::Withdrawn,
-        (ApprovalState::Active, Action::Rollback, _) => Meaning::RollbackAuthorised,
-        (ApprovalState::Active, _, Urgency::Emergency) => Meaning::ApprovedAsEmergency,
-        (ApprovalState::Active, Action::Install | Action::Standing, Urgency::Routine) => {
-            Meaning::Approved
-        }
     }
 }
 

@@ -9,15 +9,15 @@ use crate::draft::{Content, Draft, file_in, hash_at_hand, look_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
 use crate::here::Here;
 use crate::memory::Memory;
-use crate::persons::{self, Need};
 use crate::repository;
 use crate::said::Said;
 use crate::server::Server;
-use crate::{act, approvals, login, rules, show, sign};
+use crate::{act, approvals, login, rules, second_look, show, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use patchward_protocol::act::{Act, Subject};
 use patchward_protocol::api::repository::{Publish, PublishRequest};
+use patchward_protocol::draft::need::{self, Need};
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::tuf::schema::{Method, Root};
 use patchward_protocol::tuf::stage::{StageError, Status};
@@ -41,8 +41,10 @@ pub fn show(
     let folder = files.map_or_else(|| draft.files_beside(), Path::to_path_buf);
     let new = show::new_files(&draft, &base);
     let at_hand = look_at_hand(here, &folder, &new)?;
-    let mut text = show::lines(here, &draft, &base);
-    text.extend(show::approvals(here, &draft, &base, &folder)?);
+    let mut approvals = show::new_approvals(here, &draft, &base, &folder)?;
+    let beside = draft.path.parent().unwrap_or_else(|| Path::new("."));
+    second_look::add_reexposed(here, &mut approvals, beside)?;
+    let mut text = show::lines(here, &draft, &base, &approvals);
     let mut readded = Vec::new();
     if let Some(key) = key {
         let remarks = Memory::beside(key)?.check(&draft, base.version(&draft))?;
@@ -55,7 +57,6 @@ pub fn show(
         rule.iter().map(|failure| format!("! {}: {}", failure.code.code(), failure.detail)),
     );
     text.extend(sign::at_hand_words(here.language, at_hand));
-    text.extend(show::what_is_signed(here.language, &draft));
     Ok(Said::new(json!({
         "repository": draft.repository, "role": draft.staged.role().name(),
         "version": draft.staged.version(), "published": base.version(&draft),
@@ -76,7 +77,7 @@ pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
     let draft = Draft::read(file)?;
     let base = Base::of(here, &draft, against)?;
     let statuses = statuses(&draft, &base)?;
-    let needs = needs(&draft, &base, &statuses, &draft.files_beside())?;
+    let needs = needs(here, &draft, &base, &statuses, &draft.files_beside())?;
     let complete = statuses.iter().all(Status::is_met) && needs.iter().all(Need::is_met);
     Ok(Said::new(json!({
         "version": draft.staged.version(), "complete": complete,
@@ -89,8 +90,14 @@ pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
 }
 
 /// What the new approvals of a draft need of persons and methods, as far as their files are at hand.
-fn needs(draft: &Draft, base: &Base, statuses: &[Status], folder: &Path) -> Outcome<Vec<Need>> {
-    let approvals = match show::new_approvals(draft, base, folder) {
+fn needs(
+    here: &Here,
+    draft: &Draft,
+    base: &Base,
+    statuses: &[Status],
+    folder: &Path,
+) -> Outcome<Vec<Need>> {
+    let approvals = match show::new_approvals(here, draft, base, folder) {
         Ok(approvals) => approvals,
         Err(failure) if failure.code == Code::FileMissing => return Ok(Vec::new()),
         Err(failure) => return Err(failure),
@@ -99,8 +106,8 @@ fn needs(draft: &Draft, base: &Base, statuses: &[Status], folder: &Path) -> Outc
     let policy = approvals::carried(beside)?.map(|(inventory, _)| inventory.policy);
     let weakest = base.root_spec().and_then(|root| root.weakest).unwrap_or(Method::Offline);
     let signers = statuses.first().map(|status| &status.signers);
-    let approvals = approvals.iter().map(|(approval, _)| approval);
-    let needs = signers.map(|signers| persons::needs(approvals, policy.as_ref(), signers, weakest));
+    let approvals = approvals.iter().map(|stated| &stated.approval);
+    let needs = signers.map(|signers| need::needs(approvals, policy.as_ref(), signers, weakest));
     Ok(needs.unwrap_or_default())
 }
 
@@ -271,7 +278,7 @@ fn statuses(draft: &Draft, base: &Base) -> Outcome<Vec<Status>> {
 fn complete(here: &Here, draft: &Draft, base: &Base, folder: Option<&Path>) -> Outcome<()> {
     let statuses = statuses(draft, base)?;
     let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
-    let needs = needs(draft, base, &statuses, &folder)?;
+    let needs = needs(here, draft, base, &statuses, &folder)?;
     if statuses.iter().all(Status::is_met) && needs.iter().all(Need::is_met) {
         return Ok(());
     }

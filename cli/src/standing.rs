@@ -5,31 +5,22 @@
 //! the proof of the wave before. Not here: which releases will come.
 //! Invariant: what the policy does not name is not permitted; it lives at most 90 days.
 
-use crate::approvals::{self, Drafted};
-use crate::approve::{Terms, conditions};
+use crate::approvals::{self, Drafted, Grounds};
+use crate::approve::Terms;
 use crate::base::{Against, Base};
-use crate::error::{Code, Failure, Outcome};
+use crate::error::Outcome;
 use crate::here::{Here, Language};
-use crate::plan::{Known, PlanWords, Planned, need_s};
+use crate::plan::{self, PlanWords};
 use crate::release::{Life, next};
 use crate::said::Said;
-use crate::{approval_text, inventory, login, plan_text, repository, ward_rules};
-use patchward_protocol::approval::{
-    Action, Approval, ApprovalState, KnownExploited, RollbackTerms, StandingPolicy, Urgency,
-};
+use crate::{login, repository, rollback, ward_rules};
+use patchward_protocol::approval::{Approval, KnownExploited, StandingPolicy};
 use patchward_protocol::check::WaveOrder;
+use patchward_protocol::draft::standing::{self as policy, Wanting};
+use patchward_protocol::draft::{next as draft_next, plan_text};
 use patchward_protocol::id::{ApprovalId, FamilyId, RepositoryId, SiteId};
-use patchward_protocol::inventory::Attendance;
-use patchward_protocol::limits::SLOT_RESERVE_S;
-use patchward_protocol::plan::{Ask, Hours, Request, Wanted, plan_standing};
-use patchward_protocol::tuf::build::TargetsSpec;
 use patchward_protocol::tuf::custom::{Class, Severity};
 use std::path::PathBuf;
-
-/// Seconds of a day.
-const DAY_S: i64 = 24 * 3600;
-/// What a slot must hold when no release of the families is known yet, in seconds.
-const NEED_S_MIN: u64 = 1800;
 
 /// Arguments of `approve standing`.
 #[derive(Debug, clap::Args)]
@@ -168,30 +159,64 @@ fn slots(text: &str) -> Result<usize, String> {
 /// `approve standing`.
 ///
 /// # Errors
-/// [`Code::InventoryUnknown`], [`Code::PlanRefused`], [`Code::PlanViolates`],
-/// [`Code::ApprovalRefused`], and failures of the base, the server and writing.
+/// As [`crate::approve::one`], and failures of the base, the server and writing.
 pub fn standing(here: &Here, standing: &Standing) -> Outcome<Said> {
     let server = login::connect(here, &standing.against.reach)?;
     let id = RepositoryId::Site(standing.site.clone());
     let base = Base::current(here, &id, &standing.against)?;
     let mut spec = next(here, &id, &base, &standing.life)?;
-    let known = Known::of(here, &server, &standing.site, &standing.which.words())?;
-    let (mut need, mut attended) = (NEED_S_MIN, standing.terms.attended);
+    let known = plan::known(here, &server, &standing.site, &standing.which.words())?;
+    let mut releases = Vec::new();
     for family in &standing.family {
         let set = repository::refresh(here, &server, &RepositoryId::Family(family.clone()))?;
-        for image in set.images().into_iter().filter_map(Result::ok) {
-            need = need.max(need_s(&image.firmware, known.inventory.as_ref()));
-            attended |= image.firmware.therapy;
-        }
+        releases.extend(rollback::releases(&set));
     }
-    let attended = if attended { Attendance::Attended } else { Attendance::Unattended };
-    let planned = plan(standing, &known, &spec, need, attended)?;
+    let wanting = standing.wanting();
+    let refused = |error| plan::not_drafted(here.language, error);
+    let asks = policy::asks(releases.iter(), &known, wanting.terms.attended);
+    let planned = policy::plan(&wanting, &standing.site, &known, spec.issued, asks);
+    let planned = planned.map_err(refused)?;
     ward_rules::must_hold(here.language, &planned, WaveOrder::ByProof)?;
-    let approval = draw_up(standing, &known, &planned, &spec)?;
+    let serial = draft_next::serial(spec.version, known.approvals.iter());
+    let under = (spec.version, serial, spec.issued);
+    let approval = policy::draw_up(&wanting, &standing.site, &known, &planned, under);
+    let approval = approval.map_err(refused)?;
     let more = |language: Language, _: &Approval| plan_text::not_planned(language, &planned);
     let drafted = [Drafted { approval, more: &more }];
     approvals::drop_past(&approvals::listed(here, &server, &id)?, &mut spec);
-    approvals::put(here, &id, spec, &drafted, known.grounds(), &standing.out)
+    approvals::put(here, &id, spec, &drafted, Grounds::of(&known), &standing.out)
+}
+
+impl Standing {
+    /// The same in the protocol's words.
+    fn wanting(&self) -> Wanting {
+        let terms = Terms {
+            attended: self.terms.attended,
+            settle_s: self.terms.settle_s,
+            mains: self.terms.mains,
+            battery_min: self.terms.battery_min,
+            acceptance: self.terms.acceptance,
+            ..Terms::default()
+        };
+        Wanting {
+            policy: StandingPolicy {
+                families: self.family.clone(),
+                classes: self.class.iter().map(|class| (*class).into()).collect(),
+                severity_min: self.severity_min.into(),
+                known_exploited: match self.exploited_always {
+                    true => KnownExploited::Always,
+                    false => KnownExploited::BySeverity,
+                },
+            },
+            days: self.days,
+            slots: self.slots,
+            wards: self.which.ward.clone(),
+            out_of_service: self.which.out_of_service.clone(),
+            terms: terms.plain(),
+            id: self.id.clone(),
+            supersedes: self.supersedes.clone(),
+        }
+    }
 }
 
 impl Which {
@@ -209,99 +234,4 @@ impl Which {
             devices_file: self.devices_file.clone(),
         }
     }
-}
-
-fn plan(
-    standing: &Standing,
-    known: &Known,
-    spec: &TargetsSpec,
-    need_s: u64,
-    attended: Attendance,
-) -> Outcome<Planned> {
-    let site = &standing.site;
-    let inventory = known.inventory.as_ref().ok_or_else(|| inventory::unknown(site))?;
-    let superseded = |approval: &Approval| standing.supersedes.as_ref() == Some(&approval.id);
-    let ask = Ask {
-        families: standing.family.clone(),
-        need_s,
-        wait_s: SLOT_RESERVE_S,
-        attended,
-        urgency: Urgency::Routine,
-        hours: Hours::Usual,
-        alternatives: standing.slots,
-        now: spec.issued,
-        until: spec.issued.plus_seconds(standing.days * DAY_S),
-        wanted: match standing.which.ward.is_empty() {
-            true => Wanted::All,
-            false => Wanted::Wards(standing.which.ward.clone()),
-        },
-        out_of_service: standing.which.out_of_service.clone(),
-        busy: known.busy(spec.issued, superseded),
-    };
-    let request = Request::of(inventory, &known.views, &ask);
-    let request = request.map_err(|error| Failure::because(Code::PlanRefused, site, &error))?;
-    let part = plan_standing(&request);
-    let planned = Planned { request, parts: vec![part], left: Vec::new() };
-    if planned.parts.iter().all(|part| part.devices.is_empty()) {
-        let lines = plan_text::not_planned(Language::En, &planned);
-        let lines = lines.iter().map(|line| line.trim().to_owned()).collect();
-        let what = format!("{site}: no device got a slot");
-        return Err(Failure::with_problems(Code::PlanRefused, what, lines));
-    }
-    Ok(planned)
-}
-
-fn draw_up(
-    standing: &Standing,
-    known: &Known,
-    planned: &Planned,
-    spec: &TargetsSpec,
-) -> Outcome<Approval> {
-    let none = || Failure::new(Code::PlanRefused, "no plan");
-    let part = planned.parts.first().ok_or_else(none)?;
-    let terms = Terms {
-        settle_s: standing.terms.settle_s,
-        mains: standing.terms.mains,
-        battery_min: standing.terms.battery_min,
-        acceptance: standing.terms.acceptance,
-        ..Terms::default()
-    };
-    let id = standing
-        .id
-        .clone()
-        .map_or_else(|| ApprovalId::new(&format!("standing-v{}", spec.version)), Ok);
-    let tz = known.inventory.as_ref().map(|inventory| inventory.tz.clone());
-    let tz = tz.unwrap_or_else(|| "Asia/Tokyo".to_owned());
-    approval_text::zone(&tz)?;
-    let approval = Approval {
-        v: 1,
-        id: id.map_err(|error| Failure::new(Code::NameBad, error))?,
-        site: standing.site.clone(),
-        serial: spec.version,
-        issued: spec.issued,
-        valid_until: spec.issued.plus_seconds(standing.days * DAY_S),
-        action: Action::Standing,
-        urgency: Urgency::Routine,
-        state: ApprovalState::Active,
-        release: None,
-        standing: Some(StandingPolicy {
-            families: standing.family.clone(),
-            classes: standing.class.iter().map(|class| (*class).into()).collect(),
-            severity_min: standing.severity_min.into(),
-            known_exploited: match standing.exploited_always {
-                true => KnownExploited::Always,
-                false => KnownExploited::BySeverity,
-            },
-        }),
-        devices: part.devices.clone(),
-        conditions: conditions(&terms),
-        waves: part.waves.clone(),
-        gates: part.gates.clone(),
-        rollback: RollbackTerms { automatic: true, to: Vec::new() },
-        tz,
-        supersedes: standing.supersedes.clone(),
-        snapshot: None,
-    };
-    approval.check().map_err(|error| approvals::refused(&approval, &error))?;
-    Ok(approval)
 }

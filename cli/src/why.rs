@@ -2,13 +2,13 @@
 //!
 //! Not here: making the sentence (the protocol), and looking on the device itself.
 
-use crate::approval_text::in_zone;
 use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::login;
 use crate::said::Said;
 use crate::server::Reach;
 use patchward_protocol::api::consent::WhyNot;
+use patchward_protocol::draft::approval_text::in_zone;
 use patchward_protocol::id::{DeviceId, SiteId};
 use serde_json::json;
 

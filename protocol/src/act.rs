@@ -5,6 +5,7 @@
 //! person's own key of the site root. Not here: which acts a rule asks for.
 //! Invariant: an act names exactly one thing, by bytes or by its own id.
 
+use crate::approval::{Action, Approval, ApprovalState, Urgency};
 use crate::digest::Sha256Digest;
 use crate::id::{ApprovalId, DeviceId, HoldId, PersonId, SiteId};
 use crate::image::ImageRef;
@@ -127,6 +128,19 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// What a signature on an approval means unless the signer says otherwise.
+    #[must_use]
+    pub const fn of_approval(approval: &Approval) -> Self {
+        match (approval.state, approval.action, approval.urgency) {
+            (ApprovalState::Withdrawn, _, _) => Self::Withdrawn,
+            (ApprovalState::Active, Action::Rollback, _) => Self::RollbackAuthorised,
+            (ApprovalState::Active, _, Urgency::Emergency) => Self::ApprovedAsEmergency,
+            (ApprovalState::Active, Action::Install | Action::Standing, Urgency::Routine) => {
+                Self::Approved
+            }
+        }
+    }
+
     /// In English and in Japanese.
     #[must_use]
     pub const fn words(self) -> (&'static str, &'static str) {

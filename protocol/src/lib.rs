@@ -30,6 +30,8 @@ pub mod delta;
 pub mod digest;
 pub mod directive;
 pub mod dossier;
+#[cfg(feature = "zones")]
+pub mod draft;
 pub mod envelope;
 pub mod example_keys;
 pub mod gate;
@@ -39,6 +41,7 @@ pub mod id;
 pub mod image;
 pub mod inventory;
 pub mod key;
+pub mod language;
 pub mod ledger;
 pub mod limits;
 pub mod merkle;

@@ -156,3 +156,6 @@ pub const DELTA_WINDOW_BYTES: u32 = 1024 * 1024;
 pub const DELTA_FRAMES_MAX: u32 = 1 << 20;
 /// Most memory that a device gives to unpacking unless it is configured otherwise, in bytes.
 pub const DELTA_MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Longest draft of a site that travels as one file, in bytes.
+pub const CARRIED_DRAFT_BYTES_MAX: usize = 16 << 20;

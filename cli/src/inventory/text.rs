@@ -3,8 +3,8 @@
 //! Hours of freezes stand in the site's zone and in UTC. Not here: what changed
 //! ([`super::difference`]).
 
-use crate::approval_text::in_zone;
 use crate::here::Language;
+use patchward_protocol::draft::approval_text::in_zone;
 use patchward_protocol::inventory::{
     Attendance, Freeze, FreezeScope, Hardness, Inventory, InventoryDevice, Usage, UsualWindow,
     Ward, WindowRule,

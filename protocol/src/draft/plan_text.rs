@@ -1,14 +1,14 @@
 //! A plan as a table: waves, devices, wards, slots in local time and in UTC; who got none, and why;
 //! what the first waves can find.
 //!
-//! Not here: planning ([`crate::plan`]). Invariant: every device of the plan has its line.
+//! Not here: planning ([`crate::plan`](mod@crate::plan)). Invariant: every device of the plan has its line.
 
-use crate::approval_text::{self, in_zone};
-use crate::here::Language;
-use crate::plan::Planned;
-use patchward_protocol::approval::{ApprovedDevice, Wave};
-use patchward_protocol::inventory::Inventory;
-use patchward_protocol::plan::Plan;
+use super::approval_text::{self, in_zone};
+use super::planned::{Left, Planned};
+use crate::approval::{ApprovedDevice, Wave};
+use crate::inventory::Inventory;
+use crate::language::Language;
+use crate::plan::Plan;
 use serde_json::{Value, json};
 
 /// The share of devices that a fault hits, in thousandths, for which detection is shown: one of twenty.
@@ -164,7 +164,7 @@ pub fn value(planned: &Planned) -> Value {
     };
     json!({
         "parts": planned.parts.iter().map(part).collect::<Vec<_>>(),
-        "left_out": planned.left.iter().map(crate::plan::Left::value).collect::<Vec<_>>(),
+        "left_out": planned.left.iter().map(Left::value).collect::<Vec<_>>(),
     })
 }
 

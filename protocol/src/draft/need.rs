@@ -4,11 +4,11 @@
 //! Counts distinct persons, never keys. Not here: the threshold of the root (the protocol's).
 //! Invariant: an emergency without two persons and one offline key is never called complete.
 
-use crate::here::Language;
-use patchward_protocol::approval::{Action, Approval, ApprovalState, Urgency};
-use patchward_protocol::inventory::SigningPolicy;
-use patchward_protocol::tuf::schema::Method;
-use patchward_protocol::tuf::threshold::Signers;
+use crate::approval::{Action, Approval, ApprovalState, Urgency};
+use crate::inventory::SigningPolicy;
+use crate::language::Language;
+use crate::tuf::schema::Method;
+use crate::tuf::threshold::Signers;
 use serde_json::{Value, json};
 
 /// Persons that an emergency needs, whatever a policy says.
