@@ -7,6 +7,7 @@ use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, Rng};
 use crate::config::Config;
+use crate::consent::inventories::Inventories;
 use crate::consent::state::Consent;
 use crate::db::change;
 use crate::db::repository::{ChangeSeq, Repository};
@@ -77,6 +78,8 @@ pub struct App {
     pub standing: Arc<Semaphore>,
     /// What is current in memory.
     pub views: Arc<Views>,
+    /// Inventories that pages show.
+    pub inventories: Inventories,
     /// What planning and building deltas share with the rest.
     pub desk: Desk,
 }
@@ -135,6 +138,7 @@ impl App {
             standing: Arc::new(Semaphore::new(config.limits.standing_polls)),
             views: Arc::new(Views::begin(Consent::begin(seqs))),
             checkpoints: Checkpoints::default(),
+            inventories: Inventories::default(),
             desk: Desk::default(),
             recorder,
             config,

@@ -64,3 +64,35 @@ pub const STANDING_IMAGES_MAX: usize = 16;
 pub const DELTAS_LISTED_MAX: usize = 1_024;
 /// Most devices that are counted as silent in one transaction.
 pub const SILENT_AT_ONCE_MAX: i64 = 256;
+
+/// Longest form of the console with its files, in bytes.
+pub const FORM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most fields of a form.
+pub const FORM_FIELDS_MAX: usize = 10_000;
+
+/// Most channels of one place.
+pub const CHANNELS_MAX: usize = 64;
+/// Most characters of a mail address or of a webhook's URL.
+pub const CHANNEL_ADDRESS_CHARS_MAX: usize = 500;
+/// So many messages wait for a channel before what is not urgent stays on the page only.
+pub const CHANNEL_WAITING_MAX: u64 = 200;
+/// Most messages that one server sends at once.
+pub const MESSAGES_AT_ONCE_MAX: i64 = 16;
+/// Most notices that are passed on in one transaction.
+pub const STEPS_AT_ONCE_MAX: i64 = 256;
+/// Most devices whose trouble is told at a time.
+pub const TROUBLES_AT_ONCE_MAX: i64 = 10_000;
+/// Latest date to which an answer may be put off, in seconds: 180 days.
+pub const ANSWER_PUT_OFF_S_MAX: i64 = 180 * 24 * 3600;
+/// Most characters of a question, and of what is written below it.
+pub const QUESTION_CHARS_MAX: usize = 4_000;
+/// Most that both sides write below one question.
+pub const QUESTION_WORDS_MAX: usize = 200;
+/// A drill is confirmed within so many seconds: two days.
+pub const DRILL_LIFE_S: i64 = 2 * 24 * 3600;
+/// Between two drills of a place, in seconds.
+pub const DRILL_EVERY_S: i64 = 60;
+/// Most characters of a typed code.
+pub const DRILL_CODE_CHARS_MAX: usize = 16;
+/// Closed notices on a page.
+pub const NOTICES_CLOSED_LISTED_MAX: i64 = 50;

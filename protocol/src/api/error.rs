@@ -118,6 +118,63 @@ sentences! {
         CampaignConflict, "campaign_conflict", 409, Never,
             "Somebody else changed the campaign meanwhile. Read it again and send it again.",
             "他の人が先に展開計画を変更しました。読み直して再送してください。";
+        NotPermitted, "not_permitted", 403, Never,
+            "Your role here does not permit this. Ask an administrator of this place for the role that does.",
+            "この操作の権限がありません。この施設の管理者に、必要な役割の付与を依頼してください。";
+        FormForeign, "form_foreign", 403, Never,
+            "The form did not come from a page of this session, so nothing was done. Load the page again and repeat the step.",
+            "このセッションの画面から送信されたものではないため、何も実行していません。ページを再読み込みして、もう一度操作してください。";
+        LoginFailed, "login_failed", 401, Never,
+            "The name or the password is not right. Check both, and the keyboard's capitals.",
+            "ログイン名またはパスワードが正しくありません。大文字・小文字も含めて確認してください。";
+        LoginDelayed, "login_delayed", 429, Later,
+            "Signing in has failed too often. Wait as long as it says, then try again; a device can always be held by hand.",
+            "ログインの失敗が続いたため、しばらく待ってから再試行してください。機器の手元での保留はいつでも可能です。";
+        CodeWrong, "code_wrong", 401, Never,
+            "The code is not right, or was used already. Wait for the next one, or use a recovery code.",
+            "コードが正しくないか、使用済みです。次のコードを待つか、回復コードを使ってください。";
+        SignInOver, "sign_in_over", 401, Never,
+            "Signing in took too long. Begin again with name and password.",
+            "ログインの手続きが時間切れになりました。ログイン名とパスワードからやり直してください。";
+        EnrolmentOver, "enrolment_over", 403, Never,
+            "The time for setting up the second step is over. Ask whoever runs the server to reset it.",
+            "2段階認証の設定期限が過ぎました。サーバーの管理者に再設定を依頼してください。";
+        LoginMalformed, "login_malformed", 422, Never,
+            "A login name has 2 to 64 characters of a-z, 0-9, '.', '_', '-' and '@', a letter or digit at both ends.",
+            "ログイン名は2~64文字で、英小文字・数字・「.」「_」「-」「@」が使えます。先頭と末尾は英小文字か数字です。";
+        LoginTaken, "login_taken", 409, Never,
+            "Somebody else has this login name. Choose another one.",
+            "このログイン名は使われています。別の名前を選んでください。";
+        NameMalformed, "name_malformed", 422, Never,
+            "A printed name, or a role in words, has 1 to 100 characters.",
+            "氏名と職種は1~100文字で入力してください。";
+        PasswordLength, "password_length", 422, Never,
+            "A password has 12 to 256 characters. A sentence of a few words is good.",
+            "パスワードは12~256文字です。いくつかの単語をつなげた文がおすすめです。";
+        PasswordCommon, "password_common", 422, Never,
+            "This password is among those that are tried first. Choose one that nobody would guess.",
+            "推測されやすいパスワードです。別のものを選んでください。";
+        InvitationOver, "invitation_over", 410, Never,
+            "This link was used, has ended or was taken back. Ask for a new one.",
+            "このリンクは使用済み、期限切れ、または取り消されています。新しいリンクを依頼してください。";
+        GrantOwn, "grant_own", 422, Never,
+            "Nobody changes their own roles. Ask another administrator.",
+            "自分の役割は変更できません。別の管理者に依頼してください。";
+        GrantHeld, "grant_held", 409, Never,
+            "The account holds this role already.",
+            "このアカウントは、すでにこの役割を持っています。";
+        GrantApart, "grant_apart", 422, Never,
+            "These roles are kept apart: who prepares a release does not publish it, and an auditor holds nothing else.",
+            "兼任できない役割です。リリースの作成者は公開できず、監査者は他の役割を持てません。";
+        GrantLast, "grant_last", 409, Never,
+            "This is the last administrator here. Make another one first.",
+            "最後の管理者です。先に別の管理者を登録してください。";
+        PersonTaken, "person_taken", 409, Never,
+            "Another account is this person of the site.",
+            "この担当者には、別のアカウントが結び付けられています。";
+        PasskeyRefused, "passkey_refused", 401, Never,
+            "The passkey was not accepted. Sign in with name, password and code instead.",
+            "パスキーを確認できませんでした。ログイン名・パスワード・コードでログインしてください。";
         TooManyRequests, "too_many_requests", 429, Later,
             "Too many requests. Ask again after the time in Retry-After.",
             "要求が多すぎます。Retry-After の時間後に再試行してください。";

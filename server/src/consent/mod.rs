@@ -8,6 +8,7 @@ pub mod act;
 pub mod campaign;
 pub mod directive;
 pub mod hold;
+pub mod inventories;
 pub mod inventory;
 pub mod layout;
 pub mod reach;

@@ -26,6 +26,7 @@ use patchward_protocol::api::error::ErrorCode;
 
 /// Mounts everything.
 pub fn configure(services: &mut ServiceConfig) {
+    crate::console::mount(services);
     consent::mount_all(services);
     delta::mount_all(services);
     device::mount_all(services);

@@ -1,0 +1,12 @@
+role-site-viewer = Viewer
+role-site-ward = Ward
+role-site-approver = Approver
+role-site-admin = Administrator
+role-site-auditor = Auditor
+role-maker-viewer = Viewer
+role-maker-release = Release engineer
+role-maker-psirt = Product security (PSIRT)
+role-maker-key-holder = Key holder
+role-maker-regulatory = Regulatory affairs
+role-maker-admin = Administrator
+role-operator = Operator of this server

@@ -1,0 +1,12 @@
+role-site-viewer = 閲覧者
+role-site-ward = 病棟・部門
+role-site-approver = 承認者
+role-site-admin = 管理者
+role-site-auditor = 監査担当者
+role-maker-viewer = 閲覧者
+role-maker-release = リリース担当者
+role-maker-psirt = 製品セキュリティ担当(PSIRT)
+role-maker-key-holder = 鍵の管理者
+role-maker-regulatory = 薬事担当者
+role-maker-admin = 管理者
+role-operator = サーバー運用者

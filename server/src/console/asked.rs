@@ -1,0 +1,133 @@
+//! What was asked: path, query, language, and where it came from.
+//!
+//! Not here: who asks. Invariant: nothing of it is trusted; a page escapes what it shows.
+
+use super::words::Words;
+use crate::error::ApiError;
+use crate::limits::FORM_FIELDS_MAX;
+use crate::people::who::Language;
+use actix_web::HttpRequest;
+use actix_web::http::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN};
+use patchward_protocol::api::error::ErrorCode;
+use std::str::FromStr;
+
+/// Cookie that keeps the language of somebody who is not signed in, and of one who switched.
+pub const LANGUAGE_COOKIE: &str = "pw_language";
+/// Says whether a request comes from a page of ours (W3C Fetch Metadata).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A request.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Parts of the path by their names.
+    path: Vec<(String, String)>,
+    /// Fields of the query.
+    query: Vec<(String, String)>,
+    /// Path and query as they were asked, for coming back.
+    pub here: String,
+    /// Language that was asked for, in the query or by the cookie.
+    pub wanted: Option<Language>,
+    /// Language that the browser prefers.
+    pub preferred: Option<Language>,
+    /// Whether a page of another origin sent it.
+    pub origin: Origin,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// A page of ours, as the browser says.
+    Ours,
+    /// Somebody else's page.
+    Foreign,
+    /// Nothing is said: a link that was typed, a bookmark, a program.
+    #[default]
+    Unsaid,
+}
+
+impl Asked {
+    /// Of a request.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        let query = url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned();
+        let query: Vec<_> = query.take(FORM_FIELDS_MAX).collect();
+        let path = request.match_info().iter();
+        let from_query = query.iter().find(|(name, _)| name == "lang").map(|(_, tag)| tag.clone());
+        let cookie = request.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned());
+        let wanted = from_query.or(cookie).and_then(|tag| Language::of(&tag));
+        Self {
+            path: path.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            query,
+            here: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+            wanted,
+            preferred: preferred(request),
+            origin: origin(request),
+        }
+    }
+
+    /// A part of the path.
+    ///
+    /// # Errors
+    /// `not_found` when it is no name of its kind: there can be no such thing.
+    pub fn part<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
+        let found = self.path.iter().find(|(part, _)| part == name);
+        let read = found.and_then(|(_, value)| value.parse().ok());
+        read.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
+    }
+
+    /// A field of the query, trimmed; nothing when it is empty or missing.
+    #[must_use]
+    pub fn query<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.queries(name).map(str::trim).find(|value| !value.is_empty())
+    }
+
+    /// A field of the query, when it is there and reads.
+    #[must_use]
+    pub fn query_as<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.query(name)?.parse().ok()
+    }
+
+    /// Every value of a field of the query.
+    pub fn queries<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The texts for somebody whose account says `own`.
+    #[must_use]
+    pub fn words(&self, own: Option<Language>) -> Words {
+        Words::of(self.wanted.or(own).or(self.preferred).unwrap_or(Language::En))
+    }
+
+    /// The same page in another language.
+    #[must_use]
+    pub fn in_language(&self, language: Language) -> String {
+        let path = self.here.split_once('?').map_or(self.here.as_str(), |(path, _)| path);
+        let kept = self.query.iter().filter(|(name, _)| name != "lang" && name != "done");
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(kept).append_pair("lang", language.tag());
+        format!("{path}?{}", query.finish())
+    }
+}
+
+fn preferred(request: &HttpRequest) -> Option<Language> {
+    let header = request.headers().get(ACCEPT_LANGUAGE)?.to_str().ok()?;
+    let tags = header.split(',').filter_map(|part| part.split(';').next());
+    tags.filter_map(|tag| tag.trim().split('-').next()).find_map(Language::of)
+}
+
+fn origin(request: &HttpRequest) -> Origin {
+    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    match text(FETCH_SITE) {
+        Some("same-origin") => return Origin::Ours,
+        Some("none") | None => {}
+        Some(_) => return Origin::Foreign,
+    }
+    match (text(ORIGIN), text(HOST)) {
+        (Some(origin), Some(host)) => {
+            let ours = origin.split_once("://").is_some_and(|(_, at)| at == host);
+            if ours { Origin::Ours } else { Origin::Foreign }
+        }
+        (Some(_), None) => Origin::Foreign,
+        (None, _) => Origin::Unsaid,
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a visitor does not get what was asked: sign in first, or a refusal in words.
+//!
+//! Not here: the codes (`protocol::api::error`). Invariant: a failure of ours shows a request id and
+//! nothing else; the cause goes to the log.
+
+use super::answer::Answer;
+use super::asked::Asked;
+use super::frame::Frame;
+use super::words::Words;
+use crate::error::{ApiError, Chain};
+use crate::people::who::Who;
+use actix_web::http::StatusCode;
+use askama::Template;
+use patchward_protocol::api::error::{ErrorCode, Retry};
+
+/// Why not.
+#[derive(Debug)]
+pub enum Turned {
+    /// Sign in first, then come back here.
+    SignIn {
+        /// Path and query.
+        back: String,
+    },
+    /// A row of the code table.
+    Refused(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for Turned {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// The page of a refusal.
+#[derive(Template)]
+#[template(path = "frame/turned.html")]
+struct TurnedPage<'a> {
+    frame: Frame,
+    w: Words,
+    hint: &'a str,
+    detail: Option<String>,
+    code: &'static str,
+    again: bool,
+    request_id: &'a str,
+}
+
+impl Turned {
+    /// What the visitor sees.
+    #[must_use]
+    pub fn answer(self, asked: &Asked, who: Option<&Who>, request_id: &str) -> Answer {
+        match self {
+            Self::SignIn { back } => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                Answer::go(format!("/console/login?{}", query.append_pair("back", &back).finish()))
+            }
+            Self::Refused(error) => refused(&error, asked, who, request_id),
+        }
+    }
+}
+
+fn refused(error: &ApiError, asked: &Asked, who: Option<&Who>, request_id: &str) -> Answer {
+    let code = error.code();
+    let detail = match error {
+        ApiError::Refused { detail, .. } => detail.clone(),
+        ApiError::Failed(_) => {
+            tracing::error!(request.id = %request_id, error = %Chain(error), "A page failed");
+            None
+        }
+    };
+    let words = asked.words(who.map(|who| who.language));
+    let frame = Frame::bare(asked, who, words, words.t("frame-turned-title"));
+    let page = TurnedPage {
+        frame,
+        w: words,
+        hint: words.pick(code.en(), code.ja()),
+        detail,
+        code: code.code(),
+        again: code.retry() == Retry::Later,
+        request_id,
+    };
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // A page is no API: a missing session is a page like others, without a challenge.
+    Answer::page_as(status, &page).unwrap_or_else(|_| Answer::bytes("text/plain", code.code()))
+}
+
+/// There is no such thing, or it is not the visitor's.
+#[must_use]
+pub const fn not_found() -> Turned {
+    Turned::Refused(ApiError::of(ErrorCode::NotFound))
+}
+
+#[cfg(test)]
+pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
+    use crate::console::sample::{Sample, asked};
+    let page = |detail: Option<&str>, code: ErrorCode| TurnedPage {
+        frame: Frame::bare(&asked(words), None, words, words.t("frame-turned-title")),
+        w: words,
+        hint: words.pick(code.en(), code.ja()),
+        detail: detail.map(str::to_owned),
+        code: code.code(),
+        again: code.retry() == Retry::Later,
+        request_id: "1a2b3c4d-7",
+    };
+    vec![
+        Sample::of(
+            "frame/turned.html",
+            "refused",
+            &page(Some("reason: it is empty"), ErrorCode::RequestInvalid),
+        ),
+        Sample::of("frame/turned.html", "failed", &page(None, ErrorCode::Internal)),
+    ]
+}
