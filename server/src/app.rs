@@ -5,7 +5,7 @@
 
 use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
-use crate::clock::{Clock, Rng};
+use crate::clock::{Clock, NoChance, Rng};
 use crate::config::Config;
 use crate::consent::inventories::Inventories;
 use crate::consent::state::Consent;
@@ -17,6 +17,8 @@ use crate::fleet::pack::Address;
 use crate::fleet::table::FleetTable;
 use crate::keys::Keyring;
 use crate::limits::REPORTS_WAITING_MAX;
+use crate::people::desk::PeopleDesk;
+use crate::notify::Bell;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::candidate::Held;
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
@@ -82,6 +84,10 @@ pub struct App {
     pub inventories: Inventories,
     /// What planning and building deltas share with the rest.
     pub desk: Desk,
+    /// What signing in shares with the rest.
+    pub people: PeopleDesk,
+    /// Wakes whoever sends notices.
+    pub notices: Bell,
 }
 
 /// Why the state in memory could not follow the database.
@@ -101,6 +107,9 @@ pub enum LoadError {
         /// Why.
         source: TufError,
     },
+    /// No random bytes.
+    #[error(transparent)]
+    Chance(#[from] NoChance),
     /// The program is ending.
     #[error("the program is ending")]
     Ending,
@@ -140,6 +149,8 @@ impl App {
             checkpoints: Checkpoints::default(),
             inventories: Inventories::default(),
             desk: Desk::default(),
+            people: PeopleDesk::new(keys.mac(), &*rng)?,
+            notices: Bell::default(),
             recorder,
             config,
             mode,

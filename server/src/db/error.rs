@@ -72,6 +72,11 @@ impl DbError {
         Self::Path(path.to_owned())
     }
 
+    /// A stored text that is not of the kind that its column holds.
+    pub(super) fn wrong(kind: &'static str, column: &'static str, value: &str) -> Self {
+        Self::Column { column, kind, value: value.chars().take(80).collect() }
+    }
+
     /// Whether the disk under the database is full.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {

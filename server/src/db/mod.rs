@@ -5,25 +5,37 @@
 //! Not here: rules. There is no trait in front of it, and "not found" is `Ok(None)`, never an error.
 //! Invariant: what `write` answered with `Ok` is on disk.
 
+pub mod account;
 pub mod act;
+pub mod answer;
 pub mod campaign;
 pub mod change;
+pub mod channel;
 pub mod column;
 mod connection;
+pub mod custodial;
 pub mod delta;
 pub mod delta_use;
 pub mod device;
+pub mod draft;
 mod error;
+pub mod grant;
 pub mod hold;
 pub mod inventory;
+pub mod invitation;
 pub mod ledger;
+pub mod login_try;
 pub mod mark;
 mod migrate;
+pub mod passkey;
+pub mod notice;
+pub mod outbox;
 pub mod person_act;
 pub mod record;
 pub mod repository;
 pub mod rollout;
 pub mod schema;
+pub mod session;
 mod thread;
 pub mod token;
 

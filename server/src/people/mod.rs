@@ -4,6 +4,23 @@
 //! custodial ones), API tokens ([`crate::auth`]), pages ([`crate::console`]).
 //! Invariant: what a person may do is read from the database for every request.
 
+pub mod accept;
+pub mod account;
+pub mod desk;
+pub mod duty;
+pub mod enter;
+pub mod enter_passkey;
+pub mod invitation;
+pub mod invite;
+pub mod lockout;
+pub mod name;
+pub mod one_time;
+pub mod passkey;
+pub mod password;
 pub mod role;
+pub mod roster;
+pub mod second;
 pub mod session;
+pub mod tries;
+pub mod vault;
 pub mod who;

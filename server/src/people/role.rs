@@ -7,6 +7,11 @@
 use patchward_protocol::id::{MakerId, SiteId};
 use std::fmt;
 
+/// The word of [`Grant::Operator`].
+const OPERATOR: &str = "operator";
+/// The text of [`Place::Server`].
+const SERVER: &str = "server";
+
 /// Where a role counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
@@ -137,14 +142,8 @@ impl SiteRole {
 
 impl MakerRole {
     /// All roles, the weakest first.
-    pub const ALL: [Self; 6] = [
-        Self::Viewer,
-        Self::Regulatory,
-        Self::Psirt,
-        Self::Release,
-        Self::KeyHolder,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Viewer, Self::Regulatory, Self::Psirt, Self::Release, Self::KeyHolder, Self::Admin];
 
     /// Whether the role gives the power.
     #[must_use]
@@ -189,6 +188,51 @@ impl Grant {
             Self::Operator => Place::Server,
         }
     }
+
+    /// The role of a word, at a place.
+    #[must_use]
+    pub fn of(place: &Place, word: &str) -> Option<Self> {
+        match place {
+            Place::Site(site) => SiteRole::of(word).map(|role| Self::Site(site.clone(), role)),
+            Place::Maker(maker) => MakerRole::of(word).map(|role| Self::Maker(maker.clone(), role)),
+            Place::Server => (word == OPERATOR).then_some(Self::Operator),
+        }
+    }
+
+    /// The role's word in the database and in URLs.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Site(_, role) => role.word(),
+            Self::Maker(_, role) => role.word(),
+            Self::Operator => OPERATOR,
+        }
+    }
+
+    /// Whether it is the role that changes people at its place.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        match self {
+            Self::Site(_, role) => role.may(SitePower::Administer),
+            Self::Maker(_, role) => role.may(MakerPower::Administer),
+            Self::Operator => true,
+        }
+    }
+}
+
+impl Place {
+    /// The place of a text such as `site:city-hospital`.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        if text == SERVER {
+            return Some(Self::Server);
+        }
+        match text.split_once(':')? {
+            ("site", site) => SiteId::new(site).ok().map(Self::Site),
+            ("maker", maker) => MakerId::new(maker).ok().map(Self::Maker),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -196,7 +240,7 @@ impl fmt::Display for Place {
         match self {
             Self::Site(site) => write!(f, "site:{site}"),
             Self::Maker(maker) => write!(f, "maker:{maker}"),
-            Self::Server => f.write_str("server"),
+            Self::Server => f.write_str(SERVER),
         }
     }
 }
@@ -232,5 +276,12 @@ mod tests {
         assert!(SiteRole::ALL.iter().all(|role| SiteRole::of(role.word()) == Some(*role)));
         assert!(MakerRole::ALL.iter().all(|role| MakerRole::of(role.word()) == Some(*role)));
         assert_eq!(SiteRole::of("root"), None);
+        let site = Place::Site(SiteId::new("city").unwrap());
+        let maker = Place::Maker(MakerId::new("acme").unwrap());
+        for place in [&site, &maker, &Place::Server] {
+            assert_eq!(Place::of(&place.to_string()).as_ref(), Some(place));
+        }
+        assert_eq!(Grant::of(&site, "release"), None, "a manufacturer's role, not a hospital's");
+        assert_eq!(Grant::of(&Place::Server, "admin"), None);
     }
 }

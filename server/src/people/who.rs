@@ -3,17 +3,10 @@
 //! Not here: how one signs in. Invariant: made from the database for one request, and kept by none.
 
 use super::role::{Grant, MakerPower, Place, SitePower};
+pub use patchward_protocol::language::Language;
+
 use patchward_protocol::id::{MakerId, PersonId, SiteId};
 use patchward_protocol::time::Timestamp;
-
-/// In which language a person reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Language {
-    /// English.
-    En,
-    /// Japanese.
-    Ja,
-}
 
 /// An account's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,35 +34,6 @@ pub struct Who {
     pub form_token: String,
     /// When the session ends if nothing more is done.
     pub idle_until: Timestamp,
-}
-
-impl Language {
-    /// Both, in the order in which pages offer them.
-    pub const ALL: [Self; 2] = [Self::Ja, Self::En];
-
-    /// The word of BCP 47.
-    #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ja => "ja",
-        }
-    }
-
-    /// The language of a word.
-    #[must_use]
-    pub fn of(tag: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.tag() == tag)
-    }
-
-    /// One of two texts.
-    #[must_use]
-    pub const fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
-        match self {
-            Self::En => en,
-            Self::Ja => ja,
-        }
-    }
 }
 
 impl Who {

@@ -1,0 +1,328 @@
+//! Who belongs to a place with which roles: listed, given, taken away; accounts disabled.
+//!
+//! The same functions serve pages and the operator's command line: they work in a transaction, ask the
+//! rules of [`super::duty`], and write down what was done, for a site in its record too.
+//! Not here: invitations ([`super::invite`]). Invariant: a change of roles that breaks a rule leaves no
+//! trace, and one that is made ends nobody's session but that of a disabled account.
+
+use super::account::Account;
+use super::duty::{self, Hand, Notice};
+use super::role::{Grant, MakerPower, Place, SitePower};
+use super::who::{AccountId, Who};
+use crate::app::App;
+use crate::db::act::{self, Act};
+use crate::db::{self, Connection, DbError};
+use crate::error::ApiError;
+use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::id::PersonId;
+use patchward_protocol::time::Timestamp;
+use serde_json::{Value, json};
+
+/// After a reset, a second factor may be set up with the password alone for so many seconds: an hour.
+pub const RESET_S: i64 = 3600;
+
+/// Who does it, as rules and records need it.
+#[derive(Debug, Clone)]
+pub struct Doer {
+    /// For the rules.
+    pub hand: Hand,
+    /// For the record.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Somebody with their roles at a place.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The account.
+    pub account: Account,
+    /// Which person of the site's root it is.
+    pub person: Option<PersonId>,
+    /// Roles at this place, sorted.
+    pub grants: Vec<Grant>,
+}
+
+/// Everybody at a place.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    /// By login name.
+    pub members: Vec<Member>,
+    /// What everybody there must know.
+    pub notices: Vec<Notice>,
+}
+
+impl Doer {
+    /// A person in the console.
+    #[must_use]
+    pub fn person(who: &Who, at: Timestamp) -> Self {
+        Self { hand: Hand::Account(who.account), by: who.by(), at }
+    }
+
+    /// Whoever runs the server, at its command line.
+    #[must_use]
+    pub fn operator(at: Timestamp) -> Self {
+        Self { hand: Hand::CommandLine, by: "operator".to_owned(), at }
+    }
+
+    pub(super) fn act(&self, place: &Place, act: &'static str, detail: Value) -> Act {
+        Act { at: self.at, scope: place.to_string(), who: self.by.clone(), act, detail }
+    }
+}
+
+/// Whether somebody changes people at a place. Who runs the server may give a hospital and a
+/// manufacturer an administrator, and nothing else there.
+#[must_use]
+pub fn may_change(who: &Who, grant: &Grant) -> bool {
+    let runs = who.grants.contains(&Grant::Operator);
+    match grant {
+        Grant::Site(site, _) => {
+            who.may_at(site, SitePower::Administer) || (runs && grant.administers())
+        }
+        Grant::Maker(maker, _) => {
+            who.may_for(maker, MakerPower::Administer) || (runs && grant.administers())
+        }
+        Grant::Operator => runs,
+    }
+}
+
+/// Everybody at a place.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn list(app: &App, place: Place) -> Result<Roster, ApiError> {
+    Ok(app.db.read(move |conn| read(conn, &place)).await?)
+}
+
+/// Gives a role to an account that belongs to the place already.
+///
+/// # Errors
+/// `not_found`, a rule of [`duty`], or a failure of ours.
+pub async fn give(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
+    let doer = Doer::person(who, app.clock.now());
+    if !may_change(who, &grant) {
+        return Err(ApiError::of(ErrorCode::NotFound));
+    }
+    app.db
+        .write(move |conn| {
+            let account = member(conn, account, &grant.place())?;
+            give_in(conn, &doer, &account, &grant)
+        })
+        .await
+}
+
+/// Takes a role away.
+///
+/// # Errors
+/// `not_found`, a rule of [`duty`], or a failure of ours.
+pub async fn take(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
+    let doer = Doer::person(who, app.clock.now());
+    if !may_change(who, &grant) {
+        return Err(ApiError::of(ErrorCode::NotFound));
+    }
+    app.db
+        .write(move |conn| {
+            let account = member(conn, account, &grant.place())?;
+            take_in(conn, &doer, &account, &grant)
+        })
+        .await
+}
+
+/// Says which person of a site's root a member is.
+///
+/// # Errors
+/// `not_found`, `grant_own`, `person_taken`, or a failure of ours.
+pub async fn name_person(
+    app: &App,
+    who: &Who,
+    (account, place): (AccountId, Place),
+    person: Option<PersonId>,
+) -> Result<(), ApiError> {
+    let doer = Doer::person(who, app.clock.now());
+    let Place::Site(site) = place.clone() else { return Err(ApiError::of(ErrorCode::NotFound)) };
+    if !who.may_at(&site, SitePower::Administer) {
+        return Err(ApiError::of(ErrorCode::NotFound));
+    }
+    if who.account == account {
+        return Err(ApiError::of(ErrorCode::GrantOwn));
+    }
+    app.db
+        .write(move |conn| {
+            let account = member(conn, account, &place)?;
+            set_person(conn, account.id, &place, person.as_ref())?;
+            let detail = json!({ "account": account.login.as_str(), "person": person });
+            Ok(act::append(conn, &doer.act(&place, "name-person", detail))?)
+        })
+        .await
+}
+
+/// Everybody at a place, in a transaction.
+///
+/// # Errors
+/// [`DbError`].
+pub fn read(conn: &mut Connection, place: &Place) -> Result<Roster, DbError> {
+    let held = db::grant::at(conn, place)?;
+    let ids: Vec<_> = held.iter().map(|(account, _)| *account).collect();
+    let mut members = Vec::new();
+    for account in db::account::some(conn, &ids)? {
+        let mine = held.iter().filter(|(id, _)| *id == account.id);
+        let mut grants: Vec<_> = mine.map(|(_, grant)| grant.clone()).collect();
+        grants.sort();
+        let persons = db::account::persons(conn, account.id)?;
+        let person = persons.into_iter().find(|(at, _)| *place == Place::Site(at.clone()));
+        members.push(Member { person: person.map(|(_, person)| person), account, grants });
+    }
+    let enabled = enabled(&members);
+    Ok(Roster { notices: duty::notices(&enabled), members })
+}
+
+/// Gives a role, in a transaction.
+///
+/// # Errors
+/// A rule of [`duty`], or a failure of ours.
+pub fn give_in(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: &Account,
+    grant: &Grant,
+) -> Result<(), ApiError> {
+    let held = db::grant::of(conn, account.id)?;
+    duty::may_give(doer.hand, account.id, &held, grant).map_err(ApiError::of)?;
+    db::grant::insert(conn, account.id, grant, &doer.by, doer.at)?;
+    told(conn, doer, account, (grant, "grant-role"))
+}
+
+/// Takes a role away, in a transaction.
+///
+/// # Errors
+/// `not_found`, a rule of [`duty`], or a failure of ours.
+pub fn take_in(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: &Account,
+    grant: &Grant,
+) -> Result<(), ApiError> {
+    let place = grant.place();
+    let members = enabled(&read(conn, &place)?.members);
+    duty::may_take(doer.hand, account.id, grant, &members).map_err(ApiError::of)?;
+    if !db::grant::delete(conn, account.id, grant)? {
+        return Err(ApiError::of(ErrorCode::NotFound));
+    }
+    let stays = db::grant::of(conn, account.id)?.iter().any(|held| held.place() == place);
+    if !stays {
+        set_person(conn, account.id, &place, None)?;
+    }
+    told(conn, doer, account, (grant, "revoke-role"))
+}
+
+/// Disables an account: its sessions end, its open invitations too. Each place learns of it.
+///
+/// # Errors
+/// `grant_own`, `grant_last`, or a failure of ours.
+pub fn disable_in(conn: &mut Connection, doer: &Doer, account: &Account) -> Result<(), ApiError> {
+    let grants = db::grant::of(conn, account.id)?;
+    for grant in &grants {
+        let members = enabled(&read(conn, &grant.place())?.members);
+        duty::may_take(doer.hand, account.id, grant, &members).map_err(ApiError::of)?;
+    }
+    db::account::set_disabled(conn, account.id, Some(doer.at))?;
+    db::session::delete_others(conn, account.id, "")?;
+    db::invitation::revoke_all(conn, account.id, doer.at)?;
+    tell_places(conn, doer, (account, &grants), "disable-account")
+}
+
+/// Lets a disabled account in again, with the roles that it had.
+///
+/// # Errors
+/// A failure of ours.
+pub fn enable_in(conn: &mut Connection, doer: &Doer, account: &Account) -> Result<(), ApiError> {
+    let grants = db::grant::of(conn, account.id)?;
+    db::account::set_disabled(conn, account.id, None)?;
+    tell_places(conn, doer, (account, &grants), "enable-account")
+}
+
+/// Takes the second factor, the recovery codes and the passkeys away: whoever has the password sets up
+/// another one within an hour. Sessions end.
+///
+/// # Errors
+/// A failure of ours.
+pub fn reset_second_in(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: &Account,
+) -> Result<(), ApiError> {
+    let grants = db::grant::of(conn, account.id)?;
+    db::account::set_second(conn, account.id, None, account.second_step)?;
+    db::account::set_enrol_until(conn, account.id, doer.at.plus_seconds(RESET_S))?;
+    db::account::set_codes(conn, account.id, &[])?;
+    db::passkey::delete_all(conn, account.id)?;
+    db::session::delete_others(conn, account.id, "")?;
+    tell_places(conn, doer, (account, &grants), "reset-second-factor")
+}
+
+/// Says which person of a site an account is, in a transaction.
+pub(super) fn set_person(
+    conn: &mut Connection,
+    account: AccountId,
+    place: &Place,
+    person: Option<&PersonId>,
+) -> Result<(), ApiError> {
+    let Place::Site(site) = place else { return Ok(()) };
+    let holder = person.map_or(Ok(None), |person| db::account::of_person(conn, site, person))?;
+    if holder.is_some_and(|holder| holder != account) {
+        return Err(ApiError::of(ErrorCode::PersonTaken));
+    }
+    Ok(db::account::set_person(conn, account, site, person)?)
+}
+
+/// An account, when it belongs to the place: who does not is not there.
+fn member(conn: &mut Connection, id: AccountId, place: &Place) -> Result<Account, ApiError> {
+    let belongs = db::grant::of(conn, id)?.iter().any(|grant| grant.place() == *place);
+    let account = db::account::find(conn, id)?.filter(|_| belongs);
+    account.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
+}
+
+fn enabled(members: &[Member]) -> Vec<(AccountId, Grant)> {
+    let enabled = members.iter().filter(|member| member.account.disabled.is_none());
+    enabled
+        .flat_map(|member| member.grants.iter().map(|grant| (member.account.id, grant.clone())))
+        .collect()
+}
+
+/// Writes down a change of one role, with what everybody must know now.
+fn told(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: &Account,
+    (grant, act): (&Grant, &'static str),
+) -> Result<(), ApiError> {
+    let place = grant.place();
+    let notices = read(conn, &place)?.notices;
+    let words: Vec<_> = notices.iter().map(|notice| notice.word()).collect();
+    let detail = json!({
+        "account": account.login.as_str(), "role": grant.word(), "notices": words,
+    });
+    Ok(act::append(conn, &doer.act(&place, act, detail))?)
+}
+
+/// Writes down a change of an account at each of its places, or at the server when it has none.
+fn tell_places(
+    conn: &mut Connection,
+    doer: &Doer,
+    (account, grants): (&Account, &[Grant]),
+    act: &'static str,
+) -> Result<(), ApiError> {
+    let mut places: Vec<_> = grants.iter().map(Grant::place).collect();
+    places.sort();
+    places.dedup();
+    if places.is_empty() {
+        places.push(Place::Server);
+    }
+    for place in places {
+        let words = read(conn, &place)?.notices;
+        let words: Vec<_> = words.iter().map(|notice| notice.word()).collect();
+        let detail = json!({ "account": account.login.as_str(), "notices": words });
+        act::append(conn, &doer.act(&place, act, detail))?;
+    }
+    Ok(())
+}
