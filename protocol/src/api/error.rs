@@ -175,6 +175,63 @@ sentences! {
         PasskeyRefused, "passkey_refused", 401, Never,
             "The passkey was not accepted. Sign in with name, password and code instead.",
             "パスキーを確認できませんでした。ログイン名・パスワード・コードでログインしてください。";
+        DrillCodeWrong, "drill_code_wrong", 422, Never,
+            "This is no code of the last drill, or it was typed before. Compare it with the message; after two days a new drill is needed.",
+            "直近の通知訓練のコードではないか、入力済みです。届いたコードを確認してください。2日を過ぎた場合は、新しい訓練を行ってください。";
+        ReleaseUnknown, "release_unknown", 404, Never,
+            "There is no such release, or the manufacturer has withdrawn it.",
+            "該当するリリースがないか、製造販売業者が取り下げています。";
+        DraftUnknown, "draft_unknown", 404, Never,
+            "No draft is open here. It was published or discarded; look at the approvals.",
+            "作成中の承認はありません。公開または破棄されています。承認の一覧を確認してください。";
+        DraftOpen, "draft_open", 409, Never,
+            "Another draft of this site is open. Sign it or discard it first.",
+            "この医療機関には作成中の承認があります。先に署名するか破棄してください。";
+        DraftChanged, "draft_changed", 409, Never,
+            "The draft is not the one that you saw. Nothing was signed; look at it again.",
+            "表示していた内容から下書きが変わりました。署名していません。もう一度確認してください。";
+        DraftMoved, "draft_moved", 409, Never,
+            "Another version was published meanwhile. Make the draft again on it, then sign anew.",
+            "別の版が先に公開されました。その版を基に下書きを作り直し、署名し直してください。";
+        DraftRefused, "draft_refused", 422, Never,
+            "Nothing could be drafted; the detail says why, device by device. Nothing was changed.",
+            "下書きを作成できません。理由は詳細に機器ごとに示しています。何も変更していません。";
+        SignerRefused, "signer_refused", 422, Never,
+            "The signature does not count here: another key, person, role or place, or other bytes. Nothing was stored.",
+            "有効な署名ではありません(鍵・署名者・役割・施設・内容のいずれかが異なります)。保存していません。";
+        MethodRefused, "method_refused", 422, Never,
+            "The site's root does not allow this way of signing for this key. Nothing was signed.",
+            "この医療機関のルートは、この鍵でのこの署名方式を認めていません。署名していません。";
+        ControlMissing, "control_missing", 422, Never,
+            "Going back opens holes again. Name what is done instead, who sees to it and until when.",
+            "ロールバックにより脆弱性が再び生じます。補完的対策・担当者・期限を入力してください。";
+        CustodialUnknown, "custodial_unknown", 404, Never,
+            "The server keeps no key for you here. Make one first, and have it listed in the site's root.",
+            "サーバーに保管された鍵がありません。先に作成し、医療機関のルートに登録してください。";
+        CustodialHeld, "custodial_held", 409, Never,
+            "The server keeps a key for you already. Forget it first if you want another.",
+            "サーバーにはすでに鍵が保管されています。作り直す場合は先に破棄してください。";
+        CustodialClosed, "custodial_closed", 409, Never,
+            "The key was sealed under an earlier password and cannot be opened any more. Forget it, make a new one, and have it listed in the site's root.",
+            "鍵は以前のパスワードで封印されており、開けません。破棄して作り直し、医療機関のルートに登録してください。";
+        LifecycleRefused, "lifecycle_refused", 422, Never,
+            "These days cannot be announced; the detail says why. Nothing was changed.",
+            "この日付は公表できません。理由は詳細に示しています。何も変更していません。";
+        LifecycleMoved, "lifecycle_moved", 409, Never,
+            "Somebody else has said something about this family meanwhile. Look at it again.",
+            "別の担当者が先にこの機種の期限を変更しました。もう一度確認してください。";
+        StagedRefused, "staged_refused", 422, Never,
+            "The staged file is not taken; the detail says why. Nothing was changed.",
+            "この準備ファイルは受け付けられません。理由は詳細に示しています。何も変更していません。";
+        StagedMoved, "staged_moved", 409, Never,
+            "The staged file is not the one that you saw. Look at it again.",
+            "準備ファイルが表示していたものから変わりました。もう一度確認してください。";
+        StagedIncomplete, "staged_incomplete", 409, Never,
+            "Signatures are missing. The page says whose.",
+            "署名が不足しています。不足している署名者は画面に表示しています。";
+        StagedOwn, "staged_own", 403, Never,
+            "Who brought a staged file does not publish it. Ask another key holder.",
+            "準備ファイルを持ち込んだ本人は公開できません。別の鍵の管理者に依頼してください。";
         TooManyRequests, "too_many_requests", 429, Later,
             "Too many requests. Ask again after the time in Retry-After.",
             "要求が多すぎます。Retry-After の時間後に再試行してください。";

@@ -7,6 +7,8 @@
 pub mod consent;
 pub mod delta;
 pub mod device;
+#[cfg(feature = "zones")]
+pub mod draft;
 pub mod endpoint;
 pub mod error;
 pub mod files;
@@ -27,6 +29,8 @@ pub fn all() -> Vec<Description> {
     all.extend(consent::endpoints());
     all.extend(delta::endpoints());
     all.extend(device::endpoints());
+    #[cfg(feature = "zones")]
+    all.extend(draft::endpoints());
     all.extend(files::endpoints());
     all.extend(operator::endpoints());
     all.extend(record::endpoints());

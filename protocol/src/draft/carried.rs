@@ -4,19 +4,21 @@
 //! showed: the signing machine makes that text again from the bytes, and refuses where it differs. Not
 //! here: writing files. Invariant: canonical JSON, so that the same draft is the same bytes.
 
-use super::statement::{BadStatement, Stated};
+use super::statement::{BadStatement, Stated, Statement};
 use crate::api::site::DeviceView;
 use crate::canonical::{self, Charset, ReadJson};
+use crate::digest::Sha256Digest;
 use crate::envelope::Envelope;
-use crate::id::{RepositoryId, TargetPath};
+use crate::id::{ApprovalId, RepositoryId, TargetPath};
 use crate::inventory::Inventory;
 use crate::language::Language;
 use crate::limits::CARRIED_DRAFT_BYTES_MAX;
 use crate::tuf::build::TargetsSpec;
+use crate::tuf::custom::Firmware;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How such a file is called: `site-v42.draft.json`.
 pub const SUFFIX: &str = ".draft.json";
@@ -42,6 +44,11 @@ pub struct CarriedDraft {
     /// Its devices, as the planner saw them.
     #[serde(default)]
     pub devices: Vec<DeviceView>,
+    /// What the console said of each approval's release, and of holes that open again. Nobody rests on
+    /// it but the comparison with what was shown.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, serde_json::Value>"))]
+    pub told: BTreeMap<ApprovalId, Told>,
     /// What the console showed.
     pub shown: Shown,
     /// What people signed beside it: acts that wait to be filed.
@@ -60,6 +67,18 @@ pub struct Shown {
     pub ja: Vec<String>,
     /// Twelve digits, in groups of four.
     pub fingerprint: String,
+}
+
+/// What the console said of an approval.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// What the manufacturer says of the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Firmware>,
+    /// Holes that open again.
+    #[serde(default)]
+    pub cves: BTreeSet<String>,
 }
 
 /// Why a carried draft is none.
@@ -185,6 +204,37 @@ impl CarriedDraft {
             Ok(Stated::read(repository, path, listed.sha256, bytes)?)
         };
         new.iter().map(read).collect()
+    }
+
+    /// Where what the console showed differs from the bytes in this file, in both languages; none when it
+    /// showed what is signed.
+    ///
+    /// # Errors
+    /// [`BadCarried`].
+    pub fn differences(
+        &self,
+        repository: &RepositoryId,
+        published: Option<&TargetsSpec>,
+        targets: &TargetsSpec,
+        signed_sha256: Sha256Digest,
+    ) -> Result<Vec<String>, BadCarried> {
+        let mut approvals = self.stated(repository, published, targets)?;
+        for stated in &mut approvals {
+            let told = self.told.get(&stated.approval.id).cloned().unwrap_or_default();
+            (stated.release, stated.cves) = (told.release, told.cves);
+        }
+        let approvals = approvals.as_slice();
+        let statement = Statement { repository, targets, published, approvals, signed_sha256 };
+        let mut lines = Vec::new();
+        for language in Language::ALL {
+            lines.extend(self.shown.against(language, &statement.lines(language)));
+        }
+        let fingerprint = signed_sha256.fingerprint();
+        if self.shown.fingerprint != fingerprint {
+            lines.push(format!("- {}", self.shown.fingerprint));
+            lines.push(format!("+ {fingerprint}"));
+        }
+        Ok(lines)
     }
 }
 

@@ -41,13 +41,26 @@ pub async fn file(
     envelope: Envelope,
     holder: &Holder,
 ) -> Result<ActFiled, ApiError> {
+    file_as(app, site, envelope, &holder.label).await
+}
+
+/// Files an act that somebody named `label` brought.
+///
+/// # Errors
+/// As [`file`].
+pub async fn file_as(
+    app: &Arc<App>,
+    site: &SiteId,
+    envelope: Envelope,
+    label: &str,
+) -> Result<ActFiled, ApiError> {
     let at = app.clock.now();
     let snapshot = app.snapshot();
     let current = snapshot.get(&RepositoryId::Site(site.clone()));
     let current = current.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     let signed = signer::check(current, envelope)?;
     check(&signed, site, at)?;
-    let label = holder.label.clone();
+    let label = label.to_owned();
     let world = Arc::clone(app);
     let filed = app.db.write(move |conn| in_transaction(&world, conn, &signed, &label, at));
     let record_index = filed.await?;
@@ -98,7 +111,10 @@ fn refused(rule: impl Into<String>) -> ApiError {
 }
 
 /// What can be said of an act without the database.
-fn check(signed: &Signed, site: &SiteId, at: Timestamp) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `act_refused`.
+pub fn check(signed: &Signed, site: &SiteId, at: Timestamp) -> Result<(), ApiError> {
     let act = &signed.act;
     let acts = matches!(act.meaning, Meaning::Resumed | Meaning::HoldLifted);
     let names = [&act.name, &act.role, &act.tz];

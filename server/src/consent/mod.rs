@@ -7,6 +7,7 @@
 pub mod act;
 pub mod campaign;
 pub mod directive;
+pub mod draft;
 pub mod hold;
 pub mod inventories;
 pub mod inventory;

@@ -24,6 +24,7 @@ pub mod hold;
 pub mod inventory;
 pub mod invitation;
 pub mod ledger;
+pub mod lifecycle;
 pub mod login_try;
 pub mod mark;
 mod migrate;

@@ -7,6 +7,12 @@
     reason = "diesel's macro makes the items; the migrations say what they hold"
 )]
 
+pub mod notice;
+
+pub mod draft;
+
+pub mod lifecycle;
+
 diesel::table! {
     server_state (key) {
         key -> Text,

@@ -6,6 +6,7 @@
 pub mod consent;
 pub mod delta;
 pub mod device;
+pub mod draft;
 pub mod files;
 pub mod health;
 pub mod mount;
@@ -30,6 +31,7 @@ pub fn configure(services: &mut ServiceConfig) {
     consent::mount_all(services);
     delta::mount_all(services);
     device::mount_all(services);
+    draft::mount_all(services);
     files::mount(services);
     health::mount(services);
     operator::mount_all(services);

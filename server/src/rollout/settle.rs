@@ -225,8 +225,9 @@ pub async fn after_decision(app: &Arc<App>, scope: &Scope) -> Result<(), ApiErro
 fn failed(error: LoadError) -> ApiError {
     match error {
         LoadError::Db(error) => error.into(),
-        error @ (LoadError::Blob(_) | LoadError::Document { .. } | LoadError::Ending) => {
-            ApiError::failed(error)
-        }
+        error @ (LoadError::Blob(_)
+        | LoadError::Document { .. }
+        | LoadError::Chance(_)
+        | LoadError::Ending) => ApiError::failed(error),
     }
 }

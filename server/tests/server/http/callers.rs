@@ -57,6 +57,8 @@ const TABLE: &[(&str, &str, [&str; 7])] = &[
     ("SetHold", "/v1/sites/south/holds", PUBLISHER),
     ("ListHolds", "/v1/sites/south/holds", PUBLISHER),
     ("FileAct", "/v1/sites/south/acts", PUBLISHER),
+    ("ReadDraft", "/v1/sites/south/draft", PUBLISHER),
+    ("SignDraft", "/v1/sites/south/draft/signatures", PUBLISHER),
     ("ListRollouts", "/v1/sites/south/rollouts", PUBLISHER),
     ("WhyNot", "/v1/sites/south/devices/pump-1/why", PUBLISHER),
     // A wave's proof is for its own site and devices; which proofs there are, nobody else learns.
@@ -217,6 +219,10 @@ fn body(name: &str) -> Vec<u8> {
         "SetOperatorHold" => json!({ "site": null, "reason": "stop", "owner": "operations" }),
         "WriteCampaign" => {
             json!({ "revision": 0, "state": "paused", "sites": [], "sites_open": 0, "percent": 0 })
+        }
+        "SignDraft" => {
+            let shown = json!({ "en": [], "ja": [], "fingerprint": "" });
+            json!({ "v": 1, "stage": "", "approvals": {}, "shown": shown })
         }
         "FileAct" => serde_json::to_value(stranger.sealed(&stranger.poll(1, 1))).unwrap(),
         "Upload" => return b"x".to_vec(),

@@ -1,0 +1,2 @@
+DROP TABLE custodial_keys;
+DROP TABLE drafts;

@@ -1,0 +1,87 @@
+//! Rows of drafts: one open draft for each site, moved by compare-and-swap.
+//!
+//! Not here: what a draft says ([`crate::consent::draft`]). Invariant: a revision is followed by the
+//! next one, once.
+
+use super::column::{count, from_json, store_count, to_json};
+use super::schema::draft::drafts;
+use super::{Connection, DbError, queries};
+use crate::consent::draft::Draft;
+use diesel::prelude::*;
+use patchward_protocol::id::SiteId;
+use patchward_protocol::time::Timestamp;
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = drafts)]
+struct Row {
+    site: String,
+    revision: i64,
+    changed: i64,
+    document: String,
+}
+
+queries! {
+    fn row(conn, site: &str) -> Result<Option<Row>, DbError> {
+        Ok(drafts::table.find(site).first::<Row>(conn).optional()?)
+    }
+
+    fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
+        let insert = diesel::insert_into(drafts::table).values(row);
+        Ok(insert.on_conflict_do_nothing().execute(conn)?)
+    }
+
+    fn update_row(conn, row: &Row, from: i64) -> Result<usize, DbError> {
+        let old = drafts::table
+            .filter(drafts::site.eq(&row.site))
+            .filter(drafts::revision.eq(from));
+        Ok(diesel::update(old).set(row).execute(conn)?)
+    }
+
+    fn delete_row(conn, site: &str, revision: i64) -> Result<usize, DbError> {
+        let old = drafts::table
+            .filter(drafts::site.eq(site))
+            .filter(drafts::revision.eq(revision));
+        Ok(diesel::delete(old).execute(conn)?)
+    }
+}
+
+/// The open draft of a site.
+///
+/// # Errors
+/// [`DbError`].
+pub fn find(conn: &mut Connection, site: &SiteId) -> Result<Option<Draft>, DbError> {
+    let read = |row: Row| {
+        let mut draft: Draft = from_json("drafts.document", &row.document)?;
+        draft.revision = count("drafts.revision", row.revision)?;
+        Ok(draft)
+    };
+    row(conn, site.as_str())?.map(read).transpose()
+}
+
+/// Stores a draft after the revision that it carries (0: there was none), under the next one; `false`
+/// when another revision is stored.
+///
+/// # Errors
+/// [`DbError`].
+pub fn swap(conn: &mut Connection, draft: &Draft, at: Timestamp) -> Result<bool, DbError> {
+    let row = Row {
+        site: draft.site.to_string(),
+        revision: store_count("drafts.revision", draft.revision.saturating_add(1))?,
+        changed: at.millis(),
+        document: to_json("drafts.document", draft)?,
+    };
+    let moved = match draft.revision {
+        0 => insert_row(conn, &row)?,
+        from => update_row(conn, &row, store_count("drafts.revision", from)?)?,
+    };
+    Ok(moved == 1)
+}
+
+/// Removes a draft of this revision; `false` when another one is stored.
+///
+/// # Errors
+/// [`DbError`].
+pub fn remove(conn: &mut Connection, site: &SiteId, revision: u64) -> Result<bool, DbError> {
+    let revision = store_count("drafts.revision", revision)?;
+    Ok(delete_row(conn, site.as_str(), revision)? == 1)
+}
