@@ -46,7 +46,6 @@ pub mod rollout;
 pub mod rotate;
 pub mod rules;
 pub mod said;
-pub mod sbom;
 pub mod second_look;
 pub mod server;
 pub mod show;

@@ -14,7 +14,7 @@ use crate::here::{Here, Language};
 use crate::image;
 use crate::lint::{self, LintWords};
 use crate::said::Said;
-use crate::sbom::Sbom;
+use patchward_protocol::advice::sbom::Form;
 use patchward_protocol::dossier::{BadDossier, Dossier, Facts, Wrong, schema::is_japanese};
 use patchward_protocol::draft::next as draft_next;
 use patchward_protocol::id::{FamilyId, RepositoryId, Seq, TargetPath};
@@ -101,7 +101,7 @@ pub struct Withdraw {
 struct Inputs {
     dossier: Dossier,
     dossier_bytes: Vec<u8>,
-    sbom: (Sbom, Vec<u8>),
+    sbom: (Form, Vec<u8>),
     notes_ja: Vec<u8>,
     notes_en: Vec<u8>,
 }
@@ -301,9 +301,9 @@ fn dossier_failure(language: Language, path: &Path, bad: &BadDossier) -> Failure
     Failure::with_problems(code, format!("{}: {bad}", path.display()), problems)
 }
 
-fn read_sbom(path: &Path) -> Outcome<(Sbom, Vec<u8>)> {
+fn read_sbom(path: &Path) -> Outcome<(Form, Vec<u8>)> {
     let bytes = disk::read(path, DOCUMENT_BYTES_MAX)?;
-    let kind = Sbom::sniff(&bytes)
+    let kind = Form::of(&bytes)
         .map_err(|what| Failure::new(Code::SbomUnknown, format!("{}: {what}", path.display())))?;
     Ok((kind, bytes))
 }
@@ -347,7 +347,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(facts: &Facts, sbom: Sbom, format: FormatWord) -> Outcome<Self> {
+    fn of(facts: &Facts, sbom: Form, format: FormatWord) -> Outcome<Self> {
         let name = facts.family.as_str().split_once('.').map_or("", |(_, name)| name);
         // A version may hold `+`, a target name may not.
         let stem = format!("{name}-{}", facts.version.as_str().replace('+', "_"));

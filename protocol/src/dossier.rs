@@ -8,6 +8,7 @@
 
 pub mod schema;
 
+use crate::civil::CivilDate;
 use crate::id::{FamilyId, HardwareId, Seq, Version};
 use crate::limits::DOSSIER_BYTES_MAX;
 use crate::tuf::custom::{Acceptance, Class, Estimate, Kind, Severity};
@@ -54,6 +55,17 @@ pub struct Facts {
     pub acceptance: Acceptance,
     /// How long each disruptive part takes.
     pub estimate: Estimate,
+}
+
+/// A vulnerability that a release closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cve<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Score and vector, as they were written.
+    pub cvss: &'a str,
+    /// It is known to be exploited.
+    pub known_exploited: bool,
 }
 
 /// Why bytes are no dossier: everything that is wrong, in the order of the schema.
@@ -146,6 +158,35 @@ impl Dossier {
     pub fn why(&self, language: &str) -> Vec<&str> {
         let list = lookup(&self.table, &format!("why.{language}")).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// A text in one language, e.g. `patients.applied`; empty where there is none.
+    #[must_use]
+    pub fn said(&self, path: &str, language: &str) -> &str {
+        self.text(&format!("{path}.{language}")).unwrap_or_default()
+    }
+
+    /// The vulnerabilities that it closes, in the order of the file.
+    #[must_use]
+    pub fn cves(&self) -> Vec<Cve<'_>> {
+        let list = lookup(&self.table, "cve").and_then(Value::as_array);
+        fn read(cve: &Table) -> Option<Cve<'_>> {
+            // What is not said to be unexploited counts as exploited.
+            let exploited = cve.get("known_exploited").and_then(Value::as_bool).unwrap_or(true);
+            Some(Cve {
+                id: cve.get("id")?.as_str()?,
+                cvss: cve.get("cvss")?.as_str()?,
+                known_exploited: exploited,
+            })
+        }
+        list.into_iter().flatten().filter_map(Value::as_table).filter_map(read).collect()
+    }
+
+    /// Support of the release: its status (a word of the schema) and the day on which it ends.
+    #[must_use]
+    pub fn support(&self) -> (&str, Option<CivilDate>) {
+        let until = self.text("support.until").and_then(|date| date.parse().ok());
+        (self.text("support.status").unwrap_or_default(), until)
     }
 
     /// Downtime in minutes: typical and at most.
@@ -343,6 +384,12 @@ mod tests {
         assert_eq!(dossier.facts().version.as_str(), "2.4.1");
         assert_eq!(dossier.why("ja").len(), 3);
         assert!(dossier.facts().known_exploited);
+        let cve = dossier.cves().first().copied().unwrap();
+        assert_eq!((cve.id, cve.known_exploited), ("CVE-2026-1234", true));
+        let (status, until) = dossier.support();
+        assert_eq!((status, until.unwrap().to_string().as_str()), ("supported", "2031-03-31"));
+        assert!(dossier.said("patients.not_applied", "ja").ends_with('。'));
+        assert_eq!(dossier.said("patients.nobody", "en"), "");
     }
 
     #[test]

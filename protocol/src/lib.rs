@@ -19,6 +19,8 @@
 //! Deliberately absent: anything that installs, stores, sends, or asks for the time.
 
 pub mod act;
+#[cfg(feature = "advice")]
+pub mod advice;
 pub mod api;
 pub mod approval;
 pub mod canonical;
@@ -34,6 +36,7 @@ pub mod dossier;
 pub mod draft;
 pub mod envelope;
 pub mod example_keys;
+pub mod failure_bound;
 pub mod gate;
 #[cfg(feature = "zones")]
 pub mod ical;
