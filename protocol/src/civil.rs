@@ -3,6 +3,7 @@
 //! A civil time is no instant: only a zone makes it one, in [`crate::window`]. Not here: zones,
 //! daylight saving. Invariant: each value exists in the calendar.
 
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -139,6 +140,20 @@ impl CivilDate {
         self.0.duration_since(earlier.0).as_hours() / 24
     }
 
+    /// The day of an instant in UTC.
+    #[must_use]
+    pub fn of_utc(at: Timestamp) -> Self {
+        Self(jiff::tz::Offset::UTC.to_datetime(at.to_jiff()).date())
+    }
+
+    /// The first instant in UTC that is not this day any more.
+    #[must_use]
+    pub fn end_utc(self) -> Timestamp {
+        let next = self.plus_days(1).0.to_datetime(jiff::civil::Time::midnight());
+        let end = jiff::tz::Offset::UTC.to_timestamp(next);
+        Timestamp::from_jiff(end.unwrap_or(jiff::Timestamp::MAX))
+    }
+
     /// The Monday of its week.
     #[must_use]
     pub fn monday(self) -> Self {
@@ -246,6 +261,14 @@ as_text!(CivilDate, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "A date");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_in_utc_ends_where_the_next_one_begins() {
+        let day: CivilDate = "2026-12-05".parse().unwrap();
+        assert_eq!(day.end_utc().to_string(), "2026-12-06T00:00:00Z");
+        assert_eq!(CivilDate::of_utc(day.end_utc().plus_millis(-1)), day);
+        assert_eq!(CivilDate::of_utc(day.end_utc()), day.plus_days(1));
+    }
 
     #[test]
     fn only_times_and_dates_that_exist_are_read() {

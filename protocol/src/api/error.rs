@@ -126,25 +126,25 @@ sentences! {
             "このセッションの画面から送信されたものではないため、何も実行していません。ページを再読み込みして、もう一度操作してください。";
         LoginFailed, "login_failed", 401, Never,
             "The name or the password is not right. Check both, and the keyboard's capitals.",
-            "ログイン名またはパスワードが正しくありません。大文字・小文字も含めて確認してください。";
+            "ユーザー名またはパスワードが正しくありません。大文字・小文字も含めて確認してください。";
         LoginDelayed, "login_delayed", 429, Later,
             "Signing in has failed too often. Wait as long as it says, then try again; a device can always be held by hand.",
-            "ログインの失敗が続いたため、しばらく待ってから再試行してください。機器の手元での保留はいつでも可能です。";
+            "サインインの失敗が続いたため、しばらく待ってから再試行してください。機器の手元での保留はいつでも可能です。";
         CodeWrong, "code_wrong", 401, Never,
             "The code is not right, or was used already. Wait for the next one, or use a recovery code.",
             "コードが正しくないか、使用済みです。次のコードを待つか、回復コードを使ってください。";
         SignInOver, "sign_in_over", 401, Never,
             "Signing in took too long. Begin again with name and password.",
-            "ログインの手続きが時間切れになりました。ログイン名とパスワードからやり直してください。";
+            "サインインの手続きが時間切れになりました。ユーザー名とパスワードの入力からやり直してください。";
         EnrolmentOver, "enrolment_over", 403, Never,
             "The time for setting up the second step is over. Ask whoever runs the server to reset it.",
             "2段階認証の設定期限が過ぎました。サーバーの管理者に再設定を依頼してください。";
         LoginMalformed, "login_malformed", 422, Never,
             "A login name has 2 to 64 characters of a-z, 0-9, '.', '_', '-' and '@', a letter or digit at both ends.",
-            "ログイン名は2~64文字で、英小文字・数字・「.」「_」「-」「@」が使えます。先頭と末尾は英小文字か数字です。";
+            "ユーザー名は2~64文字で、英小文字・数字・「.」「_」「-」「@」が使えます。先頭と末尾は英小文字か数字です。";
         LoginTaken, "login_taken", 409, Never,
             "Somebody else has this login name. Choose another one.",
-            "このログイン名は使われています。別の名前を選んでください。";
+            "このユーザー名は使われています。別の名前を選んでください。";
         NameMalformed, "name_malformed", 422, Never,
             "A printed name, or a role in words, has 1 to 100 characters.",
             "氏名と職種は1~100文字で入力してください。";
@@ -174,7 +174,7 @@ sentences! {
             "この担当者には、別のアカウントが結び付けられています。";
         PasskeyRefused, "passkey_refused", 401, Never,
             "The passkey was not accepted. Sign in with name, password and code instead.",
-            "パスキーを確認できませんでした。ログイン名・パスワード・コードでログインしてください。";
+            "パスキーを確認できませんでした。ユーザー名・パスワード・コードでサインインしてください。";
         DrillCodeWrong, "drill_code_wrong", 422, Never,
             "This is no code of the last drill, or it was typed before. Compare it with the message; after two days a new drill is needed.",
             "直近の通知訓練のコードではないか、入力済みです。届いたコードを確認してください。2日を過ぎた場合は、新しい訓練を行ってください。";
