@@ -13,6 +13,7 @@ use crate::db::hold::{self, Hold};
 use crate::db::{Connection, DbError};
 use crate::error::ApiError;
 use crate::limits::{HOLD_LISTED_S, HOLD_OWNER_CHARS_MAX, HOLD_REVIEW_S_MAX};
+use crate::people::who::Who;
 use crate::rollout::settle;
 use patchward_protocol::api::consent::{HoldView, SetHoldRequest, SetOperatorHoldRequest};
 use patchward_protocol::api::error::ErrorCode;
@@ -34,11 +35,11 @@ pub async fn set_at_site(
     app: &Arc<App>,
     site: &SiteId,
     request: SetHoldRequest,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<HoldView, ApiError> {
     check_target(app, site, &request.target).await?;
     let whose = Whose { by: HoldBy::Site, site: Some(site.clone()), family: None };
-    set(app, whose, request, holder).await
+    set(app, whose, request, by.into()).await
 }
 
 /// The manufacturer holds a release everywhere.
@@ -49,7 +50,7 @@ pub async fn set_by_maker(
     app: &Arc<App>,
     family: &FamilyId,
     request: SetHoldRequest,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<HoldView, ApiError> {
     if app.snapshot().get(&RepositoryId::Family(family.clone())).is_none() {
         return Err(ApiError::of(ErrorCode::NotFound));
@@ -59,7 +60,7 @@ pub async fn set_by_maker(
         return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
     }
     let whose = Whose { by: HoldBy::Maker, site: None, family: Some(family.clone()) };
-    set(app, whose, request, holder).await
+    set(app, whose, request, by.into()).await
 }
 
 /// Whoever runs the server holds one site, or every site.
@@ -69,7 +70,7 @@ pub async fn set_by_maker(
 pub async fn set_by_operator(
     app: &Arc<App>,
     request: SetOperatorHoldRequest,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<HoldView, ApiError> {
     let SetOperatorHoldRequest { site, reason, owner } = request;
     if let Some(site) = &site
@@ -79,7 +80,7 @@ pub async fn set_by_operator(
     }
     let whose = Whose { by: HoldBy::Operator, site, family: None };
     let request = SetHoldRequest { target: HoldTarget::Site, reason, owner, review_at: None };
-    set(app, whose, request, holder).await
+    set(app, whose, request, by.into()).await
 }
 
 /// The holds that reach a site: standing first, then those lifted in the last 90 days.
@@ -112,12 +113,12 @@ pub async fn lift_by_maker(
     app: &Arc<App>,
     family: &FamilyId,
     id: &str,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<HoldView, ApiError> {
     let family = family.clone();
     let is_ours =
         move |hold: &Hold| hold.by == HoldBy::Maker && hold.family.as_ref() == Some(&family);
-    lift(app, id, is_ours, holder).await
+    lift(app, id, is_ours, by.into()).await
 }
 
 /// Whoever runs the server lifts their own hold.
@@ -127,9 +128,30 @@ pub async fn lift_by_maker(
 pub async fn lift_by_operator(
     app: &Arc<App>,
     id: &str,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<HoldView, ApiError> {
-    lift(app, id, |hold: &Hold| hold.by == HoldBy::Operator, holder).await
+    lift(app, id, |hold: &Hold| hold.by == HoldBy::Operator, by.into()).await
+}
+
+/// Who sets or lifts a hold: a token, or a person on a page.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// The `who` of the act.
+    pub id: String,
+    /// The name that people read.
+    pub name: String,
+}
+
+impl From<&Holder> for By {
+    fn from(holder: &Holder) -> Self {
+        Self { id: holder.id.clone(), name: holder.label.clone() }
+    }
+}
+
+impl From<&Who> for By {
+    fn from(who: &Who) -> Self {
+        Self { id: who.by(), name: who.name.clone() }
+    }
 }
 
 /// Whose a new hold is, and where.
@@ -143,7 +165,7 @@ async fn set(
     app: &Arc<App>,
     whose: Whose,
     request: SetHoldRequest,
-    holder: &Holder,
+    author: By,
 ) -> Result<HoldView, ApiError> {
     let at = app.clock.now();
     let SetHoldRequest { target, reason, owner, review_at } = request;
@@ -155,7 +177,7 @@ async fn set(
     }
     let Whose { by, site, family } = whose;
     let scope = scope_of(site.as_ref(), family.as_ref());
-    let (set_by, who) = (holder.label.clone(), holder.id.clone());
+    let By { id: who, name: set_by } = author;
     let changed = scope.clone();
     let hold = app.db.write(move |conn| {
         let id = next_id(conn, site.as_ref(), by, at)?;
@@ -190,10 +212,10 @@ async fn lift(
     app: &Arc<App>,
     id: &str,
     is_ours: impl Fn(&Hold) -> bool + Send + 'static,
-    holder: &Holder,
+    author: By,
 ) -> Result<HoldView, ApiError> {
     let id = HoldId::new(id).map_err(|_| ApiError::of(ErrorCode::HoldUnknown))?;
-    let (at, who, label) = (app.clock.now(), holder.id.clone(), holder.label.clone());
+    let (at, By { id: who, name: label }) = (app.clock.now(), author);
     let lifted = app.db.write(move |conn| {
         let found = hold::find(conn, &id)?.filter(is_ours);
         let hold = found.ok_or_else(|| ApiError::of(ErrorCode::HoldUnknown))?;

@@ -81,7 +81,18 @@ macro_rules! areas {
     };
 }
 
-areas!["design", "frame", "role"];
+areas![
+    "account",
+    "channels",
+    "design",
+    "frame",
+    "login",
+    "notices",
+    "questions",
+    "readiness",
+    "role",
+    "stop"
+];
 
 type Bundle = FluentBundle<FluentResource>;
 

@@ -14,7 +14,7 @@ use patchward_protocol::key::PublicKey;
 use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -52,6 +52,19 @@ pub struct Words {
     pub reason: Option<Reason>,
     /// The next or open slot; kept in memory only.
     pub slot: Option<Slot>,
+}
+
+/// A device with an agent as the table has it.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// Its id.
+    pub device: DeviceId,
+    /// Its family.
+    pub family: FamilyId,
+    /// What it last said.
+    pub words: Arc<Words>,
+    /// When it was last heard.
+    pub last_seen: Option<Timestamp>,
 }
 
 /// The poll, or a later one, was answered before.
@@ -242,6 +255,41 @@ impl FleetTable {
         installed
     }
 
+    /// The families of every site's devices.
+    #[must_use]
+    pub fn families_of_all(&self) -> HashMap<SiteId, BTreeSet<FamilyId>> {
+        let table = self.lock();
+        let mut all: HashMap<SiteId, BTreeSet<FamilyId>> = HashMap::new();
+        for (site, family) in &table.families_of_sites {
+            let named = table.sites.get(*site).zip(table.families.get(*family));
+            let Some((site, family)) = named else { continue };
+            all.entry(site.clone()).or_default().insert(family.clone());
+        }
+        all
+    }
+
+    /// Sites with a device that runs, or says, something else than the newest image of its family.
+    /// Looks at every row: not for polls.
+    #[must_use]
+    pub fn behind(&self, newest: &HashMap<FamilyId, Sha256Digest>) -> HashSet<(SiteId, FamilyId)> {
+        let table = self.lock();
+        let number = |(family, image): (&FamilyId, &Sha256Digest)| {
+            Some((table.families.number(family)?, *image))
+        };
+        let newest: HashMap<u32, Sha256Digest> = newest.iter().filter_map(number).collect();
+        let mut behind = HashSet::new();
+        for row in &table.rows {
+            let Some(image) = newest.get(&row.family) else { continue };
+            if row.words.installed.as_ref().is_none_or(|runs| runs.image_sha256 != *image) {
+                behind.insert((row.site, row.family));
+            }
+        }
+        let named = |(site, family): &(u32, u32)| {
+            Some((table.sites.get(*site)?.clone(), table.families.get(*family)?.clone()))
+        };
+        behind.iter().filter_map(named).collect()
+    }
+
     /// A number that rises when a device of the family is new or runs another image.
     #[must_use]
     pub fn moved(&self, family: &FamilyId) -> u64 {
@@ -261,6 +309,24 @@ impl FleetTable {
         let (_, row) = table.find(site, device)?;
         let seen = (row.last_seen_ms > 0).then(|| Timestamp::from_millis(row.last_seen_ms));
         Some((Arc::clone(&row.words), seen))
+    }
+
+    /// Every device of a site with an agent, and what it last said. Looks at every row: not for polls.
+    #[must_use]
+    pub fn of_site(&self, site: &SiteId) -> Vec<Present> {
+        let table = self.lock();
+        let number = table.sites.number(site);
+        let of_site = table.rows.iter().filter(|row| Some(row.site) == number);
+        let present = of_site.filter_map(|row| {
+            let seen = (row.last_seen_ms > 0).then(|| Timestamp::from_millis(row.last_seen_ms));
+            Some(Present {
+                device: DeviceId::new(&row.device).ok()?,
+                family: table.families.get(row.family)?.clone(),
+                words: Arc::clone(&row.words),
+                last_seen: seen,
+            })
+        });
+        present.collect()
     }
 
     /// Puts what is newer in memory into rows that were read from the database.
