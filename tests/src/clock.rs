@@ -9,7 +9,7 @@ use patchward_protocol::time::Timestamp;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often a condition is asked again.
-const AGAIN: Duration = Duration::from_millis(15);
+pub(crate) const AGAIN: Duration = Duration::from_millis(15);
 
 /// The time of this machine.
 #[must_use]

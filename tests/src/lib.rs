@@ -7,6 +7,7 @@
 
 pub mod bedside;
 pub mod bin;
+pub mod browser;
 pub mod chance;
 pub mod clock;
 pub mod container;

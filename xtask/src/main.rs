@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a command for people: its output is its purpose")]
 
 mod bench;
+mod browser;
 mod child;
 mod corpus;
 mod deny;
@@ -29,6 +30,8 @@ const USAGE: &str = "\
 cargo xtask test [--quick]              every check; --quick: fewer rounds in the long campaigns, no docs
 cargo xtask torture                     a whole simulated year of 50 hospitals and 5,000 devices, and every kill of
                                         the agent while it stages; takes minutes
+cargo xtask browser [WORD]...           the console in a real Chromium, all of it or tests with these words
+cargo xtask screens                     pictures of the console's main pages into docs/guide/screens
 cargo xtask deny                        cargo-deny with advisories (asks the RustSec database on the network)
 cargo xtask corpus [--dir DIR] [--debs] pairs and root file systems of real software in target/corpus
                    [--relock]           take the two newest releases of each wheel into the lock first
@@ -46,6 +49,8 @@ enum Verb {
     Help,
     Test { rounds: suite::Rounds },
     Torture,
+    Browser { words: Vec<String> },
+    Screens,
     Deny,
     Corpus(corpus::Wanted),
     Bench(bench::Wanted),
@@ -68,6 +73,10 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Help => println!("{USAGE}"),
         Verb::Test { rounds } => return suite::run(&place, rounds),
         Verb::Torture => suite::torture(&place)?,
+        Verb::Browser { words } => {
+            browser::alone(&place, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        Verb::Screens => browser::screens(&place)?,
         Verb::Deny => deny::with_advisories(&place)?,
         Verb::Corpus(wanted) => {
             corpus::build(&place, &wanted)?;
@@ -86,6 +95,10 @@ fn parse(arguments: &[String]) -> Result<Verb> {
         ("test", []) => Ok(Verb::Test { rounds: suite::Rounds::All }),
         ("test", ["--quick"]) => Ok(Verb::Test { rounds: suite::Rounds::Quick }),
         ("torture", []) => Ok(Verb::Torture),
+        ("browser", words) => {
+            Ok(Verb::Browser { words: words.iter().copied().map(String::from).collect() })
+        }
+        ("screens", []) => Ok(Verb::Screens),
         ("deny", []) => Ok(Verb::Deny),
         ("corpus", options) => parse_corpus(options).map(Verb::Corpus),
         ("bench", ["delta", options @ ..]) => bench::Wanted::parse(options).map(Verb::Bench),
@@ -134,6 +147,14 @@ mod tests {
     fn torture_takes_no_options() {
         assert_eq!(parsed("torture").unwrap(), Verb::Torture);
         assert!(parsed("torture --quick").is_err());
+    }
+
+    #[test]
+    fn the_browser_takes_words_and_the_screens_none() {
+        let words = vec!["story".to_owned()];
+        assert_eq!(parsed("browser story").unwrap(), Verb::Browser { words });
+        assert_eq!(parsed("screens").unwrap(), Verb::Screens);
+        assert!(parsed("screens story").is_err());
     }
 
     #[test]

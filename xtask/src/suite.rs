@@ -7,7 +7,7 @@
 //! the others, but tests are never run against programs that were not built just now.
 
 use crate::{
-    bench, child, corpus, deny, deploy, needs,
+    bench, browser, child, corpus, deny, deploy, needs,
     place::Place,
     postgres::Postgres,
     python::Python,
@@ -18,7 +18,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -97,7 +97,11 @@ impl Suite<'_> {
         let corpus = python
             .as_ref()
             .and_then(|_| self.step("corpus", || corpus::build(place, &corpus::Wanted::default())));
-        self.step("clippy", || shown(checked(place, "clippy").args(CLIPPY)));
+        self.step("clippy", || {
+            // The browser's tests are no part of `--all-targets`: they are a step of their own.
+            child::show(checked(place, "clippy").args(["--test", "console"]).args(STRICT))?;
+            shown(checked(place, "clippy").arg("--all-targets").args(STRICT))
+        });
         let programs = self.step("build", || build(place));
         if let Some(programs) = &programs {
             self.step("deploy", || deploy::check(place, programs).map(noted));
@@ -105,6 +109,7 @@ impl Suite<'_> {
                 self.step("bench", || bench::quick(place, programs, corpus).map(noted));
             }
         }
+        let bin = programs.clone();
         let postgres = self.step("postgres", || {
             let postgres = Postgres::start()?;
             let address = postgres.url.rsplit('@').next().unwrap_or_default().to_owned();
@@ -116,6 +121,7 @@ impl Suite<'_> {
             }
             _ => self.left_out("tests", "what they need is not there"),
         }
+        self.browser(bin.as_deref());
         match self.rounds {
             Rounds::All => {
                 self.step("docs", || {
@@ -140,13 +146,35 @@ impl Suite<'_> {
         if self.rounds == Rounds::Quick {
             command.env("PATCHWARD_QUICK", "1");
         }
-        let mut tests = Tally::default();
+        let (mut tests, place) = (Tally::default(), self.place);
         self.step("tests", || {
+            // The console's own test writes its pages there, for the browser.
+            command.env("PATCHWARD_PAGES", browser::empty_pages(place)?);
             let (status, text) = child::show_and_read(&mut command)?;
             tests = Tally::of_output(&text);
             if status.success() { Ok(noted(tests.to_string())) } else { bail!("{status}; {tests}") }
         });
         self.report.tests = tests;
+    }
+
+    /// The console in a real browser, over the pages that the tests have written.
+    fn browser(&mut self, programs: Option<&Path>) {
+        let place = self.place;
+        match (self.rounds, programs) {
+            (Rounds::Quick, _) => self.left_out("browser", "--quick"),
+            (Rounds::All, None) => self.left_out("browser", "the programs are not there"),
+            (Rounds::All, Some(programs)) => {
+                let counted = self.step("browser", || {
+                    let surroundings = browser::Surroundings::provide(place, programs)?;
+                    let tally = surroundings.test(place, &[])?;
+                    let note = tally.to_string();
+                    Ok((tally, note))
+                });
+                if let Some(tally) = counted {
+                    self.report.tests = self.report.tests.and(tally);
+                }
+            }
+        }
     }
 
     /// Runs one step and writes its row; gives what it made.
@@ -177,10 +205,10 @@ impl Suite<'_> {
 
 /// The documentation is for readers of the source: a link may lead to something private.
 const DOC_FLAGS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
-const CLIPPY: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
+const STRICT: [&str; 3] = ["--", "-D", "warnings"];
 
 /// A cargo command over the whole workspace, as CI compiles it.
-fn checked(place: &Place, verb: &str) -> Command {
+pub(crate) fn checked(place: &Place, verb: &str) -> Command {
     let mut command = place.cargo(verb);
     command.args(["--workspace", "--locked", "--profile", PROFILE]);
     command
@@ -188,7 +216,7 @@ fn checked(place: &Place, verb: &str) -> Command {
 
 /// Builds the programs as they are delivered, and keeps copies: building the tests later replaces
 /// what lies in the target folder with programs that have the tests' features.
-fn build(place: &Place) -> Result<(PathBuf, String)> {
+pub(crate) fn build(place: &Place) -> Result<(PathBuf, String)> {
     let mut command = checked(place, "build");
     for name in PROGRAMS {
         command.args(["--bin", name]);

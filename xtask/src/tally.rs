@@ -31,6 +31,17 @@ impl Tally {
         format!("test result: {verdict}. {self}; finished in {:.2}s", took.as_secs_f64())
     }
 
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            ignored: self.ignored + other.ignored,
+            measured: self.measured + other.measured,
+            filtered_out: self.filtered_out + other.filtered_out,
+        }
+    }
+
     fn add(&mut self, part: &str) {
         let Some((count, word)) = part.split_once(' ') else { return };
         let Ok(count) = count.parse::<u64>() else { return };

@@ -1,0 +1,7 @@
+//! The console in a real browser: what people see and do, with real programs behind it.
+//!
+//! A step of its own (`cargo xtask browser`), because it needs Chromium. Not here: what needs no
+//! browser (`server/src/console`).
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,69 @@
+//! Every page with every sample in both languages, as the server's own test wrote them: judged by axe,
+//! narrow, and with targets that fingers hit.
+
+use anyhow::{Context as _, Result, ensure};
+use patchward_tests::bin::setting;
+use patchward_tests::browser::{Axe, Browser, Settings};
+use std::path::PathBuf;
+
+/// Narrowest screen that a page must fit (WCAG 2.2, 1.4.10).
+const NARROW: u32 = 320;
+
+/// The pages, by name.
+fn pages() -> Result<Vec<PathBuf>> {
+    let hint = "PATCHWARD_PAGES does not say where the samples are: run cargo xtask browser";
+    let folder = setting("PATCHWARD_PAGES").context(hint)?;
+    let found = std::fs::read_dir(&folder).with_context(|| format!("read {folder}"))?;
+    let mut pages = Vec::new();
+    for entry in found {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "html") {
+            pages.push(path.canonicalize()?);
+        }
+    }
+    pages.sort();
+    ensure!(pages.len() > 2, "{folder} has no samples: {hint}");
+    Ok(pages)
+}
+
+/// Asks every page something; gives all that is wrong, by page.
+fn on_every_page(
+    browser: &Browser,
+    ask: impl Fn(&Browser) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for page in pages()? {
+        browser.open(&format!("file://{}", page.display()))?;
+        let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        wrong.extend(ask(browser)?.into_iter().map(|what| format!("{name}: {what}")));
+    }
+    Ok(wrong)
+}
+
+fn nothing(wrong: &[String]) -> Result<()> {
+    ensure!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn axe_finds_nothing_on_any_sample() -> Result<()> {
+    let (axe, browser) = (Axe::find()?, Browser::start(&Settings::desk("en"))?);
+    let wrong = on_every_page(&browser, |browser| {
+        Ok(axe.judge(browser)?.iter().map(ToString::to_string).collect())
+    })?;
+    nothing(&wrong)
+}
+
+#[test]
+fn no_sample_is_wider_than_a_telephone_and_every_target_is_hit() -> Result<()> {
+    let narrow = Settings { width: NARROW, height: 800, ..Settings::desk("ja") };
+    let browser = Browser::start(&narrow)?;
+    let wrong = on_every_page(&browser, |browser| {
+        let wide = browser.overflow()?.into_iter();
+        let wide = wide.map(|it| format!("wider than {NARROW}: {} ends at {}", it.what, it.right));
+        let small = browser.small_targets()?.into_iter();
+        let small = small.map(|it| format!("{} x {} is small: {}", it.width, it.height, it.what));
+        Ok(wide.chain(small).collect())
+    })?;
+    nothing(&wrong)
+}
