@@ -4,6 +4,10 @@
 //! seconds; the defaults are the design's. Not here: secrets (they are files in `DATA/keys`).
 //! Invariant: a value made by [`Config::read`] or [`Config::default`] has passed [`Config::check`].
 
+mod notify;
+
+pub use notify::{Mail as NotifyMail, MailSecurity, Notify};
+
 use patchward_protocol::limits::{SNAPSHOT_LIFE_S_MAX, TIMESTAMP_LIFE_S_MAX};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -52,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether and how deltas are built.
     pub delta: Delta,
+    /// Whether and how notices leave this server.
+    pub notify: Notify,
 }
 
 /// Where the server's certificate is.
@@ -194,6 +200,7 @@ impl Default for Config {
             refresh: Refresh::default(),
             limits: Limits::default(),
             delta: Delta::default(),
+            notify: Notify::default(),
         }
     }
 }
@@ -347,6 +354,7 @@ impl Config {
             "at least 1 and below refresh.snapshot_life_s",
         )?;
         self.check_delta()?;
+        self.notify.check()?;
         must(self.limits.request_head_s >= 1, "limits.request_head_s", "at least 1")?;
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
         must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;

@@ -11,6 +11,7 @@ use crate::error::Chain;
 use crate::fleet::flush;
 use crate::fleet::pack::Address;
 use crate::http;
+use crate::notify::send::{BadPost, Post};
 use crate::http::request_id::{RequestIds, name_requests};
 use crate::tls::{self, TlsError};
 use crate::views::Views;
@@ -45,6 +46,9 @@ pub enum ServeError {
     /// While running.
     #[error("the server stopped")]
     Run(#[source] io::Error),
+    /// Notices.
+    #[error("notices cannot be sent as configured")]
+    Post(#[from] BadPost),
     /// No random bytes.
     #[error(transparent)]
     Chance(#[from] NoChance),
@@ -92,7 +96,7 @@ async fn run(parts: Parts, listening: impl FnOnce(&str)) -> Result<(), ServeErro
     tell_address(&app, &url)?;
     let server = server.run();
     rt::spawn(end_on_signal(server.handle(), Arc::clone(&app.views)));
-    let workers = worker::start(&app, builder(&app)?);
+    let workers = worker::start(&app, builder(&app)?, post(&app)?);
     listening(&url);
     let ended = server.await.map_err(ServeError::Run);
     workers.stop().await;
@@ -106,6 +110,13 @@ async fn run(parts: Parts, listening: impl FnOnce(&str)) -> Result<(), ServeErro
 fn builder(app: &Arc<App>) -> Result<Option<Builder>, ServeError> {
     let builder = || Builder::new(app, Program::this());
     Ok(app.config.delta.enabled.then(builder).transpose()?)
+}
+
+/// Who sends notices; nobody where that is turned off.
+fn post(app: &App) -> Result<Option<Post>, ServeError> {
+    let address = app.address.get().map(|address| address.url.clone()).unwrap_or_default();
+    let post = || Post::of(&app.config.notify, &address, &*app.rng);
+    Ok(app.config.notify.enabled.then(post).transpose()?)
 }
 
 /// What stands in enrolment packs: the public address, else the one that is listened on.

@@ -136,6 +136,12 @@ queries! {
         Ok(devices::table.filter(devices::device_key.is_not_null()).load(conn)?)
     }
 
+    fn by_hand_rows(conn) -> Result<Vec<(String, String, Option<String>)>, DbError> {
+        let rows = devices::table.filter(devices::device_key.is_null());
+        let columns = (devices::site, devices::family, devices::installed);
+        Ok(rows.select(columns).distinct().load(conn)?)
+    }
+
     fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
         let insert = diesel::insert_into(devices::table).values(row);
         Ok(insert.on_conflict_do_nothing().execute(conn)?)
@@ -185,6 +191,24 @@ pub fn list(conn: &mut Connection, site: &SiteId) -> Result<Vec<StoredDevice>, D
 /// [`DbError`].
 pub fn list_agents(conn: &mut Connection) -> Result<Vec<StoredDevice>, DbError> {
     agent_rows(conn)?.into_iter().map(Row::stored).collect()
+}
+
+/// Of the devices without an agent: site, family and what is installed, each once.
+///
+/// # Errors
+/// [`DbError`].
+pub fn by_hand(
+    conn: &mut Connection,
+) -> Result<Vec<(SiteId, FamilyId, Option<ImageRef>)>, DbError> {
+    let read = |(site, family, installed): (String, String, Option<String>)| {
+        let installed = installed.as_deref();
+        Ok((
+            from_name("devices.site", &site)?,
+            from_name("devices.family", &family)?,
+            installed.map(|json| from_json("devices.installed", json)).transpose()?,
+        ))
+    };
+    by_hand_rows(conn)?.into_iter().map(read).collect()
 }
 
 /// Adds a device; `false` when the site has one of this id.

@@ -7,6 +7,8 @@ use super::column::{count, from_json, from_name, store_count, to_json};
 use super::rollout::{RolloutKey, wave_number};
 use super::schema::{marks, wave_proofs};
 use super::{Connection, DbError, queries};
+use crate::notify::subject::Trouble;
+use crate::notify::survey::Ailing;
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::gate::count::Mark;
@@ -48,6 +50,8 @@ struct Row {
     used_seq: Option<i64>,
 }
 
+type Troubled = (String, String, String, String, String);
+
 queries! {
     fn row(conn, site: &str, approval: &str, image: &str, device: &str)
         -> Result<Option<Row>, DbError>
@@ -77,6 +81,19 @@ queries! {
     fn silent_rows(conn, at: i64, limit: i64) -> Result<Vec<Row>, DbError> {
         let rows = marks::table.filter(marks::silent_at.le(at));
         Ok(rows.order((marks::silent_at, marks::device)).limit(limit).load(conn)?)
+    }
+
+    fn troubled_rows(conn, limit: i64) -> Result<Vec<Troubled>, DbError> {
+        let rows = marks::table.filter(marks::stage.eq_any(["failed", "silent"]));
+        let columns = (
+            marks::site,
+            marks::approval_sha256,
+            marks::image_sha256,
+            marks::device,
+            marks::stage,
+        );
+        let order = (marks::site, marks::approval_sha256, marks::device);
+        Ok(rows.order(order).limit(limit).select(columns).load(conn)?)
     }
 
     fn insert_proof_row(conn, site: &str, sha256: &str, document: &[u8], made: i64)
@@ -141,6 +158,23 @@ pub fn silent(
 ) -> Result<Vec<(RolloutKey, StoredMark)>, DbError> {
     let rows = silent_rows(conn, at.millis(), limit)?;
     rows.into_iter().map(|row| Ok((row.key()?, row.stored()?))).collect()
+}
+
+/// At most `limit` devices whose update failed or that count as silent.
+///
+/// # Errors
+/// [`DbError`].
+pub fn troubled(conn: &mut Connection, limit: i64) -> Result<Vec<Ailing>, DbError> {
+    let read = |(site, approval, image, device, stage): Troubled| {
+        Ok(Ailing {
+            site: from_name("marks.site", &site)?,
+            approval: from_name("marks.approval_sha256", &approval)?,
+            image: from_name("marks.image_sha256", &image)?,
+            device: from_name("marks.device", &device)?,
+            trouble: if stage == "silent" { Trouble::Silent } else { Trouble::Failed },
+        })
+    };
+    troubled_rows(conn, limit)?.into_iter().map(read).collect()
 }
 
 /// Stores a wave's proof; nothing changes when it is there.

@@ -1,11 +1,12 @@
 //! What the server does without being asked: follow the database, move waves by time, write last-seen
-//! times, refresh, recount, plan and build deltas.
+//! times, refresh, recount, plan and build deltas, tell people.
 //!
 //! Not here: the decisions. Each worker is a loop that ends with the server; any number of servers
 //! may run them on one database. Invariant: a worker that fails says so once a round and goes on.
 
 mod deltas;
 mod gates;
+mod notices;
 mod refresh;
 mod watch;
 
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::delta::build::Builder;
 use crate::error::Chain;
 use crate::fleet::flush;
+use crate::notify::send::Post;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -24,7 +26,7 @@ pub struct Workers {
 }
 
 /// Starts them.
-pub fn start(app: &Arc<App>, builder: Option<Builder>) -> Workers {
+pub fn start(app: &Arc<App>, builder: Option<Builder>, post: Option<Post>) -> Workers {
     let mut running = vec![
         tokio::spawn(watch::follow(Arc::clone(app))),
         tokio::spawn(refresh::keep_fresh(Arc::clone(app))),
@@ -33,6 +35,7 @@ pub fn start(app: &Arc<App>, builder: Option<Builder>) -> Workers {
         tokio::spawn(gates::keep_recounting(Arc::clone(app))),
         tokio::spawn(deltas::keep_planning(Arc::clone(app))),
     ];
+    running.extend(post.map(|post| tokio::spawn(notices::keep_telling(Arc::clone(app), post))));
     running.extend(builder.clone().map(|builder| tokio::spawn(builder.keep_building())));
     Workers { running, builder }
 }

@@ -1,0 +1,10 @@
+DROP INDEX devices_by_hand;
+DROP INDEX marks_troubled;
+DROP TABLE drill_channels;
+DROP TABLE drills;
+DROP TABLE outbox;
+DROP TABLE channels;
+DROP TABLE question_words;
+DROP TABLE questions;
+DROP TABLE answers;
+DROP TABLE notices;

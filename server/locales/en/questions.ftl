@@ -1,0 +1,11 @@
+questions-title = Questions about releases
+questions-one = Question
+questions-back = All questions
+questions-empty = Nobody has asked anything yet.
+questions-empty-next = To ask the manufacturer, open the notice of a release and write your question there.
+questions-open = not answered
+questions-answered = answered
+questions-words = Write below
+questions-words-hint = Both sides see it with your name. No patient data.
+questions-write = Send
+questions-write-done = Sent.

@@ -1,0 +1,11 @@
+questions-title = リリースに関する質問
+questions-one = 質問
+questions-back = 質問の一覧
+questions-empty = 質問はまだありません。
+questions-empty-next = 製造販売業者へ質問するには、リリースのお知らせを開いて質問を書いてください。
+questions-open = 未回答
+questions-answered = 回答済み
+questions-words = 続けて書く
+questions-words-hint = 氏名とともに双方に表示されます。患者情報は書かないでください。
+questions-write = 送信
+questions-write-done = 送信しました。
