@@ -4,7 +4,7 @@
 //! Invariant: a campaign is replaced whole, by compare-and-swap on its revision.
 
 use crate::app::App;
-use crate::auth::api_token::Holder;
+use crate::consent::hold::By;
 use crate::db::act::{self, Act};
 use crate::db::campaign;
 use crate::db::change::{self, Scope};
@@ -42,7 +42,7 @@ pub async fn write(
     family: &FamilyId,
     image: &str,
     campaign: Campaign,
-    holder: &Holder,
+    by: impl Into<By>,
 ) -> Result<Campaign, ApiError> {
     let image = named(app, family, image)?;
     let sites: BTreeSet<_> = campaign.sites.iter().collect();
@@ -61,7 +61,7 @@ pub async fn write(
     }
     let (at, from) = (app.clock.now(), campaign.revision);
     let next = Campaign { revision: from.saturating_add(1), ..campaign };
-    let (stored, of, who) = (next.clone(), family.clone(), holder.id.clone());
+    let (stored, of, who) = (next.clone(), family.clone(), by.into().id);
     let swapped = app.db.write(move |conn| {
         if !campaign::swap(conn, &of, &image, &stored, from, at)? {
             return Ok(false);

@@ -76,6 +76,20 @@ pub struct Replayed {
     pub n: u64,
 }
 
+/// What some devices of a family run at one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spread {
+    /// The site.
+    pub site: SiteId,
+    /// The image, by the digest of what stands in the slot; none while nothing was said.
+    pub image: Option<Sha256Digest>,
+    /// How many devices.
+    pub devices: u32,
+}
+
+/// A site and what runs there.
+type Runs = (u32, Option<Sha256Digest>);
+
 #[derive(Debug, Default)]
 struct Table {
     rows: Vec<Row>,
@@ -89,6 +103,10 @@ struct Table {
     families_of_sites: HashSet<(u32, u32)>,
     // By family: rises when a device is new or runs another image.
     moved: HashMap<u32, u64>,
+    // By family: how many devices of each site say that they run each image.
+    spread: HashMap<u32, BTreeMap<Runs, u32>>,
+    // By site: when any device of it was last heard.
+    heard: HashMap<u32, i64>,
 }
 
 #[derive(Debug)]
@@ -168,7 +186,7 @@ impl FleetTable {
     ) -> Result<u64, Replayed> {
         let mut table = self.lock();
         let words = table.intern(words);
-        let Table { rows, marked, moved, .. } = &mut *table;
+        let Table { rows, marked, moved, spread, heard, .. } = &mut *table;
         let Some(row_now) = usize::try_from(row.0).ok().and_then(|index| rows.get_mut(index))
         else {
             return Err(Replayed { boot_count, n });
@@ -180,8 +198,14 @@ impl FleetTable {
         row_now.last_seen_ms = at.millis();
         if !Arc::ptr_eq(&row_now.words, &words) && row_now.words.installed != words.installed {
             rise(moved, row_now.family);
+            let family = spread.entry(row_now.family).or_default();
+            forget(family, row_now.runs());
+            row_now.words = words;
+            note(family, row_now.runs());
+        } else {
+            row_now.words = words;
         }
-        row_now.words = words;
+        heard.insert(row_now.site, at.millis());
         if !row_now.marked {
             row_now.marked = true;
             marked.push(row.0);
@@ -237,6 +261,29 @@ impl FleetTable {
             device.is_ok_and(|device| family.is_some_and(|family| is(&device, family)))
         });
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    }
+
+    /// What the devices of a family run, site by site; from counters, not from a look at every row.
+    #[must_use]
+    pub fn spread(&self, family: &FamilyId) -> Vec<Spread> {
+        let table = self.lock();
+        let Some(family) = table.families.number(family) else { return Vec::new() };
+        let runs = table.spread.get(&family).into_iter().flatten();
+        let named = runs.filter_map(|((site, image), devices)| {
+            Some(Spread { site: table.sites.get(*site)?.clone(), image: *image, devices: *devices })
+        });
+        named.collect()
+    }
+
+    /// When any device of each site was last heard.
+    #[must_use]
+    pub fn heard(&self) -> HashMap<SiteId, Timestamp> {
+        let table = self.lock();
+        let heard = table.heard.iter();
+        let named = heard.filter_map(|(site, at)| {
+            Some((table.sites.get(*site)?.clone(), Timestamp::from_millis(*at)))
+        });
+        named.collect()
     }
 
     /// Devices of a family by what they say is installed, as the digest of what stands in the slot.
@@ -378,6 +425,20 @@ impl FleetTable {
     }
 }
 
+fn note(family: &mut BTreeMap<Runs, u32>, runs: Runs) {
+    let devices = family.entry(runs).or_default();
+    *devices = devices.saturating_add(1);
+}
+
+fn forget(family: &mut BTreeMap<Runs, u32>, runs: Runs) {
+    if let Some(devices) = family.get_mut(&runs) {
+        *devices = devices.saturating_sub(1);
+        if *devices == 0 {
+            family.remove(&runs);
+        }
+    }
+}
+
 fn rise(moved: &mut HashMap<u32, u64>, family: u32) {
     let number = moved.entry(family).or_default();
     *number = number.wrapping_add(1);
@@ -409,6 +470,15 @@ impl Table {
         };
         self.families_of_sites.insert((row.site, row.family));
         rise(&mut self.moved, row.family);
+        if let Some((_, old)) = self.find(&stored.site, &stored.device) {
+            let (family, runs) = (old.family, old.runs());
+            forget(self.spread.entry(family).or_default(), runs);
+        }
+        note(self.spread.entry(row.family).or_default(), row.runs());
+        if row.last_seen_ms > 0 {
+            let heard = self.heard.entry(row.site).or_default();
+            *heard = row.last_seen_ms.max(*heard);
+        }
         if let Some(old) = self.find_mut(&stored.site, &stored.device) {
             // The numbers in memory are ahead of the database and stay.
             let polls = (old.boot_count, old.poll_n).max((row.boot_count, row.poll_n));
@@ -463,6 +533,10 @@ impl Table {
 }
 
 impl Row {
+    fn runs(&self) -> Runs {
+        (self.site, self.words.installed.as_ref().map(|image| image.image_sha256))
+    }
+
     fn said(&self) -> Said {
         Said {
             agent_version: self.words.agent_version.clone(),

@@ -8,6 +8,8 @@ pub mod candidate;
 pub mod commit;
 pub mod current;
 pub mod deltas;
+pub mod dossiers;
 pub mod online;
 pub mod open;
 pub mod refresh;
+pub mod staged;

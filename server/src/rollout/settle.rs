@@ -10,6 +10,7 @@ use crate::app::{App, LoadError};
 use crate::consent::state::Consent;
 use crate::db::act::{self, Act};
 use crate::db::change::{self, Scope};
+use crate::db::field;
 use crate::db::rollout::{self, RolloutKey, StoredRollout, StoredWave};
 use crate::db::{Connection, DbError};
 use crate::error::ApiError;
@@ -89,6 +90,7 @@ pub fn settle_stored(
         if let Some(halt) = counters.count(&stored.terms, change) {
             events.push(Move::Halt(*wave, halt));
         }
+        field::count(conn, &stored.image, *wave, change, scene.at)?;
     }
     finish(conn, scene, stored, &mut before, now, events, heard)
 }
