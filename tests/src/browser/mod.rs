@@ -22,4 +22,4 @@ pub use key::Key;
 pub use look::{Overflow, Small};
 pub use passkey::Authenticator;
 pub use place::{finds, screens};
-pub use session::{Browser, Scripts, Settings};
+pub use session::{Browser, Scripts, Settings, Shade};

@@ -45,6 +45,15 @@ pub enum Scripts {
     Off,
 }
 
+/// Which colours a person's system asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shade {
+    /// Dark words on light ground.
+    Light,
+    /// Light words on dark ground.
+    Dark,
+}
+
 /// How a browser is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -110,6 +119,19 @@ impl Browser {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1,
             "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &size).map(|_| ())
+    }
+
+    /// Shows pages light or dark, as the person's system would ask for.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn shade(&self, shade: Shade) -> Result<()> {
+        let value = match shade {
+            Shade::Light => "light",
+            Shade::Dark => "dark",
+        };
+        let feature = json!({ "name": "prefers-color-scheme", "value": value });
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": [feature] })).map(|_| ())
     }
 
     /// The folder that files are saved to.

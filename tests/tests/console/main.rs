@@ -4,4 +4,6 @@
 //! browser (`server/src/console`).
 
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
 mod samples;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use patchward_tests::bin::setting;
-use patchward_tests::browser::{Axe, Browser, Settings};
+use patchward_tests::browser::{Axe, Browser, Settings, Shade};
 use std::path::PathBuf;
 
 /// Narrowest screen that a page must fit (WCAG 2.2, 1.4.10).
@@ -46,11 +46,16 @@ fn nothing(wrong: &[String]) -> Result<()> {
 }
 
 #[test]
-fn axe_finds_nothing_on_any_sample() -> Result<()> {
+fn axe_finds_nothing_on_any_sample_light_or_dark() -> Result<()> {
     let (axe, browser) = (Axe::find()?, Browser::start(&Settings::desk("en"))?);
-    let wrong = on_every_page(&browser, |browser| {
-        Ok(axe.judge(browser)?.iter().map(ToString::to_string).collect())
-    })?;
+    let mut wrong = Vec::new();
+    for shade in [Shade::Light, Shade::Dark] {
+        browser.shade(shade)?;
+        let found = on_every_page(&browser, |browser| {
+            Ok(axe.judge(browser)?.iter().map(|found| format!("{shade:?}: {found}")).collect())
+        })?;
+        wrong.extend(found);
+    }
     nothing(&wrong)
 }
 
