@@ -5,10 +5,10 @@
 
 use crate::chance::Chance;
 use crate::payload::{Packing, apart, packed, together, unpacked};
-use patchward_protocol::delta::format::{
-    ENTRY_BYTES, Frame, FrameKind, HEADER_BYTES, Header, entry_offset,
-};
-use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
+use patchward_protocol::delta::apply::Entries;
+use patchward_protocol::delta::format::{Frame, FrameKind, HEADER_BYTES, Header, spell};
+use patchward_protocol::digest::Sha256Digest;
+use std::io::Cursor;
 
 /// Most bytes that one damage inserts.
 const INSERT_BYTES_MAX: usize = 64;
@@ -23,11 +23,11 @@ pub(crate) struct Parts {
 impl Parts {
     /// Takes a container apart; none when its head does not read.
     pub(crate) fn of(file: &[u8]) -> Option<Self> {
-        let header = Header::read(file.first_chunk::<HEADER_BYTES>()?).ok()?;
+        let mut from = Cursor::new(file);
+        let mut entries = Entries::of(&mut from).ok()?;
+        let header = *entries.header();
         let mut frames = Vec::new();
-        for index in 0..header.frames {
-            let entry = file.get(usize::try_from(entry_offset(index)).ok()?..)?;
-            let frame = Frame::read(entry.first_chunk::<ENTRY_BYTES>()?, index, &header).ok()?;
+        while let Some(frame) = entries.next(&mut from).ok()? {
             let place = frame.payload();
             let place = usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?;
             let payload = if frame.kind.has_payload() { file.get(place)?.to_vec() } else { vec![] };
@@ -38,8 +38,8 @@ impl Parts {
 
     /// Puts lengths, places, sums and digests right, as far as they are not the damage.
     fn put_right(&mut self) {
-        let mut place = entry_offset(self.header.frames);
-        let mut entries = Sha256Hasher::new();
+        let first = u64::try_from(HEADER_BYTES).unwrap_or(u64::MAX);
+        let (mut place, full) = (first, self.header.old.is_none());
         self.header.comp_len_max = 0;
         for (frame, payload) in &mut self.frames {
             if frame.kind.has_payload() {
@@ -47,18 +47,25 @@ impl Parts {
                 frame.payload_sha256 = Sha256Digest::of(payload);
                 frame.payload_off = place;
             }
+            frame.output_sha256 = frame.output_sha256.filter(|_| full);
             place = place.saturating_add(u64::from(frame.comp_len));
             self.header.comp_len_max = self.header.comp_len_max.max(frame.comp_len);
-            entries.update(&frame.write());
         }
-        self.header.payload_len = place.saturating_sub(entry_offset(self.header.frames));
-        self.header.entries_sha256 = entries.finish();
+        self.header.payload_len = place.saturating_sub(first);
+        let table = self.table();
+        self.header.table_len = u32::try_from(table.len()).unwrap_or(u32::MAX);
+        self.header.entries_sha256 = Sha256Digest::of(&table);
+    }
+
+    fn table(&self) -> Vec<u8> {
+        let frames: Vec<Frame> = self.frames.iter().map(|(frame, _)| frame.clone()).collect();
+        spell(&self.header, &frames)
     }
 
     fn file(&self) -> Vec<u8> {
         let mut file = self.header.write().to_vec();
-        self.frames.iter().for_each(|(frame, _)| file.extend_from_slice(&frame.write()));
         self.frames.iter().for_each(|(_, payload)| file.extend_from_slice(payload));
+        file.extend_from_slice(&self.table());
         file
     }
 }
@@ -97,23 +104,31 @@ pub(crate) fn blind(bytes: &mut Vec<u8>, chance: &mut Chance) {
 }
 
 /// Damages header or table bytes, and puts the digest of the table right.
-pub(crate) fn head(file: &mut [u8], chance: &mut Chance) {
-    let frames = Parts::of(file).map_or(1, |parts| parts.header.frames);
-    let head_len = usize::try_from(entry_offset(frames)).unwrap_or(0).min(file.len());
-    let Some((head, _)) = file.split_at_mut_checked(head_len) else { return };
+pub(crate) fn head(file: &mut Vec<u8>, chance: &mut Chance) {
+    let header = file.first_chunk::<HEADER_BYTES>().and_then(|header| Header::read(header).ok());
+    let table = header.and_then(|header| usize::try_from(header.table().start).ok());
+    let table = table.unwrap_or(file.len()).min(file.len());
     for _ in 0..=chance.below(2) {
-        let at = chance.below(head.len()) & !3;
         let number = chance.number().to_le_bytes();
-        let length = chance.of(&[1_usize, 2, 4, 8]).unwrap_or(4);
-        for (byte, new) in head.iter_mut().skip(at).zip(number.iter().take(length)) {
-            *byte = *new;
+        if chance.below(2) == 0 {
+            let length = chance.of(&[1_usize, 2, 4, 8]).unwrap_or(4);
+            let at = chance.below(HEADER_BYTES) & !3;
+            put(file, at, number.get(..length).unwrap_or_default());
+        } else {
+            let at = table.saturating_add(chance.below(file.len().saturating_sub(table)));
+            let length = chance.below(number.len());
+            let end = at.saturating_add(chance.below(3)).min(file.len());
+            let at = at.min(end);
+            file.splice(at..end, number.into_iter().take(length));
         }
     }
-    let Some((header, entries)) = head.split_first_chunk_mut::<HEADER_BYTES>() else { return };
-    let digest = Sha256Digest::of(entries);
-    if let Some(place) = header.get_mut(120..152) {
-        place.copy_from_slice(digest.as_bytes());
+    let table = file.get(table..).unwrap_or_default();
+    let (length, digest) =
+        (u32::try_from(table.len()).unwrap_or(u32::MAX), Sha256Digest::of(table));
+    if chance.below(4) > 0 {
+        put(file, 20, &length.to_le_bytes());
     }
+    put(file, 120, digest.as_bytes());
 }
 
 /// Damages fields of the table and of the header, and puts sums and digests right.
@@ -131,7 +146,7 @@ pub(crate) fn fields(parts: &mut Parts, chance: &mut Chance) -> Vec<u8> {
             4 => frame.old_off = number.wrapping_rem(40_000),
             5 => header.streams_len_max = short % 200_000,
             6 => blind(payload, chance),
-            7 => frame.output_sha256 = Sha256Digest::of(b"another window"),
+            7 => frame.output_sha256 = Some(Sha256Digest::of(b"another window")),
             _ => header.new.length = number.wrapping_rem(1 << 18),
         }
         if !frame.kind.has_payload() {
@@ -237,7 +252,7 @@ fn zero_frame(header: &Header) -> (Frame, Vec<u8>) {
         payload_off: 0,
         old_off: 0,
         payload_sha256: none,
-        output_sha256: none,
+        output_sha256: None,
         old_range: 0..0,
     };
     (frame, Vec::new())

@@ -2,12 +2,11 @@
 //!
 //! Invariant: whoever gets an image gets the one whose digest the header names.
 
-use patchward_protocol::delta::apply::{ApplyError, Base, Decoder, FrameError, head, whole};
-use patchward_protocol::delta::build::Source as _;
+use patchward_protocol::delta::apply::{ApplyError, Decoder, FrameError, head, whole};
 use patchward_protocol::delta::format::FormatError;
 use patchward_protocol::digest::Sha256Hasher;
 use std::error::Error as _;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 
 /// How reading ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,14 +48,6 @@ impl Outcome {
     }
 }
 
-struct Old<'a>(&'a [u8]);
-
-impl Base for Old<'_> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, into)
-    }
-}
-
 /// Reads a container over an old image.
 ///
 /// # Panics
@@ -72,7 +63,7 @@ pub fn read(file: &[u8], old: &[u8]) -> Outcome {
         Ok(())
     };
     let mut file = Cursor::new(file);
-    let said = whole(&mut file, None, &mut Old(old), &mut write, &|_| ());
+    let said = whole(&mut file, None, &mut &*old, &mut write, &|_| ());
     if let Ok(head) = head(&mut file, None)
         && let Ok(decoder) = Decoder::new(&head.header)
     {

@@ -14,8 +14,6 @@ use std::collections::HashMap;
 pub const WINDOW_BYTES: usize = 64 * 1024;
 /// Length of the header, in bytes.
 pub const HEADER_BYTES: usize = 192;
-/// Length of an entry of the table, in bytes.
-pub const ENTRY_BYTES: usize = 104;
 /// Unit of the old range that an entry permits, in bytes.
 const BLOCK_BYTES: usize = 4096;
 /// How well windows are packed.
@@ -44,7 +42,7 @@ pub struct Entry {
     pub old_off: usize,
     /// Digest of the payload that the table names.
     pub payload_sha256: [u8; 32],
-    /// Digest of the window that the table names.
+    /// Digest of the window that the table of a full container names.
     pub output_sha256: [u8; 32],
 }
 
@@ -93,42 +91,46 @@ impl Container {
     /// Header and table.
     #[must_use]
     pub fn head(&self) -> Vec<u8> {
+        [self.header(), self.table()].concat()
+    }
+
+    fn header(&self) -> Vec<u8> {
         let longest = self.entries.iter().map(|entry| entry.payload.len()).max().unwrap_or(0);
         let payloads: usize = self.entries.iter().map(|entry| entry.payload.len()).sum();
         let table = self.table();
         let old = self.old.unwrap_or((0, [0; 32]));
-        let mut head = Vec::from(*b"PWDELTA1");
+        let mut header = Vec::from(*b"PWDELTA1");
         let streams = self.window.saturating_mul(2).saturating_add(64);
         for number in [
-            1,
+            2,
             usize::try_from(self.features).unwrap_or(0),
             self.window,
-            ENTRY_BYTES,
+            table.len(),
             self.entries.len(),
             longest,
             streams,
             0,
         ] {
-            head.extend_from_slice(&le32(number));
+            header.extend_from_slice(&le32(number));
         }
-        head.extend_from_slice(&le64(old.0));
-        head.extend_from_slice(&le64(self.new.0));
-        head.extend_from_slice(&old.1);
-        head.extend_from_slice(&self.new.1);
-        head.extend_from_slice(Sha256Digest::of(&table).as_bytes());
-        head.extend_from_slice(&le64(payloads));
-        head.resize(HEADER_BYTES, 0);
-        head.extend_from_slice(&table);
-        head
+        header.extend_from_slice(&le64(old.0));
+        header.extend_from_slice(&le64(self.new.0));
+        header.extend_from_slice(&old.1);
+        header.extend_from_slice(&self.new.1);
+        header.extend_from_slice(Sha256Digest::of(&table).as_bytes());
+        header.extend_from_slice(&le64(payloads));
+        header.resize(HEADER_BYTES, 0);
+        header
     }
 
     /// The file.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let mut file = self.head();
+        let mut file = self.header();
         for entry in &self.entries {
             file.extend_from_slice(&entry.payload);
         }
+        file.extend_from_slice(&self.table());
         file
     }
 
@@ -140,21 +142,31 @@ impl Container {
 
     fn table(&self) -> Vec<u8> {
         let mut table = Vec::new();
-        let mut at = ENTRY_BYTES.saturating_mul(self.entries.len()).saturating_add(HEADER_BYTES);
+        // Where the next window would stand if the last copy went on, before and behind.
+        let (mut forth, mut back, mut here) = (0_usize, 0_usize, 0_usize);
         for entry in &self.entries {
-            let packed = u8::from(!entry.payload.is_empty());
-            table.extend_from_slice(&[entry.kind, packed, 0, 0]);
-            for number in [entry.raw_len, entry.payload.len(), 0] {
-                table.extend_from_slice(&le32(number));
+            table.push(entry.kind);
+            if entry.kind == kind::COPY {
+                let expected = here.saturating_add(forth).saturating_sub(back);
+                let (further, less) = (
+                    entry.old_off.saturating_sub(expected),
+                    expected.saturating_sub(entry.old_off),
+                );
+                put(
+                    &mut table,
+                    further.saturating_mul(2).max(less.saturating_mul(2).saturating_sub(1)),
+                );
+                forth = entry.old_off.saturating_sub(here);
+                back = here.saturating_sub(entry.old_off);
             }
-            table.extend_from_slice(&le64(if packed == 0 { 0 } else { at }));
-            table.extend_from_slice(&le64(entry.old_off));
-            table.extend_from_slice(&entry.payload_sha256);
-            table.extend_from_slice(&entry.output_sha256);
-            let (block, blocks) = entry.blocks();
-            table.extend_from_slice(&le32(block));
-            table.extend_from_slice(&le32(blocks));
-            at = at.saturating_add(entry.payload.len());
+            if !entry.payload.is_empty() {
+                put(&mut table, entry.payload.len());
+                table.extend_from_slice(&entry.payload_sha256);
+            }
+            if self.old.is_none() {
+                table.extend_from_slice(&entry.output_sha256);
+            }
+            here = here.saturating_add(self.window);
         }
         table
     }
@@ -193,15 +205,6 @@ impl Entry {
         self.payload_sha256 = digest(&payload);
         self.payload = payload;
     }
-
-    fn blocks(&self) -> (usize, usize) {
-        if self.kind != kind::COPY {
-            return (0, 0);
-        }
-        let end = self.old_off.saturating_add(self.raw_len).div_ceil(BLOCK_BYTES);
-        let block = self.old_off / BLOCK_BYTES;
-        (block, end.saturating_sub(block))
-    }
 }
 
 /// A single zstd frame of these bytes.
@@ -216,36 +219,70 @@ pub fn packed(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(packed)
 }
 
+/// Where the payloads of a container stand in its file, in bytes.
+///
+/// # Errors
+/// When it is too short.
+pub fn payloads_of(file: &[u8]) -> Result<std::ops::Range<u64>> {
+    let length = file.get(152..160).and_then(|bytes| bytes.first_chunk()).context("a header")?;
+    let first = u64::try_from(HEADER_BYTES)?;
+    Ok(first..first.saturating_add(u64::from_le_bytes(*length)))
+}
+
 /// The image that a full container carries, read without the codec.
 ///
 /// # Errors
 /// When it is no full container of packed and empty windows.
 pub fn image_in(file: &[u8]) -> Result<Vec<u8>> {
     let number = |at: usize| {
-        let bytes = file.get(at..at.saturating_add(4)).and_then(|bytes| bytes.first_chunk());
-        let number = bytes.map(|bytes: &[u8; 4]| u32::from_le_bytes(*bytes));
+        let bytes = file.get(at..at.saturating_add(8)).and_then(|bytes| bytes.first_chunk());
+        let number = bytes.map(|bytes: &[u8; 8]| u64::from_le_bytes(*bytes));
         number.and_then(|number| usize::try_from(number).ok()).context("the file goes on")
     };
-    let count = number(24)?;
-    let mut at = count.saturating_mul(ENTRY_BYTES).saturating_add(HEADER_BYTES);
+    let (window, length, payloads) = (number(16)? & 0xffff_ffff, number(48)?, number(152)?);
+    let mut entries = file.get(HEADER_BYTES.saturating_add(payloads)..).context("the table")?;
+    let mut packed = file.get(HEADER_BYTES..).context("payloads")?;
     let mut image = Vec::new();
-    for index in 0..count {
-        let entry = index.saturating_mul(ENTRY_BYTES).saturating_add(HEADER_BYTES);
-        let (raw_len, comp_len) =
-            (number(entry.saturating_add(4))?, number(entry.saturating_add(8))?);
-        let mut window = vec![0; raw_len];
-        let end = at.saturating_add(comp_len);
-        if comp_len > 0 {
-            let payload = file.get(at..end).context("the payload")?;
-            let length = zstd_safe::decompress(window.as_mut_slice(), payload);
-            if length.ok() != Some(raw_len) {
-                bail!("window {index} does not unpack");
+    while image.len() < length {
+        let mut bytes = vec![0; window.min(length.saturating_sub(image.len()))];
+        let (kind, rest) = entries.split_first().context("an entry")?;
+        entries = rest;
+        if *kind == kind::RAW {
+            let payload = packed.split_off(..taken(&mut entries)?).context("the payload")?;
+            entries = entries.get(32..).context("its digest")?;
+            let unpacked = zstd_safe::decompress(bytes.as_mut_slice(), payload);
+            if unpacked.ok() != Some(bytes.len()) {
+                bail!("the window at {} does not unpack", image.len());
             }
         }
-        image.extend_from_slice(&window);
-        at = end;
+        entries = entries.get(32..).context("the digest of the window")?;
+        image.extend_from_slice(&bytes);
     }
     Ok(image)
+}
+
+/// Puts a number, seven bits a byte, lowest first.
+fn put(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        let [low, ..] = number.to_le_bytes();
+        out.push(low | 0x80);
+        number >>= 7;
+    }
+    out.extend(u8::try_from(number));
+}
+
+/// Takes such a number.
+fn taken(bytes: &mut &[u8]) -> Result<usize> {
+    let mut number = 0_usize;
+    for shift in [0_u32, 7, 14, 21, 28] {
+        let (byte, rest) = bytes.split_first().context("a number")?;
+        *bytes = rest;
+        number |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    bail!("a number without end")
 }
 
 /// Where blocks of the old image stand, by their content; the first of equal ones.
@@ -292,9 +329,10 @@ mod tests {
     use crate::unpack::Unpacked;
 
     /// What the real decoder makes of it, every rule checked.
-    fn decoded(container: &Container, old: &[u8]) -> Vec<u8> {
-        let file = container.write();
-        let windows = Unpacked::read(&file).unwrap().windows(old).unwrap();
+    fn decoded(container: &Container, old: &[u8], full: &Container) -> Vec<u8> {
+        let (file, full) = (container.write(), full.write());
+        let full = Unpacked::read(&full).unwrap();
+        let windows = Unpacked::read(&file).unwrap().windows(old, &full).unwrap();
         windows.into_iter().flat_map(|window| window.expect("a window")).collect()
     }
 
@@ -306,10 +344,10 @@ mod tests {
         new[WINDOW_BYTES + 17] ^= 1;
         new.splice(2 * WINDOW_BYTES..2 * WINDOW_BYTES, vec![0; WINDOW_BYTES]);
         let full = Container::full(&new, WINDOW_BYTES).unwrap();
-        assert_eq!(decoded(&full, &[]), new);
+        assert_eq!(decoded(&full, &[], &full), new);
         assert_eq!(image_in(&full.write()).unwrap(), new);
         let delta = Container::delta(&old, &new, WINDOW_BYTES).unwrap();
-        assert_eq!(decoded(&delta, &old), new);
+        assert_eq!(decoded(&delta, &old, &full), new);
         let kinds: Vec<u8> = delta.entries.iter().map(|entry| entry.kind).collect();
         assert_eq!(
             kinds,

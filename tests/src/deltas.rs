@@ -4,7 +4,7 @@
 //! can be said. Not here: the files ([`crate::container`]).
 //! Invariant: [`Listed::between`] says the truth of the container that it is given.
 
-use crate::container::{Container, HEADER_BYTES};
+use crate::container::Container;
 use crate::forge::{self, Key};
 use crate::forged::{Forged, Online, head};
 use crate::image::Release;
@@ -51,18 +51,6 @@ impl Listed {
         let name = &Sha256Digest::of(&file).to_string()[..12];
         let (from, to) = (from.firmware.seq, to.firmware.seq);
         Self { path: format!("delta/{from}-{to}-{name}.pwd"), file, facts }
-    }
-
-    /// The same with other bytes in the file, whose head is named truly.
-    #[must_use]
-    pub fn with_file(mut self, file: Vec<u8>) -> Self {
-        let count = file.get(24..28).and_then(|bytes| bytes.first_chunk());
-        let count = count.map_or(0, |bytes: &[u8; 4]| u32::from_le_bytes(*bytes));
-        let head = usize::try_from(count).unwrap_or(0).saturating_mul(104);
-        let head = file.get(..head.saturating_add(HEADER_BYTES)).unwrap_or(&file);
-        forge::set(&mut self.facts, "table_sha256", json!(Sha256Digest::of(head)));
-        self.file = file;
-        self
     }
 
     /// The same with another fact, e.g. `from.seq`.

@@ -4,10 +4,9 @@
 //! Invariant: every rule of header and table was checked before a window is decoded.
 
 use anyhow::{Context as _, Result};
-use patchward_protocol::delta::apply::{Base, Decoder};
-use patchward_protocol::delta::format::{ENTRY_BYTES, Frame, HEADER_BYTES, HeadReader, Header};
-use patchward_protocol::digest::Sha256Digest;
-use std::io;
+use patchward_protocol::delta::apply::{Decoder, Entries};
+use patchward_protocol::delta::format::{Frame, Header};
+use std::io::Cursor;
 
 /// A container whose head was checked.
 #[derive(Debug)]
@@ -19,48 +18,36 @@ pub struct Unpacked<'a> {
     file: &'a [u8],
 }
 
-/// An old image in memory.
-struct Old<'a>(&'a [u8]);
-
-impl Base for Old<'_> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = self.0.get(start..start.saturating_add(into.len()));
-        into.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
-
 impl<'a> Unpacked<'a> {
     /// Reads header and table.
     ///
     /// # Errors
     /// When they break a rule.
     pub fn read(file: &'a [u8]) -> Result<Self> {
-        let header = file.first_chunk::<HEADER_BYTES>().context("a header")?;
-        let mut reader = HeadReader::begin(header)?;
-        let head_len = usize::try_from(reader.header().head_len())?;
-        let table = file.get(HEADER_BYTES..head_len).context("a table")?;
-        let entries = table.chunks_exact(ENTRY_BYTES);
-        let frames =
-            entries.map(|entry| Ok(reader.take(entry.first_chunk().context("an entry")?)?));
-        let frames = frames.collect::<Result<Vec<_>>>()?;
-        let head = reader.finish(Sha256Digest::of(file.get(..head_len).unwrap_or_default()))?;
-        Ok(Self { header: head.header, frames, file })
+        let mut from = Cursor::new(file);
+        let mut entries = Entries::of(&mut from)?;
+        let mut frames = Vec::new();
+        while let Some(frame) = entries.next(&mut from)? {
+            frames.push(frame);
+        }
+        let sha256 = entries.sha256();
+        Ok(Self { header: entries.finish(sha256)?.header, frames, file })
     }
 
-    /// Every window that comes out of this old image; none where it does not.
+    /// Every window that comes out of this old image as the full container says; none where it does not.
     ///
     /// # Errors
     /// When there is not enough memory.
-    pub fn windows(&self, old: &[u8]) -> Result<Vec<Option<Vec<u8>>>> {
+    pub fn windows(&self, old: &[u8], full: &Unpacked<'_>) -> Result<Vec<Option<Vec<u8>>>> {
         let mut decoder = Decoder::new(&self.header)?;
-        let windows = self.frames.iter().map(|frame| {
+        let windows = self.frames.iter().zip(&full.frames).map(|(frame, signed)| {
             let place = frame.payload();
             let place = usize::try_from(place.start)?..usize::try_from(place.end)?;
             let place = if frame.comp_len == 0 { 0..0 } else { place };
             let payload = self.file.get(place).context("the payload")?;
-            Ok(decoder.window(frame, payload, &mut Old(old)).ok().map(<[u8]>::to_vec))
+            let signed = signed.output_sha256.context("a full container names its windows")?;
+            let window = decoder.signed_window(frame, signed, payload, &mut &*old);
+            Ok(window.ok().map(<[u8]>::to_vec))
         });
         windows.collect()
     }
@@ -69,8 +56,8 @@ impl<'a> Unpacked<'a> {
     ///
     /// # Errors
     /// When there is not enough memory.
-    pub fn spoilt(&self, old: &[u8]) -> Result<Vec<usize>> {
-        let windows = self.windows(old)?.into_iter().enumerate();
+    pub fn spoilt(&self, old: &[u8], full: &Unpacked<'_>) -> Result<Vec<usize>> {
+        let windows = self.windows(old, full)?.into_iter().enumerate();
         Ok(windows.filter(|(_, window)| window.is_none()).map(|(index, _)| index).collect())
     }
 

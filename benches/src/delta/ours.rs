@@ -4,12 +4,11 @@
 //! checks, and writes nothing but verified windows.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use patchward_protocol::delta::apply::Base;
 use patchward_protocol::delta::apply::whole;
 use patchward_protocol::delta::build::{FileSource, Index, Parameters, delta, full};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -75,23 +74,14 @@ pub fn build(words: &[OsString]) -> Result<()> {
 /// When anything is not what it should be.
 pub fn apply(words: &[OsString]) -> Result<()> {
     let [old, patch, new] = words else { bail!("{APPLY}: old, patch and new are wanted") };
-    let mut old = OldFile(open(Path::new(old))?);
+    let old = open(Path::new(old))?;
     let mut patch = open(Path::new(patch))?;
     let new = File::create(new).with_context(|| format!("make {}", new.display()))?;
     let mut write = |offset, bytes: &[u8]| new.write_all_at(bytes, offset);
-    let head = whole(&mut patch, None, &mut old, &mut write, &|_| ()).context("apply")?;
+    let head = whole(&mut patch, None, &mut &old, &mut write, &|_| ()).context("apply")?;
     let length = new.metadata().context("look at the new image")?.len();
     ensure!(length == head.header.new.length, "the new image has {length} bytes");
     Ok(())
-}
-
-/// The old image, read where a window asks for it.
-struct OldFile(File);
-
-impl Base for OldFile {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(into, offset)
-    }
 }
 
 fn open(path: &Path) -> Result<File> {

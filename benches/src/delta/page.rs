@@ -49,7 +49,7 @@ const READING: &str = "\
 Each tool has 600 s of processor time for a step; one that takes longer is stopped. Each patch was applied and the result compared byte by byte with the new image before its figures count. Times are processor \
 seconds of user and kernel, the least and (behind the stroke) the median of the rounds; memory is the peak of the largest process. \
 HDiffPatch runs as a Python package that holds both images in memory, so its memory is not that of a device. zchunk needs a web server to apply; its size is what its \
-own tool says. Peers' patches hold no digest of what comes out (HDiffPatch, xdelta3 and zstd hold a checksum); ours holds two digests for each window.
+own tool says. Peers' patches hold no digest of what comes out (HDiffPatch, xdelta3 and zstd hold a checksum); ours holds SHA-256 of both images and of the payload of each window.
 ";
 
 fn goals(text: &mut String, summary: &Summary<'_>) {

@@ -5,15 +5,14 @@
 
 use super::failure;
 use crate::disk;
-use crate::error::{Code, Failure, Outcome};
+use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::progress::size;
 use crate::said::Said;
-use patchward_protocol::delta::apply::{ApplyError, head};
-use patchward_protocol::delta::format::{ENTRY_BYTES, Frame, FrameKind, Head, Whole, entry_offset};
+use patchward_protocol::delta::apply::{ApplyError, Entries};
+use patchward_protocol::delta::format::{Frame, FrameKind, Head, Whole};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `delta inspect`.
@@ -43,14 +42,13 @@ struct Sum {
 pub(super) fn inspect(here: &Here, args: &Inspect) -> Outcome<Said> {
     let path = args.file.as_path();
     let mut file = disk::open(path)?;
-    let head = head(&mut file, None).map_err(|error| failure::apply(path, &error))?;
+    let (head, frames) = read(&mut file).map_err(|error| failure::apply(path, &error))?;
     let (length, sha256) = disk::digest(here, path)?;
     let declared = head.header.file_len();
     if length != declared {
         let error = ApplyError::Length { found: length, declared };
         return Err(failure::apply(path, &error));
     }
-    let frames = frames(path, &mut file, &head)?;
     let mut sums = [Sum::default(); FrameKind::ALL.len()];
     for frame in &frames {
         for (kind, sum) in FrameKind::ALL.into_iter().zip(&mut sums) {
@@ -98,22 +96,15 @@ fn each(sums: &[Sum]) -> impl Iterator<Item = (FrameKind, &Sum)> {
     FrameKind::ALL.into_iter().zip(sums)
 }
 
-/// The entries again, which [`head`] has checked.
-fn frames(path: &Path, file: &mut File, head: &Head) -> Outcome<Vec<Frame>> {
-    let unread = |error: &std::io::Error| disk::unreadable(path, error);
-    file.seek(SeekFrom::Start(entry_offset(0))).map_err(|error| unread(&error))?;
-    let mut reader = BufReader::new(file);
-    let mut entry = [0; ENTRY_BYTES];
+/// Header and table, every rule checked.
+fn read(file: &mut File) -> Result<(Head, Vec<Frame>), ApplyError> {
+    let mut entries = Entries::of(file)?;
     let mut frames = Vec::new();
-    for index in 0..head.header.frames {
-        reader.read_exact(&mut entry).map_err(|error| unread(&error))?;
-        let frame = Frame::read(&entry, index, &head.header);
-        frames.push(frame.map_err(|error| {
-            // It changed between the two readings.
-            Failure::new(Code::DeltaEntry, format!("{}: {error}", path.display()))
-        })?);
+    while let Some(frame) = entries.next(file)? {
+        frames.push(frame);
     }
-    Ok(frames)
+    let sha256 = entries.sha256();
+    Ok((entries.finish(sha256)?, frames))
 }
 
 fn words(language: Language, path: &Path, length: u64, head: &Head) -> Vec<String> {
@@ -170,11 +161,7 @@ fn frame_value(index: usize, frame: &Frame) -> Value {
 fn frame_line(index: usize, frame: &Frame) -> String {
     let (from, to) = (frame.old_range.start, frame.old_range.end);
     let reads = if to > from { format!(" old {from}..{to}") } else { String::new() };
-    format!(
-        "{index:>7} {:<6} {} -> {}{reads} sha256 {}",
-        frame.kind.name(),
-        frame.comp_len,
-        frame.raw_len,
-        frame.output_sha256
-    )
+    let (kind, payload, image) = (frame.kind.name(), frame.comp_len, frame.raw_len);
+    let gives = frame.output_sha256.map(|sha256| format!(" sha256 {sha256}"));
+    format!("{index:>7} {kind:<6} {payload} -> {image}{reads}{}", gives.unwrap_or_default())
 }

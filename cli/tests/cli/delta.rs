@@ -3,8 +3,11 @@
 
 use crate::double::Double;
 use crate::place::{Place, names};
+use patchward_protocol::delta::apply::Entries;
+use patchward_protocol::delta::format::{Frame, FrameKind, Header, spell};
 use patchward_protocol::digest::Sha256Digest;
 use serde_json::{Value, json};
+use std::io::Cursor;
 
 /// Bytes that do not pack, the same each time.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
@@ -136,41 +139,42 @@ fn an_existing_file_is_never_overwritten_and_a_failure_leaves_nothing() {
 struct Forge(Vec<u8>);
 
 const FIRST: usize = 192;
-const ENTRY: usize = 104;
 
 impl Forge {
-    fn number(&self, at: usize) -> usize {
-        usize::try_from(u32::from_le_bytes(self.0[at..at + 4].try_into().unwrap())).unwrap()
+    fn frames(&self) -> (Header, Vec<Frame>) {
+        let mut file = Cursor::new(&self.0);
+        let mut entries = Entries::of(&mut file).unwrap();
+        let header = *entries.header();
+        (header, std::iter::from_fn(|| entries.next(&mut file).unwrap()).collect())
     }
 
-    /// The first entry of this kind.
-    fn entry_of(&self, kind: u8) -> usize {
-        (0..self.number(24))
-            .map(|index| FIRST + index * ENTRY)
-            .find(|at| self.0[*at] == kind)
-            .unwrap_or_else(|| panic!("no window of kind {kind}"))
+    /// Where the table begins.
+    fn table(&self) -> usize {
+        FIRST + usize::try_from(self.frames().0.payload_len).unwrap()
     }
 
-    fn payload_of(&mut self, entry: usize) -> &mut [u8] {
-        let (from, length) = (self.number(entry + 16), self.number(entry + 8));
-        &mut self.0[from..from + length]
+    /// Changes the payload of the first window of this kind.
+    fn payload_of(&mut self, kind: FrameKind, change: impl FnOnce(&mut [u8])) {
+        let frame = self.frames().1.into_iter().find(|frame| frame.kind == kind).unwrap();
+        let at = |byte| usize::try_from(byte).unwrap();
+        change(&mut self.0[at(frame.payload().start)..at(frame.payload().end)]);
     }
 
-    fn seal(&mut self, entry: usize) {
-        let payload = Sha256Digest::of(self.payload_of(entry));
-        self.0[entry + 32..entry + 64].copy_from_slice(payload.as_bytes());
-        self.seal_table();
-    }
-
-    fn seal_table(&mut self) {
-        let end = FIRST + self.number(24) * ENTRY;
-        let table = Sha256Digest::of(&self.0[FIRST..end]);
-        self.0[120..152].copy_from_slice(table.as_bytes());
+    /// Names the payloads as they are.
+    fn seal(&mut self, frames: (Header, Vec<Frame>)) {
+        let (mut header, mut frames) = frames;
+        let at = |byte| usize::try_from(byte).unwrap();
+        for frame in frames.iter_mut().filter(|frame| frame.kind.has_payload()) {
+            let payload = at(frame.payload().start)..at(frame.payload().end);
+            frame.payload_sha256 = Sha256Digest::of(&self.0[payload]);
+        }
+        let table = spell(&header, &frames);
+        header.entries_sha256 = Sha256Digest::of(&table);
+        self.0.truncate(FIRST + at(header.payload_len));
+        self.0.extend(table);
+        self.0[..FIRST].copy_from_slice(&header.write());
     }
 }
-
-const DIFF8: u8 = 2;
-const RAW: u8 = 4;
 
 #[test]
 fn every_way_in_which_a_container_is_wrong_has_its_code() {
@@ -187,32 +191,27 @@ fn every_way_in_which_a_container_is_wrong_has_its_code() {
         assert!(!place.path("out.img").exists(), "{code}");
     };
     wrong("delta_none", &|forge| forge.0[0] = b'X');
-    wrong("delta_version", &|forge| forge.0[8] = 2);
+    wrong("delta_version", &|forge| forge.0[8] = 1);
     wrong("delta_feature", &|forge| forge.0[15] = 0x80);
     wrong("delta_header", &|forge| forge.0[191] = 1);
-    wrong("delta_entry", &|forge| forge.0[FIRST] = 9);
-    wrong("delta_table", &|forge| forge.0[FIRST + 64] ^= 1);
+    wrong("delta_entry", &|forge| {
+        let table = forge.table();
+        forge.0[table] = 9;
+    });
+    wrong("delta_table", &|forge| forge.0[120] ^= 1);
     wrong("delta_length", &|forge| forge.0.truncate(forge.0.len() - 1));
     wrong("delta_length", &|forge| forge.0.push(0));
     wrong("delta_length", &|forge| forge.0.truncate(FIRST + 7));
-    wrong("delta_payload", &|forge| {
-        let entry = forge.entry_of(DIFF8);
-        forge.payload_of(entry)[3] ^= 1;
-    });
+    wrong("delta_payload", &|forge| forge.payload_of(FrameKind::Diff8, |bytes| bytes[3] ^= 1));
     wrong("delta_malformed", &|forge| {
-        let entry = forge.entry_of(DIFF8);
-        forge.payload_of(entry)[..4].fill(0xff);
-        forge.seal(entry);
+        let frames = forge.frames();
+        forge.payload_of(FrameKind::Diff8, |bytes| bytes[..4].fill(0xff));
+        forge.seal(frames);
     });
     wrong("delta_stream", &|forge| {
-        let entry = forge.entry_of(RAW);
-        forge.payload_of(entry).fill(0);
-        forge.seal(entry);
-    });
-    wrong("delta_output", &|forge| {
-        let entry = forge.entry_of(RAW);
-        forge.0[entry + 64] ^= 1;
-        forge.seal_table();
+        let frames = forge.frames();
+        forge.payload_of(FrameKind::Raw, |bytes| bytes.fill(0));
+        forge.seal(frames);
     });
     wrong("delta_image", &|forge| forge.0[88] ^= 1);
     place.write("d.pwd", &good);
@@ -224,14 +223,31 @@ fn every_way_in_which_a_container_is_wrong_has_its_code() {
         match code {
             "delta_none" => forge.0.truncate(0),
             "delta_header" => forge.0[36] = 1,
-            "delta_entry" => forge.0[FIRST + 2] = 1,
-            "delta_table" => forge.0[FIRST + 65] ^= 1,
+            "delta_entry" => {
+                let table = forge.table();
+                forge.0[table] = 77;
+            }
+            "delta_table" => forge.0[120] ^= 1,
             _ => forge.0.push(1),
         }
         place.write("d.pwd", &forge.0);
         let code = if code == "delta_none" { "delta_length" } else { code };
         place.refused(code, "delta inspect d.pwd");
     }
+}
+
+#[test]
+fn a_full_container_one_of_whose_windows_is_another_has_its_code() {
+    let place = Place::new();
+    pair(&place);
+    place.write("nothing", []);
+    place.good("delta build nothing new.img --window 65536 --out full.pwd");
+    let mut forge = Forge(place.read("full.pwd"));
+    let (header, mut frames) = forge.frames();
+    frames[2].output_sha256 = Some(Sha256Digest::of(b"another"));
+    forge.seal((header, frames));
+    place.write("d.pwd", &forge.0);
+    place.refused("delta_output", "delta apply d.pwd --out out.img");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! of a window and a [`Base`] to read the old image from, and writes what comes out. Windows do not
 //! depend on each other, so they may be decoded in any order and as often as one likes.
 //! Not here: fetching, writing, resuming. Invariant: memory is claimed in [`Decoder::new`] only, and
-//! a window is given out only when its digest is that of the table.
+//! a window of a full container is given out only when its digest is that of the table; of a delta's
+//! window the caller knows the digest, from a table that was signed offline.
 
 use super::ahead::{AHEAD_BYTES, Ahead};
 use super::diff::Word;
@@ -15,7 +16,7 @@ use super::{bsdiff, diff, streams};
 use crate::digest::Sha256Digest;
 use std::io;
 
-pub use super::whole::{ApplyError, head, whole};
+pub use super::whole::{ApplyError, Entries, head, whole};
 
 /// Claimed beside window, payload and streams: read-ahead and the unpacker, in bytes.
 pub const FIXED_MEMORY_BYTES: u64 = 512 * 1024;
@@ -36,6 +37,14 @@ pub struct NoBase;
 impl Base for NoBase {
     fn read_at(&mut self, _offset: u64, _into: &mut [u8]) -> io::Result<()> {
         Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl Base for &[u8] {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let rest = self.get(narrow(offset)..).and_then(|rest| rest.get(..into.len()));
+        into.copy_from_slice(rest.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 }
 
@@ -134,10 +143,25 @@ impl Decoder {
                 bsdiff::decode(steps, window, &mut old)?;
             }
         }
-        if Sha256Digest::of(window) == frame.output_sha256 {
-            return Ok(window);
+        match frame.output_sha256 {
+            Some(output) if Sha256Digest::of(window) != output => Err(FrameError::Output),
+            Some(_) | None => Ok(window),
         }
-        Err(FrameError::Output)
+    }
+
+    /// Decodes one window that must come out with this digest, whatever its own table says.
+    ///
+    /// # Errors
+    /// [`FrameError`]; nothing is given out.
+    pub fn signed_window(
+        &mut self,
+        frame: &Frame,
+        signed: Sha256Digest,
+        payload: &[u8],
+        base: &mut impl Base,
+    ) -> Result<&[u8], FrameError> {
+        let expected = Frame { output_sha256: Some(signed), ..frame.clone() };
+        self.window(&expected, payload, base)
     }
 }
 

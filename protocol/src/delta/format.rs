@@ -1,11 +1,18 @@
-//! Header and table of a container: strict reading, and the one way of writing.
+//! The header of a container, what its table says of each window, and the rules of both.
 //!
 //! All numbers are little endian. Every field has one permitted reading; reserved bytes are zero.
-//! Not here: payloads ([`super::stream`], [`super::apply`]).
+//! How entries stand in the file is [`super::table`]'s; [`Frame::write`] is the form of equal length in
+//! which a device keeps them. Not here: payloads ([`super::stream`], [`super::apply`]).
 //! Invariant: a [`Head`] has passed every rule that can be checked without a payload: windows follow
 //! each other without gap, payloads follow each other without gap, sums fit, maxima hold.
 
-use crate::digest::{Sha256Digest, Sha256Hasher};
+pub use super::table::HeadReader;
+#[cfg(feature = "delta-build")]
+pub use super::table::spell;
+
+use super::number::wide;
+use super::table::ENTRY_BYTES_MAX;
+use crate::digest::Sha256Digest;
 use crate::limits::{
     DELTA_FRAMES_MAX, DELTA_WINDOW_BYTES_MAX, DELTA_WINDOW_BYTES_MIN, IMAGE_BYTES_MAX,
 };
@@ -13,14 +20,17 @@ use std::ops::Range;
 
 /// First bytes of a container.
 pub const MAGIC: [u8; 8] = *b"PWDELTA1";
-/// The one version of the layout.
-pub const VERSION: u32 = 1;
+/// The one version of the layout. Version 1 was never given out: its table stood before the payloads and
+/// had entries of equal length.
+pub const VERSION: u32 = 2;
 /// Required features that this code knows, as a bit set: none yet.
 pub const FEATURES_KNOWN: u32 = 0;
 /// Length of the header.
 pub const HEADER_BYTES: usize = 192;
-/// Length of one entry of the table.
+/// Length of an entry in the form in which a device keeps it.
 pub const ENTRY_BYTES: usize = 104;
+/// Where there is no digest.
+pub(super) const NO_DIGEST: Sha256Digest = Sha256Digest::from_bytes([0; 32]);
 /// Unit of the old range that an entry permits, in bytes.
 pub const BLOCK_BYTES: u64 = 4096;
 /// How much longer than its window a payload may be, in bytes.
@@ -85,6 +95,8 @@ pub struct Header {
     pub streams_len_max: u32,
     /// Length of all payloads together, in bytes.
     pub payload_len: u64,
+    /// Length of the table, in bytes.
+    pub table_len: u32,
     /// Digest of the table.
     pub entries_sha256: Sha256Digest,
 }
@@ -123,15 +135,15 @@ pub struct Frame {
     pub old_off: u64,
     /// Digest of the payload.
     pub payload_sha256: Sha256Digest,
-    /// Digest of the window.
-    pub output_sha256: Sha256Digest,
+    /// Digest of the window; in full containers only. A delta does not say what comes out: that is
+    /// what the full container's offline-signed table says.
+    pub output_sha256: Option<Sha256Digest>,
     /// The part of the old image that may be read, in bytes; empty for kinds that read nothing.
     pub old_range: Range<u64>,
 }
 
-/// A verified head that keeps nothing but the header and sums: entries are read again when needed.
-///
-/// Fed piece by piece ([`HeadReader`]), because the table of a large image is megabytes.
+/// A head that was checked, whole. Entries are read again when needed: the table of a large image is
+/// megabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// The header.
@@ -159,7 +171,7 @@ impl Header {
             return Err(FormatError::Feature(unknown));
         }
         let window = fields.u32();
-        let entry_size = fields.u32();
+        let table_len = fields.u32();
         let frames = fields.u32();
         let comp_len_max = fields.u32();
         let streams_len_max = fields.u32();
@@ -171,7 +183,6 @@ impl Header {
         let reserved: [u8; 32] = fields.take();
         let must = |holds: bool, rule| if holds { Ok(()) } else { Err(FormatError::Header(rule)) };
         must(spare == 0 && reserved == [0; 32], "reserved bytes are not zero")?;
-        must(usize::try_from(entry_size) == Ok(ENTRY_BYTES), "entries of another size")?;
         let windows = DELTA_WINDOW_BYTES_MIN..=DELTA_WINDOW_BYTES_MAX;
         must(
             windows.contains(&window) && window.is_power_of_two(),
@@ -182,12 +193,17 @@ impl Header {
         must((1..=DELTA_FRAMES_MAX).contains(&frames), "the number of windows")?;
         let needed = new_len.div_ceil(u64::from(window));
         must(needed == u64::from(frames), "the windows do not fit the new image")?;
+        let table_max = u64::from(frames).saturating_mul(wide(ENTRY_BYTES_MAX));
+        must(
+            (u64::from(frames)..=table_max).contains(&u64::from(table_len)),
+            "the table does not fit the number of windows",
+        )?;
         must(comp_len_max <= window.saturating_add(PAYLOAD_SPARE_BYTES), "payloads too long")?;
         let streams_max = window.saturating_mul(2).saturating_add(STREAMS_SPARE_BYTES);
         must(streams_len_max <= streams_max, "streams too long")?;
         let payload_max = u64::from(frames).saturating_mul(u64::from(comp_len_max));
         must(payload_len <= payload_max, "the payloads are longer than their maxima")?;
-        let none = old_sha256 == Sha256Digest::from_bytes([0; 32]);
+        let none = old_sha256 == NO_DIGEST;
         must((old_len == 0) == none, "old image without length or digest")?;
         let old = (old_len > 0).then_some(Whole { length: old_len, sha256: old_sha256 });
         let new = Whole { length: new_len, sha256: new_sha256 };
@@ -199,6 +215,7 @@ impl Header {
             comp_len_max,
             streams_len_max,
             payload_len,
+            table_len,
             entries_sha256,
         })
     }
@@ -206,7 +223,7 @@ impl Header {
     /// Writes it.
     #[must_use]
     pub fn write(&self) -> [u8; HEADER_BYTES] {
-        let none = Whole { length: 0, sha256: Sha256Digest::from_bytes([0; 32]) };
+        let none = Whole { length: 0, sha256: NO_DIGEST };
         let old = self.old.unwrap_or(none);
         let mut out = Out::<HEADER_BYTES>::new();
         out.put(&MAGIC);
@@ -214,7 +231,7 @@ impl Header {
             VERSION,
             0,
             self.window,
-            u32::try_from(ENTRY_BYTES).unwrap_or(0),
+            self.table_len,
             self.frames,
             self.comp_len_max,
             self.streams_len_max,
@@ -231,16 +248,23 @@ impl Header {
         out.bytes
     }
 
-    /// Length of header and table, in bytes; the first payload begins there.
+    /// Length of header and table, in bytes.
     #[must_use]
     pub fn head_len(&self) -> u64 {
-        entry_offset(self.frames)
+        wide(HEADER_BYTES).saturating_add(u64::from(self.table_len))
+    }
+
+    /// Where the table stands in the file, in bytes: behind the payloads, which follow the header.
+    #[must_use]
+    pub fn table(&self) -> Range<u64> {
+        let start = wide(HEADER_BYTES).saturating_add(self.payload_len);
+        start..start.saturating_add(u64::from(self.table_len))
     }
 
     /// Length of the whole file, in bytes.
     #[must_use]
     pub fn file_len(&self) -> u64 {
-        self.head_len().saturating_add(self.payload_len)
+        self.table().end
     }
 
     /// Where a window stands in the new image, in bytes; none when there is no such window.
@@ -260,24 +284,16 @@ impl Header {
     }
 }
 
-/// Where the entry of a window stands in the file, in bytes.
-#[must_use]
-pub fn entry_offset(index: u32) -> u64 {
-    let (header, entry) = (u64::try_from(HEADER_BYTES), u64::try_from(ENTRY_BYTES));
-    let (header, entry) = (header.unwrap_or(0), entry.unwrap_or(0));
-    header.saturating_add(u64::from(index).saturating_mul(entry))
-}
-
 impl FrameKind {
     /// Every kind, in the order of its number in the file.
     pub const ALL: [Self; 6] =
         [Self::Copy, Self::Zero, Self::Diff8, Self::Diff32, Self::Raw, Self::Bsdiff];
 
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
     }
 
-    fn to_byte(self) -> u8 {
+    pub(super) fn to_byte(self) -> u8 {
         let place = Self::ALL.iter().position(|kind| *kind == self);
         place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
     }
@@ -300,6 +316,14 @@ impl FrameKind {
         }
     }
 
+    /// Whether its payload begins with a list of the lengths of its streams.
+    pub(super) const fn has_list(self) -> bool {
+        match self {
+            Self::Diff8 | Self::Diff32 => true,
+            Self::Copy | Self::Zero | Self::Raw | Self::Bsdiff => false,
+        }
+    }
+
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -315,7 +339,7 @@ impl FrameKind {
 }
 
 impl Frame {
-    /// Reads the entry of window `index`, with every rule that concerns it alone.
+    /// Reads the kept form of the entry of window `index`, with every rule that concerns it alone.
     ///
     /// # Errors
     /// [`FormatError::Entry`].
@@ -332,6 +356,7 @@ impl Frame {
         let (raw_len, comp_len, stream_lens_len) = (fields.u32(), fields.u32(), fields.u32());
         let (payload_off, old_off) = (fields.u64(), fields.u64());
         let (payload_sha256, output_sha256) = (fields.digest(), fields.digest());
+        let output_sha256 = Some(output_sha256).filter(|sha256| *sha256 != NO_DIGEST);
         let (block, blocks) = (u64::from(fields.u32()), u64::from(fields.u32()));
         let kind = FrameKind::from_byte(kind)
             .ok_or(FormatError::Entry { index, rule: "a kind that is not known here" })?;
@@ -347,11 +372,14 @@ impl Frame {
             "its payload is longer than its window permits",
         )?;
         must((comp_len > 0) == kind.has_payload(), "payload and kind disagree")?;
-        let has_lens = matches!(kind, FrameKind::Diff8 | FrameKind::Diff32);
-        must((stream_lens_len > 0) == has_lens, "stream lengths and kind disagree")?;
+        must((stream_lens_len > 0) == kind.has_list(), "stream lengths and kind disagree")?;
         must(stream_lens_len <= comp_len, "stream lengths beyond the payload")?;
-        let none = payload_sha256 == Sha256Digest::from_bytes([0; 32]);
+        let none = payload_sha256 == NO_DIGEST;
         must(none != kind.has_payload(), "payload digest and kind disagree")?;
+        must(
+            output_sha256.is_some() == header.old.is_none(),
+            "full containers name what comes out, and deltas do not",
+        )?;
         must(kind == FrameKind::Copy || old_off == 0, "an old place without a copy")?;
         let old_len = header.old.map_or(0, |old| old.length);
         must(old_len > 0 || !kind.reads_old(), "a full image reads an old one")?;
@@ -379,7 +407,7 @@ impl Frame {
         })
     }
 
-    /// Writes it.
+    /// Writes it in the form in which it is kept.
     #[must_use]
     pub fn write(&self) -> [u8; ENTRY_BYTES] {
         let block = self.old_range.start / BLOCK_BYTES;
@@ -395,7 +423,7 @@ impl Frame {
         out.put(&self.payload_off.to_le_bytes());
         out.put(&self.old_off.to_le_bytes());
         out.put(self.payload_sha256.as_bytes());
-        out.put(self.output_sha256.as_bytes());
+        out.put(self.output_sha256.unwrap_or(NO_DIGEST).as_bytes());
         out.put(&block.to_le_bytes());
         out.put(&blocks.to_le_bytes());
         out.bytes
@@ -405,90 +433,6 @@ impl Frame {
     #[must_use]
     pub fn payload(&self) -> Range<u64> {
         self.payload_off..self.payload_off.saturating_add(u64::from(self.comp_len))
-    }
-}
-
-/// Takes a head piece by piece, in order and in constant memory, and checks all of it.
-#[derive(Debug, Clone)]
-pub struct HeadReader {
-    header: Header,
-    head: Sha256Hasher,
-    entries: Sha256Hasher,
-    next: u32,
-    payload_off: u64,
-    comp_len_max: u32,
-}
-
-impl HeadReader {
-    /// Begins with the header.
-    ///
-    /// # Errors
-    /// [`FormatError`].
-    pub fn begin(bytes: &[u8; HEADER_BYTES]) -> Result<Self, FormatError> {
-        let header = Header::read(bytes)?;
-        let mut head = Sha256Hasher::new();
-        head.update(bytes);
-        let payload_off = header.head_len();
-        let entries = Sha256Hasher::new();
-        Ok(Self { header, head, entries, next: 0, payload_off, comp_len_max: 0 })
-    }
-
-    /// The header; not believed before [`HeadReader::finish`].
-    #[must_use]
-    pub const fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// Digest of header and entries so far; of the whole head after the last entry.
-    ///
-    /// For whoever has no signed digest, or signs it.
-    #[must_use]
-    pub fn sha256(&self) -> Sha256Digest {
-        self.head.clone().finish()
-    }
-
-    /// Takes the next entry.
-    ///
-    /// # Errors
-    /// [`FormatError`]; there are more entries than windows, or one breaks a rule.
-    pub fn take(&mut self, bytes: &[u8; ENTRY_BYTES]) -> Result<Frame, FormatError> {
-        let index = self.next;
-        if index >= self.header.frames {
-            return Err(FormatError::Table("more entries than windows"));
-        }
-        self.head.update(bytes);
-        self.entries.update(bytes);
-        let frame = Frame::read(bytes, index, &self.header)?;
-        let expected = if frame.kind.has_payload() { self.payload_off } else { 0 };
-        if frame.payload_off != expected {
-            let rule = "its payload does not follow the one before";
-            return Err(FormatError::Entry { index, rule });
-        }
-        self.payload_off = self.payload_off.saturating_add(u64::from(frame.comp_len));
-        self.comp_len_max = self.comp_len_max.max(frame.comp_len);
-        self.next = index.saturating_add(1);
-        Ok(frame)
-    }
-
-    /// Ends after the last entry, and compares with what was signed.
-    ///
-    /// # Errors
-    /// [`FormatError`].
-    pub fn finish(self, signed: Sha256Digest) -> Result<Head, FormatError> {
-        let Self { header, head, entries, next, payload_off, comp_len_max } = self;
-        let sha256 = head.finish();
-        if sha256 != signed {
-            return Err(FormatError::Digest);
-        }
-        let must = |holds: bool, rule| if holds { Ok(()) } else { Err(FormatError::Table(rule)) };
-        must(next == header.frames, "fewer entries than windows")?;
-        must(entries.finish() == header.entries_sha256, "not the one that the header names")?;
-        must(payload_off == header.file_len(), "the payloads' lengths do not add up")?;
-        must(
-            comp_len_max == header.comp_len_max,
-            "the longest payload is not as long as declared",
-        )?;
-        Ok(Head { header, sha256 })
     }
 }
 
@@ -542,4 +486,4 @@ impl<const N: usize> Out<N> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -40,6 +40,11 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Whether a number begins here whose end has not come yet.
+pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    bytes.len() < VARINT_BYTES_MAX && bytes.iter().all(|byte| byte & 0x80 != 0)
+}
+
 /// Undoes [`fold`].
 pub(super) const fn unfold(number: u64) -> i64 {
     let magnitude = (number >> 1).cast_signed();

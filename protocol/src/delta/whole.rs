@@ -6,12 +6,13 @@
 //! Invariant: the answer is a head only when every byte of the file and of the image was checked.
 
 use super::apply::{Base, Decoder, FrameError};
-use super::format::{
-    ENTRY_BYTES, FormatError, Frame, HEADER_BYTES, Head, HeadReader, Header, entry_offset,
-};
-use super::number::narrow;
+use super::format::{FormatError, Frame, HEADER_BYTES, Head, HeadReader, Header};
+use super::number::{narrow, wide};
 use crate::digest::{Sha256Digest, Sha256Hasher};
 use std::io::{self, Read, Seek, SeekFrom};
+
+/// Bytes of a table that are read at once.
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// Why a container does not give its image.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +70,10 @@ pub fn whole(
         return Err(ApplyError::Length { found, declared });
     }
     let mut decoder = decoder(&head.header)?;
-    let mut payload = Vec::new();
-    let (mut entries, mut image) = (Sha256Hasher::new(), Sha256Hasher::new());
+    let mut entries = Entries::of(file)?;
+    let (mut payload, mut image) = (Vec::new(), Sha256Hasher::new());
     for index in 0..head.header.frames {
-        let entry = entry(file, index)?;
-        entries.update(&entry);
-        let frame = Frame::read(&entry, index, &head.header)?;
+        let Some(frame) = entries.next(file)? else { return Err(ApplyError::Image) };
         payload.resize(narrow(u64::from(frame.comp_len)), 0);
         if !payload.is_empty() {
             file.seek(SeekFrom::Start(frame.payload_off)).map_err(ApplyError::Read)?;
@@ -88,7 +87,8 @@ pub fn whole(
         write(place.start, window).map_err(ApplyError::Write)?;
         progress(place.end);
     }
-    if entries.finish() != head.header.entries_sha256 || image.finish() != head.header.new.sha256 {
+    let again = entries.finish(head.sha256)?;
+    if again != head || image.finish() != head.header.new.sha256 {
         return Err(ApplyError::Image);
     }
     Ok(head)
@@ -102,26 +102,81 @@ pub fn head(
     file: &mut (impl Read + Seek),
     signed_table: Option<Sha256Digest>,
 ) -> Result<Head, ApplyError> {
-    file.seek(SeekFrom::Start(0)).map_err(ApplyError::Read)?;
-    let mut header = [0; HEADER_BYTES];
-    file.read_exact(&mut header).map_err(ApplyError::Read)?;
-    let mut reader = HeadReader::begin(&header)?;
-    let mut entry = [0; ENTRY_BYTES];
-    for _ in 0..reader.header().frames {
-        file.read_exact(&mut entry).map_err(ApplyError::Read)?;
-        reader.take(&entry)?;
+    let mut entries = Entries::of(file)?;
+    while entries.next(file)?.is_some() {}
+    let signed = signed_table.unwrap_or_else(|| entries.sha256());
+    entries.finish(signed)
+}
+
+/// The entries of a container, one after the other, in constant memory. They are believed when
+/// [`Entries::finish`] has compared them with what was signed.
+#[derive(Debug)]
+pub struct Entries {
+    reader: HeadReader,
+    /// Where the next piece of the table stands in the file.
+    at: u64,
+    piece: Vec<u8>,
+    used: usize,
+}
+
+impl Entries {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`ApplyError::Read`] and [`ApplyError::Format`].
+    pub fn of(file: &mut (impl Read + Seek)) -> Result<Self, ApplyError> {
+        file.seek(SeekFrom::Start(0)).map_err(ApplyError::Read)?;
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact(&mut header).map_err(ApplyError::Read)?;
+        let reader = HeadReader::begin(&header)?;
+        let at = reader.header().table().start;
+        Ok(Self { reader, at, piece: Vec::new(), used: 0 })
     }
-    let signed = signed_table.unwrap_or_else(|| reader.sha256());
-    Ok(reader.finish(signed)?)
+
+    /// The header; not believed before [`Entries::finish`].
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        self.reader.header()
+    }
+
+    /// The next entry; none after the last. Other reads of the file may come in between.
+    ///
+    /// # Errors
+    /// [`ApplyError::Read`] and [`ApplyError::Format`].
+    pub fn next(&mut self, file: &mut (impl Read + Seek)) -> Result<Option<Frame>, ApplyError> {
+        loop {
+            let mut rest = self.piece.get(self.used..).unwrap_or_default();
+            let before = rest.len();
+            let frame = self.reader.take(&mut rest)?;
+            self.used = self.used.saturating_add(before.saturating_sub(rest.len()));
+            if frame.is_some() || self.reader.missing_bytes() == 0 {
+                return Ok(frame);
+            }
+            let length = narrow(u64::from(self.reader.missing_bytes())).min(PIECE_BYTES);
+            self.piece.resize(length, 0);
+            self.used = 0;
+            file.seek(SeekFrom::Start(self.at)).map_err(ApplyError::Read)?;
+            file.read_exact(&mut self.piece).map_err(ApplyError::Read)?;
+            self.at = self.at.saturating_add(wide(length));
+        }
+    }
+
+    /// Digest of header and table as far as they were read; of all of it after the last entry. For
+    /// whoever has no signed digest.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256Digest {
+        self.reader.sha256()
+    }
+
+    /// Compares what was read, all of it, with what was signed.
+    ///
+    /// # Errors
+    /// [`ApplyError::Format`].
+    pub fn finish(self, signed: Sha256Digest) -> Result<Head, ApplyError> {
+        Ok(self.reader.finish(signed)?)
+    }
 }
 
 fn decoder(header: &Header) -> Result<Decoder, ApplyError> {
     Decoder::new(header).map_err(|source| ApplyError::Window { index: 0, source })
-}
-
-fn entry(file: &mut (impl Read + Seek), index: u32) -> Result<[u8; ENTRY_BYTES], ApplyError> {
-    let mut entry = [0; ENTRY_BYTES];
-    file.seek(SeekFrom::Start(entry_offset(index))).map_err(ApplyError::Read)?;
-    file.read_exact(&mut entry).map_err(ApplyError::Read)?;
-    Ok(entry)
 }

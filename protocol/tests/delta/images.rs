@@ -1,9 +1,9 @@
 //! Images that are made, containers of them, and reading those back.
 
-use patchward_protocol::delta::apply::{ApplyError, Base, whole};
-use patchward_protocol::delta::build::{Built, Index, Parameters, Source as _, delta, full};
+use patchward_protocol::delta::apply::{ApplyError, whole};
+use patchward_protocol::delta::build::{Built, Index, Parameters, delta, full};
 use patchward_protocol::digest::Sha256Digest;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::num::NonZeroUsize;
 
 /// Bytes that look like a program: words that repeat, and now and then something new. Committed
@@ -48,14 +48,6 @@ pub(crate) fn delta_of(old: &[u8], new: &[u8], parameters: &Parameters) -> (Vec<
     (file.into_inner(), built)
 }
 
-struct Slice<'a>(&'a [u8]);
-
-impl Base for Slice<'_> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, into)
-    }
-}
-
 pub(crate) fn applied(
     file: &[u8],
     signed: Option<Sha256Digest>,
@@ -67,6 +59,6 @@ pub(crate) fn applied(
         image.extend_from_slice(window);
         Ok(())
     };
-    whole(&mut Cursor::new(file), signed, &mut Slice(old), &mut write, &|_| ())?;
+    whole(&mut Cursor::new(file), signed, &mut &*old, &mut write, &|_| ())?;
     Ok(image)
 }

@@ -7,16 +7,15 @@
 
 use super::order::{Answer, Checked, Container, Order, Step, Used};
 use crate::error::Chain;
-use patchward_protocol::delta::apply::{self, ApplyError, Base, FrameError, NoBase};
+use patchward_protocol::delta::apply::{self, ApplyError, FrameError, NoBase};
 use patchward_protocol::delta::build::{self, BuildError, FileSource, LEVEL, Parameters};
-use patchward_protocol::delta::format::{ENTRY_BYTES, HEADER_BYTES, Header, Whole};
+use patchward_protocol::delta::format::{Header, Whole};
 use patchward_protocol::digest::{Sha256Digest, Sha256Hasher};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::time::ClockId;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// How much less urgent a worker is than everything else.
@@ -131,7 +130,7 @@ fn check(order: &Order) -> Result<Checked, WorkerError> {
     unpack("old", &order.from, &mut |_, window| old.write_all(window))?;
     let mut delta = File::open(&order.delta).map_err(WorkerError::File)?;
     let sha256 = digest_of(&mut delta)?;
-    let head = apply::whole(&mut delta, None, &mut OldFile(&old), &mut |_, _| Ok(()), &|_| {});
+    let head = apply::whole(&mut delta, None, &mut &old, &mut |_, _| Ok(()), &|_| {});
     let head = head.map_err(WorkerError::Apply)?;
     let header = head.header;
     let image = |of: &Container| Whole { length: of.image_length, sha256: of.image_sha256 };
@@ -141,7 +140,7 @@ fn check(order: &Order) -> Result<Checked, WorkerError> {
     if header.old != Some(image(&order.from)) {
         return Err(WorkerError::Disagrees("it starts from another image"));
     }
-    same_windows(&header, &mut delta, &order.to)?;
+    same_grid(&header, &order.to)?;
     Ok(Checked {
         sha256,
         bytes: header.file_len(),
@@ -151,32 +150,16 @@ fn check(order: &Order) -> Result<Checked, WorkerError> {
     })
 }
 
-/// A device takes windows from either file: both must promise the same bytes for each of them.
-fn same_windows(header: &Header, delta: &mut File, to: &Container) -> Result<(), WorkerError> {
+/// A device takes windows from either file: both must be cut at the same places. As the delta gives the
+/// image, its windows are then the ones that the full container's table names.
+fn same_grid(header: &Header, to: &Container) -> Result<(), WorkerError> {
     let mut full = File::open(&to.path).map_err(WorkerError::File)?;
     let signed = apply::head(&mut full, Some(to.table_sha256));
     let signed = signed.map_err(|error| WorkerError::Unpack("new", error))?.header;
-    if (signed.window, signed.frames) != (header.window, header.frames) {
-        return Err(WorkerError::Disagrees("its windows are others"));
+    match (signed.window, signed.frames, signed.new) == (header.window, header.frames, header.new) {
+        true => Ok(()),
+        false => Err(WorkerError::Disagrees("its windows are others")),
     }
-    let first = u64::try_from(HEADER_BYTES).unwrap_or(u64::MAX);
-    for file in [&mut full, &mut *delta] {
-        file.seek(SeekFrom::Start(first)).map_err(WorkerError::File)?;
-    }
-    let (mut full, mut delta) = (io::BufReader::new(full), io::BufReader::new(delta));
-    for index in 0..header.frames {
-        let output = |file: &mut dyn Read, header: &Header| {
-            let mut entry = [0; ENTRY_BYTES];
-            file.read_exact(&mut entry).map_err(WorkerError::File)?;
-            let frame = patchward_protocol::delta::format::Frame::read(&entry, index, header);
-            let broken = |_| WorkerError::Disagrees("an entry of its table does not read");
-            frame.map(|frame| (frame.raw_len, frame.output_sha256)).map_err(broken)
-        };
-        if output(&mut full, &signed)? != output(&mut delta, header)? {
-            return Err(WorkerError::Disagrees("a window of its table is another"));
-        }
-    }
-    Ok(())
 }
 
 fn unpack(
@@ -192,15 +175,6 @@ fn unpack(
     match header.new == image && header.old.is_none() {
         true => Ok(header),
         false => Err(WorkerError::Disagrees("a full container holds another image")),
-    }
-}
-
-/// An old image on the disk.
-struct OldFile<'a>(&'a File);
-
-impl Base for OldFile<'_> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(into, offset)
     }
 }
 

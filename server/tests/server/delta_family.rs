@@ -5,7 +5,7 @@ use crate::owner::Owner;
 use patchward_protocol::api::delta::{DeltaState, DeltasView};
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::api::site::Management;
-use patchward_protocol::delta::apply::{self, Base};
+use patchward_protocol::delta::apply;
 use patchward_protocol::delta::build::{self, Parameters};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{DeviceId, LedgerId, Seq};
@@ -137,16 +137,6 @@ pub(crate) async fn states(app: &App) -> Vec<DeltaState> {
     shown(app).await.pairs.into_iter().map(|pair| pair.state).collect()
 }
 
-pub(crate) struct Old(Vec<u8>);
-
-impl Base for Old {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-        let at = offset as usize;
-        into.copy_from_slice(&self.0[at..at + into.len()]);
-        Ok(())
-    }
-}
-
 /// Takes the one delta as a device does; returns the image that it makes.
 pub(crate) fn taken(app: &App, owner: &Owner) -> Vec<u8> {
     let set = a_device_trusts(app, owner);
@@ -164,7 +154,8 @@ pub(crate) fn taken(app: &App, owner: &Owner) -> Vec<u8> {
         Ok(())
     };
     let old = image(delta.facts.from.seq.0);
-    let head = apply::whole(&mut Cursor::new(file), table, &mut Old(old), write, &|_| {}).unwrap();
+    let head =
+        apply::whole(&mut Cursor::new(file), table, &mut old.as_slice(), write, &|_| {}).unwrap();
     assert_eq!(head.header.memory_bytes(), delta.facts.mem_bytes);
     made
 }

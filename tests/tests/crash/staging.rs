@@ -10,7 +10,7 @@ use patchward_protocol::tuf::custom::Kind;
 use patchward_tests::bin::torture;
 use patchward_tests::chance::Chance;
 use patchward_tests::clock::{pause, until};
-use patchward_tests::container::{Container, ENTRY_BYTES, HEADER_BYTES, WINDOW_BYTES};
+use patchward_tests::container::{Container, WINDOW_BYTES, payloads_of};
 use patchward_tests::deltas::{LIFE_S, Listed, chain, delegate, document};
 use patchward_tests::device::{Device, PATIENCE};
 use patchward_tests::forged::Forged;
@@ -20,6 +20,7 @@ use patchward_tests::ledger::staged;
 use patchward_tests::plan::Plan;
 use patchward_tests::scene::{Cast, Scene, Stage};
 use patchward_tests::server::AT_ONCE;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,11 +44,13 @@ const CUT_EVERY: u64 = 3;
 struct Lines {
     lines: Vec<Hostile>,
     devices: Vec<Device>,
+    /// Where the payloads of full image and delta stand in their files.
+    payloads: [(&'static str, Range<u64>); 2],
 }
 
 /// What was fetched again, over all devices.
-#[derive(Default)]
 struct Redone {
+    payloads: [(&'static str, Range<u64>); 2],
     most: AtomicU64,
     all: AtomicU64,
 }
@@ -88,7 +91,11 @@ fn begin(count: usize) -> Result<(Scene, Lines)> {
     let named: Vec<&Device> = devices.iter().collect();
     let approval = scene.draw_up(&Plan::open_now("all", 1), &scene.next.clone(), &named)?;
     scene.publish(&approval)?;
-    Ok((scene, Lines { lines, devices }))
+    let payloads = [
+        ("/targets/img/", payloads_of(&image.file)?),
+        ("/targets/delta/", payloads_of(&listed[0].file)?),
+    ];
+    Ok((scene, Lines { lines, devices, payloads }))
 }
 
 /// Shows a repository; one of three answers with a part of a file ends at a random byte.
@@ -132,18 +139,13 @@ fn kill_once(device: &Device, line: &Hostile, chance: &mut Chance, whole: u64) -
 }
 
 /// What was fetched again after the last kill: from where the line goes on to where it had come.
-fn redone(before: &[Sent], after: &[Sent]) -> u64 {
-    let head = IMAGE_BYTES.div_ceil(WINDOW_BYTES).saturating_mul(ENTRY_BYTES) + HEADER_BYTES;
-    let head = u64::try_from(head).unwrap_or(u64::MAX);
-    let files = ["/targets/img/", "/targets/delta/"];
-    let of = |sent: &[Sent], file: &str| -> Vec<Sent> {
-        sent.iter().filter(|sent| sent.path.contains(file)).cloned().collect()
-    };
-    let again = files.iter().map(|file| {
-        let (before, after) = (of(before, file), of(after, file));
-        let came = before.iter().map(|sent| sent.start.saturating_add(sent.bytes)).max();
-        // The head comes by itself, and may come again.
-        let goes_on = after.iter().map(|sent| sent.start).filter(|start| *start >= head).min();
+///
+/// Header and table come by themselves, and may come again.
+fn redone(payloads: &[(&str, Range<u64>)], before: &[Sent], after: &[Sent]) -> u64 {
+    let again = payloads.iter().map(|(file, payloads)| {
+        let of = |sent: &&Sent| sent.path.contains(file) && payloads.contains(&sent.start);
+        let came = before.iter().filter(of).map(|sent| sent.start.saturating_add(sent.bytes)).max();
+        let goes_on = after.iter().filter(of).map(|sent| sent.start).min();
         came.unwrap_or(0).saturating_sub(goes_on.unwrap_or(u64::MAX))
     });
     again.sum()
@@ -163,7 +165,7 @@ fn torment(
     let mut sum = 0;
     let mut look = |before: &mut Vec<Sent>| -> Result<()> {
         let sent = line.sent();
-        let again = redone(before, sent.get(before.len()..).unwrap_or_default());
+        let again = redone(&told.payloads, before, sent.get(before.len()..).unwrap_or_default());
         ensure!(again <= REDONE_BYTES_MAX, "{again} bytes were fetched again (seed {seed})");
         told.most.fetch_max(again, Ordering::SeqCst);
         told.all.fetch_add(again, Ordering::SeqCst);
@@ -194,8 +196,8 @@ fn torment(
 fn an_agent_killed_and_cut_off_while_it_stages_goes_on_and_ends_with_the_signed_bytes() -> Result<()>
 {
     let count = torture(32, 4, 2);
-    let (scene, Lines { lines, devices }) = begin(count)?;
-    let told = Redone::default();
+    let (scene, Lines { lines, devices, payloads }) = begin(count)?;
+    let told = Redone { payloads, most: AtomicU64::new(0), all: AtomicU64::new(0) };
     let killed = on_each(&scene, (&devices, AT_ONCE_MAX), |n, device| {
         let line = lines.get(n).context("its line")?;
         let seed = u64::try_from(n)?.wrapping_mul(7919).wrapping_add(16);

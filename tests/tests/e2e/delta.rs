@@ -220,7 +220,7 @@ fn took_spoilt_windows_from_the_full_file(
     let (delta, full) =
         (story.file(behind, "/targets/delta/")?, story.file(behind, "/targets/img/")?);
     let (delta, full) = (Unpacked::read(&delta)?, Unpacked::read(&full)?);
-    let spoilt = delta.spoilt(slot)?;
+    let spoilt = delta.spoilt(slot, &full)?;
     assert_eq!(spoilt, SPOILT, "the windows that read a turned byte");
     let (entry, carried) = staged(device)?;
     let told = format!("{carried:?} {:?}\n{}", entry.fact.reason, device.story());

@@ -111,7 +111,7 @@ impl<'a, B: Base> Pass<'a, B> {
                 continue;
             }
             let frame = self.work.from.frame(index)?;
-            if !frame.kind.has_payload() && !self.differs(index, &frame)? {
+            if !frame.kind.has_payload() {
                 let part = std::mem::take(&mut self.payload);
                 let made = self.make(index, &frame);
                 self.payload = part;
@@ -128,9 +128,7 @@ impl<'a, B: Base> Pass<'a, B> {
             let index = self.work.mark.next;
             if !self.work.mark.done.has(index) {
                 let frame = self.work.from.frame(index)?;
-                if self.differs(index, &frame)? {
-                    self.work.mark.because(Reason::DeltaDisagrees);
-                } else if frame.kind.has_payload() {
+                if frame.kind.has_payload() {
                     self.wanted = Some(frame);
                     return Ok(());
                 }
@@ -140,20 +138,13 @@ impl<'a, B: Base> Pass<'a, B> {
         Ok(())
     }
 
-    /// Whether a delta says something else of a window than what was signed offline.
-    fn differs(&self, index: u32, frame: &Frame) -> Result<bool, FetchError> {
-        if self.work.by == By::Full {
-            return Ok(false);
-        }
-        let signed = self.work.full.frame(index)?;
-        let same = frame.output_sha256 == signed.output_sha256 && frame.raw_len == signed.raw_len;
-        Ok(!same)
-    }
-
     /// Decodes a window whose payload is whole, and writes it.
     fn make(&mut self, index: u32, frame: &Frame) -> Result<(), FetchError> {
         let Work { by, from, full, place, mark, path } = &mut self.work;
-        match self.decoder.window(frame, &self.payload, &mut self.base) {
+        // Whatever brings a window, the offline-signed table says which bytes it is.
+        let signed = full.frame(index)?.output_sha256;
+        let signed = signed.ok_or(FetchError::Release("its container names no windows"))?;
+        match self.decoder.signed_window(frame, signed, &self.payload, &mut self.base) {
             Ok(window) => {
                 let Range { start, .. } = full.header().window_at(index).unwrap_or_default();
                 let flush = place.put(start, window)?;

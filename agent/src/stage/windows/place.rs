@@ -122,7 +122,7 @@ fn stands(place: &File, table: &Table, index: u32, buffer: &mut Vec<u8>) -> Resu
     let Range { start, .. } = table.header().window_at(index).unwrap_or_default();
     buffer.resize(usize::try_from(frame.raw_len).unwrap_or(0), 0);
     match place.read_exact_at(buffer, start) {
-        Ok(()) => Ok(Sha256Digest::of(buffer) == frame.output_sha256),
+        Ok(()) => Ok(Some(Sha256Digest::of(buffer)) == frame.output_sha256),
         // It does not reach that far yet.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(Odd::Place(error)),

@@ -1,5 +1,5 @@
-//! The head of a container on the device: fetched into the spool, checked against the signed digest,
-//! and read from there entry by entry.
+//! The head of a container on the device: header and table fetched into the spool, checked against the
+//! signed digest, and written out there so that every entry is found by its number.
 //!
 //! The table of a large image is megabytes, so it is never in memory as a whole. Not here: what its
 //! windows are good for. Invariant: the head of a [`Table`] was checked, whole, in this run.
@@ -9,27 +9,28 @@ use crate::stage::FetchError;
 use crate::stage::resume::{Line, Missing, Remote, Taker, Want};
 use crate::storage::{self, READ_BYTES};
 use patchward_protocol::delta::format::{
-    ENTRY_BYTES, FormatError, Frame, HEADER_BYTES, HeadReader, Header, entry_offset,
+    ENTRY_BYTES, FormatError, Frame, HEADER_BYTES, HeadReader, Header,
 };
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::limits::DELTA_WINDOW_BYTES;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufWriter, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// A container whose head is here.
 #[derive(Debug)]
 pub struct Table {
-    file: File,
+    /// Entries of equal length, one for each window.
+    entries: File,
     path: PathBuf,
     header: Header,
     remote: Remote,
 }
 
 impl Table {
-    /// Fetches what of the head is not in the spool, and checks all of it. `fetched_bytes` rises with
-    /// what comes, also when the future is dropped.
+    /// Fetches what of the head is not in the spool, and checks all of it. The image has `new_length`
+    /// bytes; `fetched_bytes` rises with what comes, also when the future is dropped.
     ///
     /// # Errors
     /// [`FetchError`]; [`FetchError::Container`] when it is not the signed head.
@@ -42,22 +43,25 @@ impl Table {
         fetched_bytes: &mut u64,
     ) -> Result<Self, FetchError> {
         let path = spool.join(format!("{}.head", remote.sha256));
-        let likely = new_length.div_ceil(u64::from(DELTA_WINDOW_BYTES));
-        let likely = entry_offset(u32::try_from(likely).unwrap_or(u32::MAX)).min(remote.length);
-        let mut head = Arriving::open(&path, remote.length, likely, fetched_bytes)?;
-        head.forget_if_spoilt(signed)?;
-        let read = match line.bring(&remote, &mut head).await {
-            Ok(()) => head.finish(signed),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok((file, header)) => Ok(Self { file, path, header, remote }),
-            Err(FetchError::Container(error)) => {
-                // Whoever asks for it again gets it anew.
-                remove(&path)?;
-                Err(error.into())
+        let entries = spool.join(format!("{}.table", remote.sha256));
+        let expected = Expected { file_len: remote.length, new_length };
+        let mut head = Arriving::open(&path, expected, fetched_bytes)?;
+        loop {
+            let from_spool = head.have_bytes > 0;
+            let came = line.bring(&remote, &mut head).await;
+            match came.and_then(|()| head.write_out(signed, &entries)) {
+                Ok((file, header)) => {
+                    return Ok(Self { entries: file, path: entries, header, remote });
+                }
+                // The spool may be what is wrong; whoever asks for it again gets it anew.
+                Err(FetchError::Container(_)) if from_spool => head.forget()?,
+                Err(error @ FetchError::Container(_)) => {
+                    remove(&path)?;
+                    remove(&entries)?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -79,7 +83,8 @@ impl Table {
     /// [`FetchError`]: the spool fails, or was changed since it was checked.
     pub fn frame(&self, index: u32) -> Result<Frame, FetchError> {
         let mut entry = [0; ENTRY_BYTES];
-        let read = self.file.read_exact_at(&mut entry, entry_offset(index));
+        let offset = u64::from(index).saturating_mul(storage::length(&entry));
+        let read = self.entries.read_exact_at(&mut entry, offset);
         read.map_err(|source| failed("reading", &self.path, source))?;
         Ok(Frame::read(&entry, index, &self.header)?)
     }
@@ -89,87 +94,132 @@ impl Table {
     /// # Errors
     /// [`FetchError::Spool`].
     pub fn another(&self) -> Result<Self, FetchError> {
-        let file = self.file.try_clone().map_err(|e| failed("reading", &self.path, e))?;
+        let entries = self.entries.try_clone().map_err(|e| failed("reading", &self.path, e))?;
         let (path, remote) = (self.path.clone(), self.remote.clone());
-        Ok(Self { file, path, header: self.header, remote })
+        Ok(Self { entries, path, header: self.header, remote })
     }
 }
 
-/// A head on its way.
+/// What is known of a container before its first byte is here, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    file_len: u64,
+    new_length: u64,
+}
+
+/// A head on its way: the header first, then the table, which stands elsewhere in the file.
 struct Arriving<'a> {
     file: File,
     path: &'a Path,
-    form: Form,
+    /// Once its last byte is here; not believed before all of the head was checked.
+    header: Option<Header>,
+    /// Bytes of header and table that are here.
     have_bytes: u64,
+    /// Where in the container's file the next byte of the answer stands.
     at: u64,
-    file_len: u64,
-    likely_len: u64,
+    expected: Expected,
     fetched_bytes: &'a mut u64,
 }
 
 impl<'a> Arriving<'a> {
     fn open(
         path: &'a Path,
-        file_len: u64,
-        likely_len: u64,
+        expected: Expected,
         fetched_bytes: &'a mut u64,
     ) -> Result<Self, FetchError> {
         let opening = |source| failed("opening", path, source);
         let file = crate::stage::open_own(path).map_err(opening)?;
-        let mut form = Form::default();
-        let read = form.feed_from(&file).map_err(opening)?;
+        let have_bytes = file.metadata().map_err(opening)?.len();
         let mut head =
-            Self { file, path, form, have_bytes: 0, at: 0, file_len, likely_len, fetched_bytes };
-        match read {
-            Ok(bytes) => head.have_bytes = bytes,
+            Self { file, path, header: None, have_bytes, at: 0, expected, fetched_bytes };
+        match head.look_at_header() {
+            Err(error @ FetchError::Spool { .. }) => return Err(error),
             Err(_spoilt) => head.forget()?,
+            Ok(()) if have_bytes > head.end() => head.forget()?,
+            Ok(()) => {}
         }
         Ok(head)
     }
 
-    /// What the spool had is not the signed head: it is fetched anew.
-    fn forget_if_spoilt(&mut self, signed: Sha256Digest) -> Result<(), FetchError> {
-        if self.is_whole() && self.form.clone().finish(signed).is_err() {
-            return self.forget();
-        }
-        Ok(())
-    }
-
     fn forget(&mut self) -> Result<(), FetchError> {
-        self.form = Form::default();
-        self.have_bytes = 0;
+        (self.header, self.have_bytes) = (None, 0);
         self.file.set_len(0).map_err(|source| failed("emptying", self.path, source))
     }
 
-    fn is_whole(&self) -> bool {
-        self.form.is_whole()
-    }
-
-    fn finish(self, signed: Sha256Digest) -> Result<(File, Header), FetchError> {
-        let head = self.form.finish(signed)?;
-        if head.file_len() != self.file_len {
+    /// Reads the header as soon as it is here. Nothing is signed yet: what it says is held against
+    /// what is known, so that a table is never larger than its image needs.
+    fn look_at_header(&mut self) -> Result<(), FetchError> {
+        let mut bytes = [0; HEADER_BYTES];
+        if self.header.is_some() || self.have_bytes < storage::length(&bytes) {
+            return Ok(());
+        }
+        let read = self.file.read_exact_at(&mut bytes, 0);
+        read.map_err(|source| failed("reading", self.path, source))?;
+        let header = Header::read(&bytes)?;
+        if header.file_len() != self.expected.file_len {
             return Err(FormatError::Table("the file has another length").into());
         }
-        Ok((self.file, head))
+        if header.new.length != self.expected.new_length {
+            return Err(FetchError::Release("its container is of another image"));
+        }
+        self.header = Some(header);
+        Ok(())
+    }
+
+    /// The end of what is known to belong to the head, in bytes of the head: the header, then all.
+    fn end(&self) -> u64 {
+        self.header.map_or(storage::length(&[0; HEADER_BYTES]), |header| header.head_len())
+    }
+
+    /// What is missing, in bytes of the container's file; none when all of the head is here.
+    fn rest(&self) -> Option<Range<u64>> {
+        // The table stands behind the payloads.
+        let ahead = self.header.map_or(0, |header| header.payload_len);
+        let (have, end) = (self.have_bytes, self.end());
+        (have < end).then(|| have.saturating_add(ahead)..end.saturating_add(ahead))
+    }
+
+    /// Reads what is here as a whole, and writes its entries where they are found by number.
+    fn write_out(&self, signed: Sha256Digest, to: &Path) -> Result<(File, Header), FetchError> {
+        let writing = |source| failed("writing", to, source);
+        let reading = |source| failed("reading", self.path, source);
+        let mut bytes = [0; HEADER_BYTES];
+        self.file.read_exact_at(&mut bytes, 0).map_err(reading)?;
+        let mut reader = HeadReader::begin(&bytes)?;
+        let out = crate::stage::open_own(to).map_err(writing)?;
+        out.set_len(0).map_err(writing)?;
+        let mut entries = BufWriter::with_capacity(READ_BYTES, &out);
+        let (mut at, mut piece) = (storage::length(&bytes), vec![0; READ_BYTES]);
+        while reader.missing_bytes() > 0 {
+            let most = usize::try_from(reader.missing_bytes()).unwrap_or(READ_BYTES);
+            let mut rest = piece.get_mut(..most.min(READ_BYTES)).unwrap_or_default();
+            self.file.read_exact_at(rest, at).map_err(reading)?;
+            at = at.saturating_add(storage::length(rest));
+            let mut rest = &*std::mem::take(&mut rest);
+            while let Some(frame) = reader.take(&mut rest)? {
+                entries.write_all(&frame.write()).map_err(writing)?;
+            }
+        }
+        entries.flush().map_err(writing)?;
+        drop(entries);
+        Ok((out, reader.finish(signed)?.header))
     }
 }
 
 impl Taker for Arriving<'_> {
     fn missing(&mut self) -> Result<Missing, FetchError> {
-        if self.is_whole() {
-            return Ok(Missing::Nothing);
-        }
-        let end = self.form.length().unwrap_or(self.likely_len).max(entry_offset(0));
-        let missing = self.have_bytes..end.max(self.have_bytes.saturating_add(1));
-        if missing.end > self.file_len {
+        let Some(missing) = self.rest() else { return Ok(Missing::Nothing) };
+        if missing.end > self.expected.file_len {
             return Err(FormatError::Table("it is longer than the file").into());
         }
         Ok(Missing::Bytes(missing))
     }
 
     fn take(&mut self, piece: Piece<'_>) -> Result<Want, FetchError> {
-        let bytes = match piece {
-            Piece::From(byte) if byte == 0 || byte == self.have_bytes => {
+        let mut bytes = match piece {
+            Piece::From(byte)
+                if byte == 0 || self.rest().is_some_and(|rest| byte == rest.start) =>
+            {
                 self.at = byte;
                 return Ok(Want::More);
             }
@@ -177,89 +227,27 @@ impl Taker for Arriving<'_> {
             Piece::Bytes(bytes) => bytes,
         };
         *self.fetched_bytes = self.fetched_bytes.saturating_add(storage::length(bytes));
-        let known = usize::try_from(self.have_bytes.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        self.at = self.at.saturating_add(storage::length(bytes));
-        let new = bytes.get(known..).unwrap_or_default();
-        let used = self.form.feed(new)?;
-        let taken = new.get(..used).unwrap_or_default();
-        let written = self.file.write_all_at(taken, self.have_bytes);
-        written.map_err(|source| failed("writing", self.path, source))?;
-        self.have_bytes = self.have_bytes.saturating_add(storage::length(taken));
-        Ok(if used < new.len() { Want::Enough } else { Want::More })
+        while !bytes.is_empty() {
+            let Some(Range { start, end }) = self.rest() else { return Ok(Want::Enough) };
+            // Whoever knows no ranges sends what is in between as well.
+            let narrow = |length: u64| usize::try_from(length).unwrap_or(usize::MAX);
+            let skipped = narrow(start.saturating_sub(self.at)).min(bytes.len());
+            let (passed, rest) = bytes.split_at_checked(skipped).unwrap_or((bytes, &[]));
+            let wanted = narrow(end.saturating_sub(start)).min(rest.len());
+            let (taken, later) = rest.split_at_checked(wanted).unwrap_or((rest, &[]));
+            let written = self.file.write_all_at(taken, self.have_bytes);
+            written.map_err(|source| failed("writing", self.path, source))?;
+            self.have_bytes = self.have_bytes.saturating_add(storage::length(taken));
+            let moved = storage::length(passed).saturating_add(storage::length(taken));
+            self.at = self.at.saturating_add(moved);
+            bytes = later;
+            self.look_at_header()?;
+        }
+        Ok(Want::More)
     }
 
     fn out_of_range(&mut self) -> Result<(), FetchError> {
         Err(FetchError::Refused { status: 416 })
-    }
-}
-
-/// Header and entries, cut out of bytes as they come.
-#[derive(Clone, Default)]
-struct Form {
-    reader: Option<HeadReader>,
-    entries: u32,
-    part: Vec<u8>,
-}
-
-impl Form {
-    /// Takes bytes up to the end of the head; returns how many were taken.
-    fn feed(&mut self, bytes: &[u8]) -> Result<usize, FormatError> {
-        let mut rest = bytes;
-        while !rest.is_empty() && !self.is_whole() {
-            let wanted = if self.reader.is_some() { ENTRY_BYTES } else { HEADER_BYTES };
-            let count = wanted.saturating_sub(self.part.len()).min(rest.len());
-            let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            self.part.extend_from_slice(now);
-            rest = later;
-            if self.part.len() == wanted {
-                self.take_part()?;
-                self.part.clear();
-            }
-        }
-        Ok(bytes.len().saturating_sub(rest.len()))
-    }
-
-    fn take_part(&mut self) -> Result<(), FormatError> {
-        match (&mut self.reader, self.part.first_chunk(), self.part.first_chunk()) {
-            (Some(reader), Some(entry), _) => {
-                reader.take(entry)?;
-                self.entries = self.entries.saturating_add(1);
-            }
-            (None, _, Some(header)) => self.reader = Some(HeadReader::begin(header)?),
-            (Some(_), None, _) | (None, _, None) => {}
-        }
-        Ok(())
-    }
-
-    /// Takes what a file holds; returns how many bytes of it were taken.
-    fn feed_from(&mut self, mut file: &File) -> io::Result<Result<u64, FormatError>> {
-        let (mut total, mut buffer) = (0_u64, vec![0; READ_BYTES]);
-        loop {
-            let count = file.read(&mut buffer)?;
-            match self.feed(buffer.get(..count).unwrap_or_default()) {
-                Ok(used) => {
-                    total = total.saturating_add(u64::try_from(used).unwrap_or(u64::MAX));
-                    if count == 0 || used < count {
-                        return Ok(Ok(total));
-                    }
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-    }
-
-    /// Length of the head in bytes, once the header is there.
-    fn length(&self) -> Option<u64> {
-        self.reader.as_ref().map(|reader| reader.header().head_len())
-    }
-
-    fn is_whole(&self) -> bool {
-        self.reader.as_ref().is_some_and(|reader| reader.header().frames == self.entries)
-    }
-
-    fn finish(self, signed: Sha256Digest) -> Result<Header, FormatError> {
-        let reader = self.reader.ok_or(FormatError::Magic)?;
-        Ok(reader.finish(signed)?.header)
     }
 }
 

@@ -8,9 +8,10 @@ use crate::samples::{self, Container};
 use crate::stage::double::{Act, Server, local, serve};
 use crate::stage::{Pause, Remote};
 use crate::storage::Paced;
+use patchward_protocol::delta::apply::Entries;
 use patchward_protocol::delta::build::{Index, Parameters, delta, full};
 use patchward_protocol::delta::format::{
-    FormatError, Frame, FrameKind, Header, Whole, entry_offset,
+    FormatError, Frame, FrameKind, HEADER_BYTES, Header, Whole, spell,
 };
 use patchward_protocol::limits::DELTA_MEMORY_BYTES;
 use patchward_protocol::tuf::custom::Kind;
@@ -70,24 +71,28 @@ fn delta_of(old: &[u8], new: &[u8]) -> Container {
 }
 
 fn head_of(file: &[u8]) -> (Header, Vec<Frame>) {
+    let mut file = io::Cursor::new(file);
+    let mut entries = Entries::of(&mut file).unwrap();
+    let header = *entries.header();
+    (header, std::iter::from_fn(|| entries.next(&mut file).unwrap()).collect())
+}
+
+/// Header and table, which a signed digest binds together.
+fn head_bytes(file: &[u8]) -> Vec<u8> {
     let header = Header::read(file.first_chunk().unwrap()).unwrap();
-    let entry = |index| {
-        let start = narrow(entry_offset(index));
-        Frame::read(file[start..].first_chunk().unwrap(), index, &header).unwrap()
-    };
-    (header, (0..header.frames).map(entry).collect())
+    [&file[..HEADER_BYTES], &file[narrow(header.table().start)..]].concat()
 }
 
 /// The same container with other entries: what a thief of the online key could sign.
 fn forged(container: &Container, change: impl FnOnce(&mut Vec<Frame>)) -> Container {
     let (mut header, mut frames) = head_of(&container.file);
     change(&mut frames);
-    let entries: Vec<u8> = frames.iter().flat_map(|frame| frame.write()).collect();
-    header.entries_sha256 = Sha256Digest::of(&entries);
-    let head = [header.write().as_slice(), &entries].concat();
-    let payloads = &container.file[head.len()..];
-    let file = [head.as_slice(), payloads].concat();
-    Container { file, table_sha256: Sha256Digest::of(&head) }
+    let table = spell(&header, &frames);
+    (header.table_len, header.entries_sha256) =
+        (u32::try_from(table.len()).unwrap(), Sha256Digest::of(&table));
+    let payloads = &container.file[HEADER_BYTES..HEADER_BYTES + narrow(header.payload_len)];
+    let file = [&header.write()[..], payloads, &table].concat();
+    Container { table_sha256: Sha256Digest::of(&head_bytes(&file)), file }
 }
 
 /// A hospital's device on a bench: an old slot, a place for the new one, a spool.
@@ -292,16 +297,22 @@ fn of_an_old_image_with_a_flipped_byte_in_three_windows_only_those_come_from_the
 }
 
 #[test]
-fn a_window_of_which_the_delta_says_something_else_than_was_signed_is_not_made_from_it() {
+fn a_window_of_other_bytes_than_were_signed_is_not_taken_from_a_delta() {
     local(async {
         let mut bench = Bench::new();
-        let other = Sha256Digest::of(b"other");
-        bench.delta = forged(&bench.delta, |frames| frames[4].output_sha256 = other);
+        // A whole delta to another image, under the header of the right one.
+        let header = head_of(&bench.delta.file).0;
+        let mut other = bench.new.clone();
+        other[4 * WINDOW + 9] ^= 1;
+        let old = std::fs::read(bench.at("old")).unwrap();
+        bench.delta.file = delta_of(&old, &other).file;
+        bench.delta.file[88..120].copy_from_slice(header.new.sha256.as_bytes());
+        bench.delta = forged(&bench.delta, |_| ());
         let server = bench.server(vec![]).await;
         let windows = bench.stage(&server).await.unwrap();
         bench.is_whole();
         let (carried, why_not) = windows.carried();
-        assert_eq!((carried.windows_full, why_not), (1, Some(Reason::DeltaDisagrees)));
+        assert_eq!((carried.windows_full, why_not), (1, Some(Reason::DeltaOutput)));
     });
 }
 
@@ -336,8 +347,7 @@ fn a_delta_with_an_unknown_feature_is_left_for_the_full_image() {
     local(async {
         let mut bench = Bench::new();
         bench.delta.file[12] |= 4;
-        let head = narrow(head_of(&bench.full.file).0.head_len());
-        bench.delta.table_sha256 = Sha256Digest::of(&bench.delta.file[..head]);
+        bench.delta.table_sha256 = Sha256Digest::of(&bench.delta.file);
         let server = bench.server(vec![]).await;
         let mut windows = bench.open(&server).await.unwrap();
         let chosen = Chosen::new(
@@ -363,9 +373,10 @@ fn a_full_container_with_an_unknown_feature_or_too_large_a_need_is_refused_befor
         let spool = bench.at("spool");
         let (mut client, mut fetched) = (server.client(), 0);
         let mut line = Line { client: &mut client, headers: &[], pause: pause() };
-        let signed = bench.full.table_sha256;
+        let (signed, length) = (bench.full.table_sha256, wide(bench.new.len()));
         let from = remote(FULL, &bench.full);
-        let table = Table::fetch(&spool, &mut line, from, signed, 1, &mut fetched).await.unwrap();
+        let table =
+            Table::fetch(&spool, &mut line, from, signed, length, &mut fetched).await.unwrap();
         table.fits(&bench.image, needs).unwrap();
         let refused = table.fits(&bench.image, needs - 1).unwrap_err();
         assert_eq!(refused.reason(), Reason::ImageMemory);
@@ -453,13 +464,11 @@ fn another_file_in_place_of_the_full_one_ends_it_for_now_and_keeps_what_is_right
     local(async {
         let bench = Bench::new();
         let other = full_of(&noise(1234, bench.new.len())).file;
-        let head = narrow(head_of(&bench.full.file).0.head_len());
         // The head and five windows are right, the rest is of another image.
         let (_, frames) = head_of(&bench.full.file);
         let right = narrow(frames[5].payload_off);
         let mixed = [&bench.full.file[..right], &other[right..]].concat();
-        assert!(head < right);
-        // The head takes two requests, because its windows are shorter than is usual.
+        // The head takes two requests: header, table.
         let script = vec![Act::Serve, Act::Serve, Act::Whole(mixed)];
         let server = bench.server(script).await;
         let mut windows = bench.open(&server).await.unwrap();
@@ -572,7 +581,7 @@ fn an_empty_window_and_a_copy_cost_no_byte() {
         let server = bench.server(vec![]).await;
         let windows = bench.stage(&server).await.unwrap();
         bench.is_whole();
-        assert_eq!(server.asked().len(), 4, "two heads, each in two parts");
+        assert_eq!(server.asked().len(), 4, "two heads, header and table each");
         assert_eq!(windows.carried().0.fetched_bytes, server.sent());
     });
 }

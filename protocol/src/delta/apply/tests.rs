@@ -6,30 +6,21 @@ use std::ops::Range;
 
 const WINDOW: u32 = 65_536;
 
-struct Old(Vec<u8>);
-
-impl Base for Old {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let piece = self.0.get(narrow(offset)..).and_then(|rest| rest.get(..into.len()));
-        into.copy_from_slice(piece.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
-
-fn old() -> Old {
-    Old((0..20_000_u32).map(|n| (n % 253).to_le_bytes()[0]).collect())
+fn old() -> Vec<u8> {
+    (0..20_000_u32).map(|n| (n % 253).to_le_bytes()[0]).collect()
 }
 
 fn header(streams_len_max: u32) -> Header {
     let none = Sha256Digest::from_bytes([0; 32]);
     Header {
         window: WINDOW,
-        old: Some(Whole { length: 20_000, sha256: Sha256Digest::of(&old().0) }),
+        old: Some(Whole { length: 20_000, sha256: Sha256Digest::of(&old()) }),
         new: Whole { length: 1_000_000, sha256: none },
         frames: 16,
         comp_len_max: 10_000,
         streams_len_max,
         payload_len: 0,
+        table_len: 16,
         entries_sha256: none,
     }
 }
@@ -43,7 +34,7 @@ fn frame(kind: FrameKind, range: Range<u64>, list: usize, payload: &[u8], out: &
         payload_off: 600,
         old_off: 0,
         payload_sha256: Sha256Digest::of(payload),
-        output_sha256: Sha256Digest::of(out),
+        output_sha256: Some(Sha256Digest::of(out)),
         old_range: range,
     }
 }
@@ -65,7 +56,7 @@ fn decoded(kind: FrameKind, streams: [&[u8]; 6], out: &[u8]) -> Result<Vec<u8>, 
     let (list, payload) = stored(streams);
     let frame = frame(kind, 4096..8192, list, &payload, out);
     let mut decoder = Decoder::new(&header(200)).unwrap();
-    decoder.window(&frame, &payload, &mut old()).map(<[u8]>::to_vec)
+    decoder.window(&frame, &payload, &mut old().as_slice()).map(<[u8]>::to_vec)
 }
 
 fn malformed(said: &Result<Vec<u8>, FrameError>) -> bool {
@@ -76,7 +67,7 @@ fn malformed(said: &Result<Vec<u8>, FrameError>) -> bool {
 const GOOD: [&[u8]; 6] = [&[10, 10], &[2, 0], &[8, 16], &[2, 2], &[1, 255], b"ab"];
 
 fn good_window() -> Vec<u8> {
-    let old = old().0;
+    let old = old();
     let mut out = old[4100..4110].to_vec();
     out[2] = out[2].wrapping_add(1);
     out[3] = out[3].wrapping_sub(1);
@@ -92,7 +83,7 @@ fn matches_differences_and_new_bytes_make_a_window() {
 
 #[test]
 fn words_are_added_with_their_carry_and_cut_at_the_end_of_a_match() {
-    let old = old().0;
+    let old = old();
     let mut out = old[4096..4106].to_vec();
     let word = u32::from_le_bytes(out[2..6].try_into().unwrap()).wrapping_add(0x1_00ff);
     out[2..6].copy_from_slice(&word.to_le_bytes());
@@ -166,7 +157,7 @@ fn listed(list: &[u8], packed: &[u8], streams_len_max: u32) -> Result<Vec<u8>, F
     let payload = [list, packed].concat();
     let frame = frame(FrameKind::Diff8, 4096..8192, list.len(), &payload, &good_window());
     let mut decoder = Decoder::new(&header(streams_len_max)).unwrap();
-    decoder.window(&frame, &payload, &mut old()).map(<[u8]>::to_vec)
+    decoder.window(&frame, &payload, &mut old().as_slice()).map(<[u8]>::to_vec)
 }
 
 #[test]
@@ -199,7 +190,7 @@ fn bsdiff_window(steps: &[u8], range: Range<u64>, out: &[u8]) -> Result<Vec<u8>,
     packed.truncate(length);
     let frame = frame(FrameKind::Bsdiff, range, 0, &packed, out);
     let mut decoder = Decoder::new(&header(200)).unwrap();
-    decoder.window(&frame, &packed, &mut old()).map(<[u8]>::to_vec)
+    decoder.window(&frame, &packed, &mut old().as_slice()).map(<[u8]>::to_vec)
 }
 
 fn step(add: u64, new: u64, jump: u64, bytes: &[u8]) -> Vec<u8> {
@@ -208,7 +199,7 @@ fn step(add: u64, new: u64, jump: u64, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn steps_of_bsdiff_make_a_window_and_no_broken_one_does() {
-    let bytes = old().0;
+    let bytes = old();
     let out = [&bytes[..4], b"new", &bytes[100..105]].concat();
     let first = step(4, 3, 96, b"\0\0\0\0new");
     let second = step(5, 0, 1 << 63 | 105, &[0; 5]);
@@ -238,28 +229,44 @@ fn a_changed_payload_is_never_unpacked_and_a_changed_old_image_is_noticed() {
     let frame = frame(FrameKind::Diff8, 4096..8192, list, &payload, &good_window());
     let mut decoder = Decoder::new(&header(200)).unwrap();
     let mut changed = old();
-    changed.0[4105] ^= 1;
-    let said = decoder.window(&frame, &payload, &mut changed).map(<[u8]>::len);
+    changed[4105] ^= 1;
+    let said = decoder.window(&frame, &payload, &mut changed.as_slice()).map(<[u8]>::len);
     assert!(matches!(said, Err(FrameError::Output)));
-    let said = decoder.window(&frame, &payload, &mut Old(Vec::new())).map(<[u8]>::len);
+    let said = decoder.window(&frame, &payload, &mut [].as_slice()).map(<[u8]>::len);
     assert!(matches!(said, Err(FrameError::Old(_))));
     payload[3] ^= 1;
-    let said = decoder.window(&frame, &payload, &mut old()).map(<[u8]>::len);
+    let said = decoder.window(&frame, &payload, &mut old().as_slice()).map(<[u8]>::len);
     assert!(matches!(said, Err(FrameError::Payload)));
 }
 
 #[test]
+fn a_window_of_a_delta_is_the_one_that_somebody_else_signed_or_none() {
+    let (list, payload) = stored(GOOD);
+    let of_full = frame(FrameKind::Diff8, 4096..8192, list, &payload, &good_window());
+    let frame = Frame { output_sha256: None, ..of_full };
+    let mut decoder = Decoder::new(&header(200)).unwrap();
+    let (signed, other) = (Sha256Digest::of(&good_window()), Sha256Digest::of(b"other"));
+    let said = decoder.signed_window(&frame, signed, &payload, &mut old().as_slice());
+    assert_eq!(said.unwrap(), good_window());
+    let said = decoder.signed_window(&frame, other, &payload, &mut old().as_slice());
+    assert!(matches!(said.map(<[u8]>::len), Err(FrameError::Output)));
+    let full = Frame { output_sha256: Some(signed), ..frame };
+    let said = decoder.signed_window(&full, other, &payload, &mut old().as_slice());
+    assert!(matches!(said.map(<[u8]>::len), Err(FrameError::Output)), "its own word is no proof");
+}
+
+#[test]
 fn copies_and_zeros_take_no_payload() {
-    let bytes = old().0;
+    let bytes = old();
     let mut frame = frame(FrameKind::Copy, 4096..8192, 0, &[], &bytes[5000..6000]);
     frame.old_off = 5000;
     let mut decoder = Decoder::new(&header(0)).unwrap();
-    assert_eq!(decoder.window(&frame, &[], &mut old()).unwrap(), &bytes[5000..6000]);
-    let said = decoder.window(&frame, &[0], &mut old()).map(<[u8]>::len);
+    assert_eq!(decoder.window(&frame, &[], &mut old().as_slice()).unwrap(), &bytes[5000..6000]);
+    let said = decoder.window(&frame, &[0], &mut old().as_slice()).map(<[u8]>::len);
     assert!(matches!(said, Err(FrameError::Payload)));
     let zeros = Frame {
         kind: FrameKind::Zero,
-        output_sha256: Sha256Digest::of(&[0; 1000]),
+        output_sha256: Some(Sha256Digest::of(&[0; 1000])),
         old_range: 0..0,
         old_off: 0,
         ..frame

@@ -2,6 +2,7 @@
 //!
 //! Not here: opening files. Invariant: reading takes no place that another thread could move.
 
+use crate::delta::apply::Base;
 use crate::delta::number::{narrow, wide};
 use std::fs::File;
 use std::io;
@@ -38,6 +39,12 @@ impl Source for Vec<u8> {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
         self.as_slice().read_at(offset, into)
+    }
+}
+
+impl Base for &File {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(into, offset)
     }
 }
 

@@ -150,14 +150,6 @@ fn another_head_than_the_signed_one_is_refused() {
     assert!(matches!(read_back(&file, Some(other)), Err(ApplyError::Format(_))));
 }
 
-struct Slice<'a>(&'a [u8]);
-
-impl crate::delta::apply::Base for Slice<'_> {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        Source::read_at(self.0, offset, into)
-    }
-}
-
 fn delta_of(old: &[u8], new: &[u8], parameters: &Parameters) -> (Vec<u8>, Built) {
     let mut file = Cursor::new(Vec::new());
     let built = delta(old, new, &mut file, parameters, &|_| ()).unwrap();
@@ -170,7 +162,7 @@ fn applied(file: &[u8], old: &[u8]) -> Result<Vec<u8>, ApplyError> {
         image.extend_from_slice(window);
         Ok(())
     };
-    whole(&mut Cursor::new(file), None, &mut Slice(old), &mut write, &|_| ())?;
+    whole(&mut Cursor::new(file), None, &mut &*old, &mut write, &|_| ())?;
     Ok(image)
 }
 

@@ -5,8 +5,9 @@
 //! Invariant: what is written depends on images and parameters, never on who was faster.
 
 use super::{BuildError, Built, Parameters, Source};
-use crate::delta::format::{ENTRY_BYTES, Frame, FrameKind, HeadReader, Header, Whole};
+use crate::delta::format::{Frame, FrameKind, HEADER_BYTES, HeadReader, Header, Whole};
 use crate::delta::number::{narrow, wide};
+use crate::delta::table;
 use crate::digest::{Sha256Digest, Sha256Hasher};
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -52,7 +53,7 @@ pub(super) trait Maker {
 struct Made {
     window: Window,
     bytes: Vec<u8>,
-    output_sha256: Sha256Digest,
+    output_sha256: Option<Sha256Digest>,
     payload_sha256: Sha256Digest,
 }
 
@@ -62,7 +63,7 @@ pub(super) fn write<S: Source + ?Sized, M: Maker>(
     out: &mut (impl Write + Seek),
     maker: impl Fn() -> Result<M, BuildError> + Sync,
 ) -> Result<Built, BuildError> {
-    let (new, parameters) = (work.new, work.parameters);
+    let (new, old, parameters) = (work.new, work.old, work.parameters);
     let grid = Grid { length: new.length(), window: u64::from(parameters.window) };
     let threads = wide(parameters.threads.get()).min(grid.windows());
     thread::scope(|scope| {
@@ -72,7 +73,7 @@ pub(super) fn write<S: Source + ?Sized, M: Maker>(
             let maker = &maker;
             scope.spawn(move || {
                 let places = (first..grid.windows()).step_by(narrow(threads));
-                lane(new, grid, places, maker, &send);
+                lane((new, old), grid, places, maker, &send);
             });
             lanes.push(receive);
         }
@@ -100,7 +101,7 @@ impl Grid {
 
 /// Makes windows until there are no more, or nobody takes them.
 fn lane<S: Source + ?Sized, M: Maker>(
-    new: &S,
+    (new, old): (&S, Option<Whole>),
     grid: Grid,
     places: impl Iterator<Item = u64>,
     maker: &impl Fn() -> Result<M, BuildError>,
@@ -114,7 +115,7 @@ fn lane<S: Source + ?Sized, M: Maker>(
         }
     };
     for index in places {
-        let made = made(new, grid.place(index), &mut maker);
+        let made = made(new, grid.place(index), &mut maker, old);
         if send.send(made).is_err() {
             return;
         }
@@ -125,6 +126,7 @@ fn made<S: Source + ?Sized>(
     new: &S,
     place: Range<u64>,
     maker: &mut impl Maker,
+    old: Option<Whole>,
 ) -> Result<Made, BuildError> {
     let mut bytes = vec![0; narrow(place.end.saturating_sub(place.start))];
     new.read_at(place.start, &mut bytes).map_err(BuildError::ReadNew)?;
@@ -134,7 +136,8 @@ fn made<S: Source + ?Sized>(
     } else {
         Sha256Digest::from_bytes([0; 32])
     };
-    let output_sha256 = Sha256Digest::of(&bytes);
+    // What comes out of a delta is named by the full container's table alone.
+    let output_sha256 = old.is_none().then(|| Sha256Digest::of(&bytes));
     Ok(Made { window, bytes, output_sha256, payload_sha256 })
 }
 
@@ -146,58 +149,55 @@ fn collect<S: Source + ?Sized>(
     out: &mut (impl Write + Seek),
 ) -> Result<Built, BuildError> {
     let frames = u32::try_from(grid.windows()).map_err(|_| BuildError::Length(grid.length))?;
-    let head_len = crate::delta::format::entry_offset(frames);
-    out.seek(SeekFrom::Start(head_len)).map_err(BuildError::WriteOut)?;
-    let mut table = Vec::with_capacity(narrow(head_len));
-    let mut sums = Sums { payload_off: head_len, ..Sums::default() };
+    let first = wide(HEADER_BYTES);
+    out.seek(SeekFrom::Start(first)).map_err(BuildError::WriteOut)?;
+    let mut frames_made = Vec::new();
+    let mut sums = Sums { payload_off: first, ..Sums::default() };
     let mut image = Sha256Hasher::new();
     for (index, lane) in (0..grid.windows()).zip((0..lanes.len()).cycle()) {
         let lane = lanes.get(lane).ok_or(BuildError::Worker)?;
         let made = lane.recv().map_err(|_| BuildError::Worker)??;
         image.update(&made.bytes);
         out.write_all(&made.window.payload).map_err(BuildError::WriteOut)?;
-        table.push(sums.take(made)?);
+        frames_made.push(sums.take(made)?);
         (work.progress)(grid.place(index).end);
     }
-    let mut entries = Sha256Hasher::new();
-    let entries_of = |table: &[Frame], entries: &mut Sha256Hasher| {
-        table.iter().for_each(|frame| entries.update(&frame.write()));
-    };
-    entries_of(&table, &mut entries);
-    let header = Header {
+    let mut header = Header {
         window: work.parameters.window,
         old: work.old,
         new: Whole { length: grid.length, sha256: image.finish() },
         frames,
         comp_len_max: sums.comp_len_max,
         streams_len_max: sums.streams_len_max,
-        payload_len: sums.payload_off.saturating_sub(head_len),
-        entries_sha256: entries.finish(),
+        payload_len: sums.payload_off.saturating_sub(first),
+        table_len: 0,
+        entries_sha256: Sha256Digest::of(&[]),
     };
+    let table = table::spell(&header, &frames_made);
+    header.table_len = u32::try_from(table.len()).map_err(|_| BuildError::Length(grid.length))?;
+    header.entries_sha256 = Sha256Digest::of(&table);
     let table_sha256 = write_head(&header, &table, out)?;
     Ok(Built { header, table_sha256, file_len: header.file_len(), kinds: sums.kinds })
 }
 
-/// Writes header and table through the reader that devices have, so that nothing leaves this house
-/// that a device refuses.
+/// Writes the table behind the payloads and the header before them, through the reader that devices
+/// have, so that nothing leaves this house that a device refuses.
 fn write_head(
     header: &Header,
-    table: &[Frame],
+    table: &[u8],
     out: &mut (impl Write + Seek),
 ) -> Result<Sha256Digest, BuildError> {
     let refused = |_| BuildError::Pack("the table breaks a rule of its reader");
-    out.seek(SeekFrom::Start(0)).map_err(BuildError::WriteOut)?;
     let bytes = header.write();
     let mut reader = HeadReader::begin(&bytes).map_err(refused)?;
-    out.write_all(&bytes).map_err(BuildError::WriteOut)?;
-    for frame in table {
-        let entry: [u8; ENTRY_BYTES] = frame.write();
-        reader.take(&entry).map_err(refused)?;
-        out.write_all(&entry).map_err(BuildError::WriteOut)?;
-    }
-    out.flush().map_err(BuildError::WriteOut)?;
+    let mut rest = table;
+    while reader.take(&mut rest).map_err(refused)?.is_some() {}
     let sha256 = reader.sha256();
     reader.finish(sha256).map_err(refused)?;
+    out.write_all(table).map_err(BuildError::WriteOut)?;
+    out.seek(SeekFrom::Start(0)).map_err(BuildError::WriteOut)?;
+    out.write_all(&bytes).map_err(BuildError::WriteOut)?;
+    out.flush().map_err(BuildError::WriteOut)?;
     Ok(sha256)
 }
 

@@ -1,7 +1,7 @@
 //! What lies in spool and slot: spoilt heads, lost windows, other downloads.
 
 use super::*;
-use patchward_protocol::delta::format::{ENTRY_BYTES, HEADER_BYTES};
+use patchward_protocol::delta::format::ENTRY_BYTES;
 
 #[test]
 fn a_head_that_was_spoilt_in_the_spool_is_fetched_again() {
@@ -11,7 +11,7 @@ fn a_head_that_was_spoilt_in_the_spool_is_fetched_again() {
         bench.stage(&server).await.unwrap();
         let head = bench.at("spool").join(format!("{}.head", bench.image.sha256));
         let whole = std::fs::read(&head).unwrap();
-        for length in [0, 5, HEADER_BYTES + 7, whole.len() - ENTRY_BYTES, whole.len() - 1] {
+        for length in [0, 5, HEADER_BYTES, HEADER_BYTES + 7, whole.len() - 66, whole.len() - 1] {
             put(&head, &whole[..length]);
             bench.stage(&server).await.unwrap();
             assert_eq!(std::fs::read(&head).unwrap(), whole);
@@ -23,6 +23,61 @@ fn a_head_that_was_spoilt_in_the_spool_is_fetched_again() {
             bench.stage(&server).await.unwrap();
             assert_eq!(std::fs::read(&head).unwrap(), whole);
         }
+    });
+}
+
+#[test]
+fn a_head_whose_beginning_was_spoilt_in_the_spool_is_fetched_anew() {
+    local(async {
+        let bench = Bench::new();
+        let server = bench.server(vec![]).await;
+        bench.stage(&server).await.unwrap();
+        let head = bench.at("spool").join(format!("{}.head", bench.image.sha256));
+        let whole = std::fs::read(&head).unwrap();
+        for (length, at) in [(5, 0), (100, 60), (HEADER_BYTES, 90), (HEADER_BYTES + 9, 200)] {
+            let mut spoilt = whole[..length].to_vec();
+            spoilt[at] ^= 1;
+            put(&head, &spoilt);
+            bench.stage(&server).await.unwrap();
+            assert_eq!(std::fs::read(&head).unwrap(), whole);
+        }
+        put(&head, [&whole[..], b"and more"].concat());
+        bench.stage(&server).await.unwrap();
+        assert_eq!(std::fs::read(&head).unwrap(), whole);
+    });
+}
+
+#[test]
+fn entries_that_were_written_out_before_are_not_believed() {
+    local(async {
+        let bench = Bench::new();
+        let server = bench.server(vec![]).await;
+        bench.stage(&server).await.unwrap();
+        let entries = bench.at("spool").join(format!("{}.table", bench.image.sha256));
+        let whole = std::fs::read(&entries).unwrap();
+        assert_eq!(whole.len(), WINDOWS * ENTRY_BYTES);
+        put(&entries, vec![7; whole.len() + 5]);
+        put(bench.at("slot"), noise(98, WINDOW * WINDOWS));
+        let mut windows = bench.open(&server).await.unwrap();
+        assert_eq!(windows.forget_faults().await.unwrap(), 12);
+        by_full(&mut windows, &server).await.unwrap();
+        bench.is_whole();
+        assert_eq!(std::fs::read(&entries).unwrap(), whole);
+    });
+}
+
+#[test]
+fn a_table_larger_than_the_image_needs_is_not_fetched() {
+    local(async {
+        let mut bench = Bench::new();
+        bench.delta = delta_of(&std::fs::read(bench.at("old")).unwrap(), &noise(5, 40 * WINDOW));
+        let server = bench.server(vec![]).await;
+        let windows = bench.stage(&server).await.unwrap();
+        bench.is_whole();
+        assert_eq!(windows.carried().1, Some(Reason::DeltaMalformed));
+        let head = head_of(&bench.full.file).0.head_len();
+        let payloads = head_of(&bench.full.file).0.payload_len;
+        assert_eq!(server.sent(), head + payloads + 192);
     });
 }
 
