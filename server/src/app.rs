@@ -23,6 +23,7 @@ use crate::publish::approvals::{self, Approvals};
 use crate::publish::candidate::Held;
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::publish::deltas::{self, DeltasKey};
+use crate::publish::dossiers::Shelf;
 use crate::record::read::Checkpoints;
 use crate::record::writer::{self, Ground, Recorder};
 use crate::rollout::plant;
@@ -82,6 +83,8 @@ pub struct App {
     pub views: Arc<Views>,
     /// Inventories that pages show.
     pub inventories: Inventories,
+    /// Dossiers and bills of materials that pages show.
+    pub dossiers: Shelf,
     /// What planning and building deltas share with the rest.
     pub desk: Desk,
     /// What signing in shares with the rest.
@@ -148,6 +151,7 @@ impl App {
             views: Arc::new(Views::begin(Consent::begin(seqs))),
             checkpoints: Checkpoints::default(),
             inventories: Inventories::default(),
+            dossiers: Shelf::default(),
             desk: Desk::default(),
             people: PeopleDesk::new(keys.mac(), &*rng)?,
             notices: Bell::default(),

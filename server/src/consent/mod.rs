@@ -15,4 +15,5 @@ pub mod layout;
 pub mod reach;
 pub mod signer;
 pub mod state;
+pub mod week;
 pub mod why;

@@ -456,6 +456,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    updates_by_hand (site, device, n) {
+        site -> Text,
+        device -> Text,
+        n -> BigInt,
+        performed -> BigInt,
+        performed_by -> Text,
+        from_version -> Nullable<Text>,
+        to_version -> Text,
+        image -> Nullable<Text>,
+        verified -> Text,
+        written -> BigInt,
+        written_by -> Text,
+        printed_name -> Text,
+    }
+}
+
+diesel::table! {
     schema_migrations (name) {
         name -> Text,
         sha256 -> Text,

@@ -4,10 +4,13 @@
 //! reports (`record`). Invariant: nothing in an answer makes a device act; it holds the approvals
 //! and decides for itself.
 
+pub mod by_hand;
 pub mod check_in;
+pub mod condition;
 pub mod enrol;
 pub mod flush;
 pub mod inventory;
 pub mod pack;
+pub mod roster;
 mod standing;
 pub mod table;

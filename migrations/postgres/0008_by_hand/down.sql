@@ -1,0 +1,1 @@
+DROP TABLE updates_by_hand;
