@@ -29,7 +29,7 @@ impl Python {
         let wanted = Environment {
             name: "venv",
             requirements: format!("{REQUIREMENTS}{DENY_REQUIREMENTS}"),
-            imports: "tuf.ngclient, securesystemslib.signer, tzdata",
+            imports: "tuf.ngclient, securesystemslib.signer, tzdata, aiosmtpd.smtp",
         };
         wanted.provide(place, |python| {
             let source = place.root.join("xtask");

@@ -89,6 +89,13 @@ queries! {
         Ok(rows.count().get_result(conn)?)
     }
 
+    fn forked_rows(conn, limit: i64) -> Result<Vec<(String, String, Option<String>)>, DbError> {
+        let rows = ledger_forks::table.group_by((ledger_forks::site, ledger_forks::device));
+        let columns =
+            (ledger_forks::site, ledger_forks::device, diesel::dsl::min(ledger_forks::sha256));
+        Ok(rows.select(columns).order((ledger_forks::site, ledger_forks::device)).limit(limit).load(conn)?)
+    }
+
     fn insert_fork_row(conn, row: &ForkRow) -> Result<(), DbError> {
         let insert = diesel::insert_into(ledger_forks::table).values(row);
         insert.on_conflict_do_nothing().execute(conn)?;
@@ -210,6 +217,24 @@ pub fn keep_fork(
         insert_fork_row(conn, &row)?;
     }
     Ok(())
+}
+
+/// At most `limit` devices whose ledger contradicts itself, each with one of the entries that do.
+///
+/// # Errors
+/// [`DbError`].
+pub fn forked(
+    conn: &mut Connection,
+    limit: i64,
+) -> Result<Vec<(SiteId, DeviceId, Sha256Digest)>, DbError> {
+    let read = |(site, device, sha256): (String, String, Option<String>)| {
+        Ok((
+            from_name("ledger_forks.site", &site)?,
+            from_name("ledger_forks.device", &device)?,
+            from_name("ledger_forks.sha256", &sha256.unwrap_or_default())?,
+        ))
+    };
+    forked_rows(conn, limit)?.into_iter().map(read).collect()
 }
 
 /// How many alarms are kept for a device.

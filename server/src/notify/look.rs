@@ -6,13 +6,15 @@
 use super::channel::Channel;
 use super::raise::{self, Matter, Rules};
 use super::readiness;
-use super::subject::{NoticeId, Severity};
+use super::subject::{NoticeId, Severity, Subject, Trouble};
 use super::survey::{World, newest, survey};
 use crate::app::App;
 use crate::consent::state::Consent;
 use crate::db::notice::{self, Closed, Notice};
-use crate::db::{Connection, DbError, answer, channel, device, mark};
+use crate::db::{Connection, DbError, answer, channel, device, ledger, mark};
+use crate::lifecycle;
 use crate::limits::TROUBLES_AT_ONCE_MAX;
+use crate::people::role::Place;
 use crate::publish::current::Snapshot;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
@@ -47,14 +49,13 @@ struct Change {
 pub async fn look(app: &Arc<App>) -> Result<Looked, DbError> {
     let (snapshot, consent, at) = (app.snapshot(), app.views.consent(), app.clock.now());
     let fleet = Arc::clone(&app.fleet);
-    let ends = ends_of_support(app).await?;
     let change = app.db.read(move |conn| {
         let newest = newest_of_all(&snapshot);
         let mut ground = Ground {
             families: fleet.families_of_all(),
             behind: fleet.behind(&newest),
             newest,
-            ends,
+            ends: ends_of_support(conn)?,
         };
         for (site, family, installed) in device::by_hand(conn)? {
             ground.add_by_hand(site, family, installed.as_ref());
@@ -70,8 +71,25 @@ pub async fn look(app: &Arc<App>) -> Result<Looked, DbError> {
 }
 
 /// Ends of support that manufacturers announced.
-async fn ends_of_support(_app: &Arc<App>) -> Result<Vec<(FamilyId, Timestamp)>, DbError> {
-    Ok(Vec::new())
+fn ends_of_support(conn: &mut Connection) -> Result<Vec<(FamilyId, Timestamp)>, DbError> {
+    let said = lifecycle::current(conn)?.into_iter();
+    let end = |(family, said): (FamilyId, lifecycle::Said)| {
+        Some((family, said.lifecycle.support_ends()?))
+    };
+    Ok(said.filter_map(end).collect())
+}
+
+/// Devices whose ledger contradicts itself: somebody copied one, or put an old state of it back.
+fn forks(conn: &mut Connection) -> Result<Vec<Matter>, DbError> {
+    let mut found = Vec::new();
+    for (site, device, mark) in ledger::forked(conn, TROUBLES_AT_ONCE_MAX)? {
+        let Some(stored) = device::find(conn, &site, &device)? else { continue };
+        let (family, trouble) = (stored.family, Trouble::Forked);
+        let subject = Subject::Device { family, device, trouble, mark };
+        let (place, severity) = (Place::Site(site), Severity::Urgent);
+        found.push(Matter { place, subject, severity, due: None });
+    }
+    Ok(found)
 }
 
 /// What the memory of the fleet says.
@@ -126,7 +144,9 @@ fn find(
         unready: &unready,
         at,
     };
-    let mut change = Change::of(survey(&world), open);
+    let mut found = survey(&world);
+    found.extend(forks(conn)?);
+    let mut change = Change::of(found, open);
     let names: Vec<NoticeId> = change.new.iter().map(Matter::id).collect();
     let known = notice::known(conn, &names)?;
     change.new.retain(|matter| !known.contains(&matter.id()));

@@ -17,6 +17,7 @@ mod deltas;
 mod files;
 mod hospital;
 mod http;
+mod notices;
 mod owner;
 mod place;
 mod process;
