@@ -10,6 +10,8 @@ use patchward_protocol::api::error::Problem;
 use patchward_protocol::sentences;
 use std::fmt;
 
+pub use patchward_protocol::record::export::chain;
+
 sentences! {
     /// A code of the table.
     Code [
@@ -338,19 +340,6 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// An error and its causes in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {

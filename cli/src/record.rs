@@ -2,27 +2,20 @@
 //!
 //! An export is fetched entry by entry, checked against what this machine has seen before, and written
 //! as one file that anybody can check again without server or database. [`audit`] is that check, and
-//! both verbs run it. Not here: what an entry permits (nothing).
+//! both verbs run it; form and check are `protocol::record::export`, which the console uses too. Not here: what an entry permits (nothing).
 //! Invariant: an export that was written has passed the very check that `verify` makes.
 
-pub mod archive;
-pub mod audit;
-pub mod consent;
-pub mod contents;
-pub mod csv;
 pub mod export;
 pub mod fetch;
-pub mod html;
 pub mod kept;
-pub mod keys;
 pub mod releases;
-pub mod rollback;
 pub mod verify;
-pub mod words;
 
 use crate::error::Outcome;
 use crate::here::Here;
 use crate::said::Said;
+
+pub use patchward_protocol::record::export::{archive, audit, consent, contents, keys, rollback};
 
 /// `record …`
 #[derive(Debug, clap::Subcommand)]

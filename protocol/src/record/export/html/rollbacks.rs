@@ -1,16 +1,16 @@
 //! The section on rollbacks: one block for each, with everything that an auditor asks about it.
 //!
-//! What is not known is said to be not known. Not here: finding it ([`crate::record::rollback`]).
+//! What is not known is said to be not known. Not here: finding it ([`crate::record::export::rollback`]).
 //! Invariant: every text that came from outside is escaped.
 
 use super::Pen;
-use crate::record::audit::Checked;
-use crate::record::releases::Permission;
-use crate::record::rollback::{self, Rollback};
-use crate::record::words::{self, escape, zoned};
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::image::ImageRef;
-use patchward_protocol::ledger::{Fact, Kind};
+use crate::digest::Sha256Digest;
+use crate::image::ImageRef;
+use crate::ledger::{Fact, Kind};
+use crate::record::export::audit::Checked;
+use crate::record::export::releases::Permission;
+use crate::record::export::rollback::{self, Rollback};
+use crate::record::export::words::{self, escape, zoned};
 
 pub(super) fn section(pen: &Pen<'_>) -> String {
     let all = rollback::all(pen.audited);

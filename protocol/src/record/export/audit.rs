@@ -6,20 +6,20 @@
 //! Not here: which keys to trust ([`super::keys`]) and the archive.
 //! Invariant: entries are checked in their order, so that a finding names the first bad one.
 
+use super::chain;
 use super::contents::DeviceKey;
 use super::keys::People;
-use crate::error::chain;
-use patchward_protocol::act::Act;
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::envelope::{Envelope, PayloadType};
-use patchward_protocol::id::{DeviceId, LedgerId, SiteId};
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::ledger::{Chain, Entry, SealedEntry};
-use patchward_protocol::merkle::leaf_hash;
-use patchward_protocol::merkle::memory::Tree;
-use patchward_protocol::record::entry::{Body, RecordEntry, ServerAct};
-use patchward_protocol::record::placement::{JOINED, Joined};
-use patchward_protocol::time::Timestamp;
+use crate::act::Act;
+use crate::digest::Sha256Digest;
+use crate::envelope::{Envelope, PayloadType};
+use crate::id::{DeviceId, LedgerId, SiteId};
+use crate::key::PublicKey;
+use crate::ledger::{Chain, Entry, SealedEntry};
+use crate::merkle::leaf_hash;
+use crate::merkle::memory::Tree;
+use crate::record::entry::{Body, RecordEntry, ServerAct};
+use crate::record::placement::{JOINED, Joined};
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 

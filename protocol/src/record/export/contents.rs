@@ -9,25 +9,31 @@ use super::archive::File;
 use super::audit::{Audited, Finding, Spot};
 use super::releases::{FAMILIES, FamilyFile, Releases};
 use super::{csv, html};
-use crate::here::Language;
+use crate::digest::Sha256Digest;
+use crate::id::{DeviceId, FamilyId, LedgerId, PersonId, SiteId};
+use crate::key::PublicKey;
+use crate::language::Language;
+use crate::record::checkpoint::verifier_key;
+use crate::record::witness::Seen;
+use crate::time::Timestamp;
+use crate::tuf::schema::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::{DeviceId, FamilyId, LedgerId, PersonId, SiteId};
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::record::checkpoint::verifier_key;
-use patchward_protocol::record::witness::Seen;
-use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::schema::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub(super) const ABOUT: &str = "about.json";
-pub(super) const ENTRIES: &str = "entries.jsonl";
-pub(super) const CHECKPOINT: &str = "checkpoint.txt";
-pub(super) const PROOFS: &str = "proofs.json";
-pub(super) const KEYS: &str = "keys.json";
-pub(super) const APPROVALS: &str = "approvals/";
+/// What the export says of itself.
+pub const ABOUT: &str = "about.json";
+/// The entries, a line each.
+pub const ENTRIES: &str = "entries.jsonl";
+/// The signed checkpoint.
+pub const CHECKPOINT: &str = "checkpoint.txt";
+/// Proofs of inclusion and consistency.
+pub const PROOFS: &str = "proofs.json";
+/// Keys and their history.
+pub const KEYS: &str = "keys.json";
+/// Where approvals stand.
+pub const APPROVALS: &str = "approvals/";
 
 /// What is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,7 +262,10 @@ impl Contents {
 }
 
 /// A file of the archive.
-pub(super) fn file<'a>(files: &'a [File], name: &str) -> Result<&'a [u8], Finding> {
+///
+/// # Errors
+/// [`Finding`] when it is missing.
+pub fn file<'a>(files: &'a [File], name: &str) -> Result<&'a [u8], Finding> {
     let found = files.iter().find(|(known, _)| known == name);
     found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| Finding::file(name, "it is missing"))
 }

@@ -6,15 +6,15 @@
 //! Invariant: a person's key counts only when a root that chains from the first one lists it for root
 //! or targets, under that person's name.
 
-use crate::record::contents::PersonKey;
-use patchward_protocol::id::{PersonId, RepositoryId, SiteId};
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::error::TufError;
-use patchward_protocol::tuf::floors::Floors;
-use patchward_protocol::tuf::profile::Profile;
-use patchward_protocol::tuf::schema::TopLevel;
-use patchward_protocol::tuf::trusted_set::{Expiry, TrustedSet};
+use crate::id::{PersonId, RepositoryId, SiteId};
+use crate::key::PublicKey;
+use crate::record::export::contents::PersonKey;
+use crate::time::Timestamp;
+use crate::tuf::error::TufError;
+use crate::tuf::floors::Floors;
+use crate::tuf::profile::Profile;
+use crate::tuf::schema::TopLevel;
+use crate::tuf::trusted_set::{Expiry, TrustedSet};
 
 /// The roots of a site, verified one after the other, and the people in them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use super::audit::{Audited, Checked, Word};
 use super::contents::Contents;
 use super::releases::Releases;
 use super::words::{self, escape, zoned};
-use crate::here::Language;
-use patchward_protocol::act::{Act, CompensatingControl, Subject};
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::ledger::SealedEntry;
-use patchward_protocol::record::entry::ServerAct;
+use crate::act::{Act, CompensatingControl, Subject};
+use crate::digest::Sha256Digest;
+use crate::key::PublicKey;
+use crate::language::Language;
+use crate::ledger::SealedEntry;
+use crate::record::entry::ServerAct;
 
 const STYLE: &str = "body{font-family:sans-serif;margin:2em;line-height:1.4}\
 table{border-collapse:collapse;width:100%;margin:.5em 0 1.5em}\

@@ -7,11 +7,11 @@
 //! over. Invariant: entries are looked at in their order.
 
 use super::audit::{Audited, Finding};
-use patchward_protocol::approval::Approval;
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::DeviceId;
-use patchward_protocol::key::PublicKey;
-use patchward_protocol::ledger::{Entry, Kind};
+use crate::approval::Approval;
+use crate::digest::Sha256Digest;
+use crate::id::DeviceId;
+use crate::key::PublicKey;
+use crate::ledger::{Entry, Kind};
 use std::collections::BTreeMap;
 
 /// Checks every entry that cites an approval which is at hand.

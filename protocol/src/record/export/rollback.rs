@@ -6,14 +6,14 @@
 //! Invariant: every fact names the entry that it comes from, so that it can be checked.
 
 use super::audit::{Audited, Checked, Word};
-use patchward_protocol::act::{Meaning, Subject};
-use patchward_protocol::approval::Action;
-use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::DeviceId;
-use patchward_protocol::image::ImageRef;
-use patchward_protocol::ledger::{Entry, Fact, Kind};
-use patchward_protocol::reason::Reason;
-use patchward_protocol::record::placement::{PLACED, Placement};
+use crate::act::{Meaning, Subject};
+use crate::approval::Action;
+use crate::digest::Sha256Digest;
+use crate::id::DeviceId;
+use crate::image::ImageRef;
+use crate::ledger::{Entry, Fact, Kind};
+use crate::reason::Reason;
+use crate::record::placement::{PLACED, Placement};
 
 /// One rollback.
 #[derive(Debug)]

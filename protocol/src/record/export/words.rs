@@ -3,12 +3,12 @@
 //! One place, so that page and table say the same thing in the same words (docs/GLOSSARY.md). Not
 //! here: the layout. Invariant: text that came from outside leaves [`escape`] without any markup.
 
-use crate::here::Language;
-use jiff::tz::TimeZone;
-use patchward_protocol::approval::Action;
-use patchward_protocol::ledger::{ClinicalState, Kind, SigningMethod};
-use patchward_protocol::time::{TimeQuality, Timestamp};
-use patchward_protocol::tuf::schema::Method;
+use crate::approval::Action;
+use crate::language::Language;
+use crate::ledger::{ClinicalState, Kind, SigningMethod};
+use crate::time::{TimeQuality, Timestamp};
+use crate::tuf::schema::Method;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// Text for a page: markup becomes harmless, control characters and those that turn the direction
 /// of writing become visible.
@@ -30,7 +30,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Control characters, and marks that make text look like other text.
-pub(super) fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -38,12 +38,11 @@ pub(super) fn is_hidden(c: char) -> bool {
 /// An instant in a zone, with the zone and its distance from UTC; in UTC where the zone is unknown.
 #[must_use]
 pub fn zoned(tz: &str, at: Timestamp) -> String {
-    let zone = TimeZone::get(tz).unwrap_or(TimeZone::UTC);
-    let name = if TimeZone::get(tz).is_ok() { tz } else { "UTC" };
-    let local = at.to_jiff().to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S");
-    let offset =
-        at.to_jiff().to_zoned(TimeZone::get(name).unwrap_or(TimeZone::UTC)).strftime("%:z");
-    format!("{local} {name} (UTC{offset})")
+    // The bundled zones: every machine writes the same page.
+    let known = TimeZoneDatabase::bundled().get(tz).ok();
+    let name = if known.is_some() { tz } else { "UTC" };
+    let local = at.to_jiff().to_zoned(known.unwrap_or(TimeZone::UTC));
+    format!("{} {name} (UTC{})", local.strftime("%Y-%m-%d %H:%M:%S"), local.strftime("%:z"))
 }
 
 /// What happened on a device.

@@ -6,7 +6,7 @@
 use super::audit::{Audited, Checked, Word};
 use super::contents::Contents;
 use super::words::{is_hidden, zoned};
-use patchward_protocol::act::Subject;
+use crate::act::Subject;
 
 const HEAD: [&str; 18] = [
     "n",
