@@ -34,7 +34,10 @@ macro_rules! sources {
 sources! {
     "console.css" as "text/css; charset=utf-8",
     "frame.js" as "text/javascript; charset=utf-8",
+    "passkey.js" as "text/javascript; charset=utf-8",
+    "live.js" as "text/javascript; charset=utf-8",
     "icon.svg" as "image/svg+xml",
+    "sign.js" as "text/javascript; charset=utf-8",
 }
 
 struct Asset {

@@ -108,7 +108,7 @@ where
     H: Fn(Visit<E>) -> F,
     F: Future<Output = Result<Answer, Turned>>,
 {
-    let asked = Asked::of(&request);
+    let asked = Asked::of(&request).knocking(&request, &app.config);
     let mut who = None;
     let answer = async {
         who = visitor(&app, &request).await?;
@@ -127,6 +127,10 @@ where
 async fn visitor(app: &Arc<App>, request: &HttpRequest) -> Result<Option<Who>, Turned> {
     let name = session::cookie_name(&app.config);
     match request.cookie(name) {
+        // What an open page asks by itself is no click: it keeps no session alive.
+        Some(cookie) if request.path().ends_with("/events") => {
+            Ok(session::glance(app, cookie.value()).await?)
+        }
         Some(cookie) => Ok(session::who(app, cookie.value()).await?),
         None => Ok(None),
     }

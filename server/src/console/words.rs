@@ -81,18 +81,7 @@ macro_rules! areas {
     };
 }
 
-areas![
-    "account",
-    "channels",
-    "design",
-    "frame",
-    "login",
-    "notices",
-    "questions",
-    "readiness",
-    "role",
-    "stop"
-];
+areas!["account", "act", "approvals", "channels", "design", "frame", "login", "notices", "questions", "readiness", "role", "rollouts", "stop", "devices", "today"];
 
 type Bundle = FluentBundle<FluentResource>;
 

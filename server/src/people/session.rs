@@ -95,6 +95,12 @@ pub fn cookie_name(config: &Config) -> &'static str {
     if is_over_tls(config) { "__Host-patchward" } else { "patchward" }
 }
 
+/// The name of the cookie of a known browser ([`super::tries`]).
+#[must_use]
+pub fn known_cookie_name(config: &Config) -> &'static str {
+    if is_over_tls(config) { "__Host-patchward-known" } else { "patchward-known" }
+}
+
 /// Whether browsers reach this server over TLS.
 #[must_use]
 pub fn is_over_tls(config: &Config) -> bool {
@@ -122,6 +128,22 @@ pub async fn who(app: &Arc<App>, secret: &str) -> Result<Option<Who>, ApiError> 
         app.db.write(move |conn| db::session::see(conn, &session.digest, at)).await?;
     }
     Ok(Some(who))
+}
+
+/// Who a session's secret belongs to, when it is alive, without keeping it alive: for what a page asks
+/// by itself.
+///
+/// # Errors
+/// Failures of the database.
+pub async fn glance(app: &Arc<App>, secret: &str) -> Result<Option<Who>, ApiError> {
+    let Some(secret) = SessionSecret::read(secret) else { return Ok(None) };
+    let at = app.clock.now();
+    let (digest, form_token) = (secret.digest(), secret.form_token());
+    let found = app.db.read(move |conn| {
+        let session = find(conn, &digest, Stage::Full, at)?;
+        session.map_or(Ok(None), |session| read_who(conn, session, form_token, at))
+    });
+    Ok(found.await?.map(|(_, who)| who))
 }
 
 /// Ends the session of a secret.

@@ -6,7 +6,9 @@
 //! ([`crate::consent::directive`]).
 //! Invariant: no device learns of an approval before its waves are stored.
 
+pub mod board;
 pub mod count;
+pub mod field;
 pub mod plant;
 pub mod proof;
 pub mod recount;

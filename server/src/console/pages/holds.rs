@@ -159,7 +159,7 @@ pub(in crate::console) fn line(names: Names<'_>, at: &AtSite, hold: HoldView) ->
         to: at.path(&format!("holds/{}", hold.id)),
         what: target_words(names, &hold.target),
         whose: w.t(whose),
-        lift: ours.then(|| at.path(&format!("act?meaning=hold-lifted&hold={}", hold.id))),
+        lift: ours.then(|| at.path(&format!("act?do=lift&hold={}", hold.id))),
         id: hold.id.to_string(),
         reason: hold.reason,
         owner: hold.owner,

@@ -3,22 +3,32 @@
 //! Not here: the frame, the door. Invariant: each page is listed in [`all`] and gives its samples.
 
 pub mod account;
+pub mod act;
+pub mod approvals;
 pub mod design;
 pub mod holds;
 pub mod login;
 pub mod notices;
+pub mod rollouts;
 pub mod stop;
+pub mod devices;
+pub mod today;
 
 use super::route::Routes;
 
 /// Every page and form.
 pub fn all(routes: &mut Routes) {
     account::routes(routes);
+    act::routes(routes);
+    approvals::routes(routes);
     design::routes(routes);
     holds::routes(routes);
     login::routes(routes);
     notices::routes(routes);
+    rollouts::routes(routes);
     stop::routes(routes);
+    today::routes(routes);
+    devices::routes(routes);
 }
 
 /// Every page with its samples.
@@ -26,10 +36,15 @@ pub fn all(routes: &mut Routes) {
 pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> {
     let mut all = Vec::new();
     all.extend(account::samples(words));
+    all.extend(act::samples(words));
+    all.extend(approvals::samples(words));
     all.extend(design::samples(words));
     all.extend(holds::samples(words));
     all.extend(login::samples(words));
     all.extend(notices::samples(words));
+    all.extend(rollouts::samples(words));
     all.extend(stop::samples(words));
+    all.extend(today::samples(words));
+    all.extend(devices::samples(words));
     all
 }
