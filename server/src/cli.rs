@@ -4,6 +4,8 @@
 //! document) goes to standard output, one thing a line; everything else to standard error.
 #![allow(clippy::print_stdout, reason = "the answer of a command")]
 
+mod people;
+
 use crate::app::Mode;
 use crate::clock::{Clock as _, SystemClock, SystemRng};
 use crate::config::Config;
@@ -39,6 +41,8 @@ enum Verb {
     CheckConfig(Place),
     /// Compare the counters of waves with what devices signed; ends with 1 when they differ
     Recount(Place),
+    /// People who sign in to the console: list, invite, disable, reset
+    People(people::People),
     /// Print the OpenAPI document
     Openapi,
     /// Build or check one delta: started by the server itself, told by standard input
@@ -82,6 +86,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Migrate(place) => migrate(&place),
         Verb::CheckConfig(place) => check_config(&place),
         Verb::Recount(place) => recount(&place),
+        Verb::People(people) => people::run(&people),
         Verb::Openapi => {
             println!("{}", openapi::text());
             Ok(())
@@ -101,14 +106,17 @@ fn delta_worker() -> Result<()> {
 
 fn init(place: &Place) -> Result<()> {
     let folder = DataFolder::new(&place.data);
-    let token = folder
-        .init(&place.config()?, &SystemClock, &SystemRng)
+    let config = place.config()?;
+    let (token, link) = folder
+        .init(&config, &SystemClock, &SystemRng)
         .context("the data folder was not made")?;
     println!("data folder: {}", place.data.display());
     println!("claim token: {}", token.reveal());
     println!("It makes the first administrator, once, within 7 days, and is not shown again:");
     println!("  patchward-server serve --data {}", place.data.display());
     println!("  patchward claim --server URL");
+    println!("first person: {}", people::link(&config, &link));
+    println!("Open it in a browser to sign in to the console as whoever runs this server; once, within 7 days.");
     Ok(())
 }
 

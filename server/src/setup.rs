@@ -13,6 +13,9 @@ use crate::config::Config;
 use crate::db::{self, DatabaseUrl, Db, DbError};
 use crate::durable;
 use crate::keys::{KeyError, Keyring};
+use crate::people::invitation::Ticket;
+use crate::people::invite;
+use crate::people::vault::Vault;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +100,17 @@ impl DataFolder {
         }
     }
 
+    /// The vault of people's secrets. Blocks its thread.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn vault(&self) -> Result<Vault, SetupError> {
+        if !self.keys().is_dir() {
+            return Err(SetupError::NotInitialised(self.0.clone()));
+        }
+        Ok(Vault::new(Keyring::open(&self.keys())?.mac()))
+    }
+
     fn keys(&self) -> PathBuf {
         self.0.join("keys")
     }
@@ -106,7 +120,7 @@ impl DataFolder {
     }
 
     /// Makes the folder with its keys and an empty database; returns the one-time token of the
-    /// first administrator. Blocks its thread.
+    /// first administrator and the one-time link of the first person. Blocks its thread.
     ///
     /// # Errors
     /// [`SetupError`].
@@ -115,7 +129,7 @@ impl DataFolder {
         config: &Config,
         clock: &dyn Clock,
         rng: &dyn Rng,
-    ) -> Result<TokenSecret, SetupError> {
+    ) -> Result<(TokenSecret, Ticket), SetupError> {
         let unusable = |source| SetupError::Folder { path: self.0.clone(), source };
         if let Ok(mut entries) = std::fs::read_dir(&self.0)
             && entries.next().is_some()
@@ -129,11 +143,15 @@ impl DataFolder {
         }
         BlobDir::open(&self.blobs(), 0)?;
         let secret = TokenSecret::from_random(clock::random(rng)?);
-        let ends = clock.now().plus_seconds(CLAIM_LIFE_S);
-        db::once(&database, |conn| db::token::put_claim(conn, secret.digest(), ends))?;
+        let (ticket, id) = invite::draw(rng)?;
+        let (at, digest) = (clock.now(), ticket.digest());
+        db::once(&database, |conn| {
+            db::token::put_claim(conn, secret.digest(), at.plus_seconds(CLAIM_LIFE_S))?;
+            invite::store_first(conn, at, (id, digest))
+        })?;
         // Last, because it is what makes this a data folder: a broken `init` is not mistaken for one.
         Keyring::create(&self.keys(), rng)?;
-        Ok(secret)
+        Ok((secret, ticket))
     }
 
     /// Opens everything in it. Blocks its thread.
@@ -175,8 +193,9 @@ mod tests {
         let folder = DataFolder::new(&path);
         let (clock, rng) = (SetClock::new(Timestamp::from_millis(1)), SeededRng::new(3));
         let config = Config::default();
-        let first = folder.init(&config, &clock, &rng).unwrap();
+        let (first, link) = folder.init(&config, &clock, &rng).unwrap();
         assert!(first.reveal().starts_with("pw_"));
+        assert!(link.path().starts_with("/console/claim/"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         let again = folder.init(&config, &clock, &rng);
         assert!(matches!(again, Err(SetupError::NotEmpty(_))));

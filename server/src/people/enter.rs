@@ -5,6 +5,7 @@
 //! Invariant: nobody is signed in by a password alone.
 
 use super::account::Account;
+use super::demo;
 use super::name::LoginName;
 use super::one_time::{self, OneTime};
 use super::password::Password;
@@ -91,6 +92,7 @@ pub async fn password(
     let is_right = app.people.hasher.verify(password, stored).await?;
     let account = found.filter(|account| is_right && account.disabled.is_none());
     let account = account.ok_or_else(|| ApiError::of(ErrorCode::LoginFailed))?;
+    demo::refuse(app, &account)?;
     let next = if account.second.is_some() { Next::Code } else { Next::Enrol };
     if next == Next::Enrol && account.enrol_until <= at {
         return Err(ApiError::of(ErrorCode::EnrolmentOver));
@@ -194,6 +196,45 @@ pub async fn confirm(
     let account = account.ok_or_else(|| ApiError::of(ErrorCode::LoginFailed))?;
     app.db.write(move |conn| tries::forgive(conn, &buckets)).await?;
     Ok(account)
+}
+
+/// Asks again for the password and a one-time code of somebody who is signed in, before the server
+/// signs with a key of theirs. A recovery code is not taken: it would be spent on a signature.
+///
+/// # Errors
+/// `login_failed`, `code_wrong`, `login_delayed`, `busy`, or a failure of ours.
+pub async fn confirm_both(
+    app: &App,
+    knock: &Knock,
+    who: &Who,
+    password: Password,
+    code: &str,
+) -> Result<Account, ApiError> {
+    let account = confirm(app, knock, who, password).await?;
+    let (at, id) = (app.clock.now(), account.id);
+    let (vault, knocked) = (std::sync::Arc::clone(&app.people.vault), knock.clone());
+    let (buckets, counted) = app
+        .db
+        .write(move |conn| {
+            let buckets = Buckets::second(&vault, &knocked, id, at);
+            let counted = tries::count(conn, &buckets, at)?;
+            Ok::<_, DbError>((buckets, counted))
+        })
+        .await?;
+    counted.map_err(tries::delayed)?;
+    let wrong = || ApiError::of(ErrorCode::CodeWrong);
+    let sealed = account.second.as_ref().ok_or_else(wrong)?;
+    let text = app.people.vault.open((Use::Second, id), sealed).map_err(ApiError::failed)?;
+    let shared = OneTime::read(&text).map_err(ApiError::failed)?;
+    let step = shared.step(code, at, account.second_step).ok_or_else(wrong)?;
+    let taken = app.db.write(move |conn| {
+        let taken = db::account::take_step(conn, id, step)?;
+        if taken {
+            tries::forgive(conn, &buckets)?;
+        }
+        Ok::<_, DbError>(taken)
+    });
+    if taken.await? { Ok(account) } else { Err(wrong()) }
 }
 
 /// Everything that is needed to let somebody in, drawn before the transaction.

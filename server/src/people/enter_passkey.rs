@@ -3,6 +3,7 @@
 //! A passkey with the person verified by their device stands for both factors. Not here: what an answer
 //! must be ([`super::passkey`]). Invariant: an answer is taken once, and moves the passkey's counter.
 
+use super::demo;
 use super::enter::{self, Entrance, In, Method};
 use super::passkey::challenge::Purpose;
 use super::passkey::{Asserted, BadAnswer, Challenge, CredentialId, Made, Passkey, Site};
@@ -70,6 +71,7 @@ pub async fn enter(app: &App, knock: &Knock, answer: Asserted<'_>) -> Result<In,
     counted.map_err(tries::delayed)?;
     let found = found.filter(|(_, account)| account.disabled.is_none());
     let (passkey, account) = found.ok_or_else(|| ApiError::of(ErrorCode::PasskeyRefused))?;
+    demo::refuse(app, &account)?;
     let text = answer.challenge(&site).map_err(refused)?;
     let vault = &app.people.vault;
     let challenge = Challenge::read(vault, Purpose::SignIn, &text, at);

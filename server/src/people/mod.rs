@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod demo;
 pub mod desk;
 pub mod duty;
 pub mod enter;

@@ -154,6 +154,20 @@ impl Hasher {
     }
 }
 
+/// The hash of a password on this thread: for the command line.
+///
+/// # Errors
+/// A failure of ours.
+pub fn hash_now(
+    vault: &Vault,
+    cost: Cost,
+    password: &Password,
+    rng: &dyn Rng,
+) -> Result<String, ApiError> {
+    let salt: [u8; 16] = clock::random(rng)?;
+    hash(vault, cost, password.0.as_bytes(), &salt).map_err(ApiError::failed)
+}
+
 /// Letters or digits in a row (`abcdefghijkl`, `987654321098`).
 fn is_run(text: &str) -> bool {
     let codes: Vec<u32> = text.chars().map(u32::from).collect();

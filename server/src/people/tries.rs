@@ -26,7 +26,7 @@ pub const KNOWN_S: i64 = 180 * 24 * 3600;
 const KNOWN_CHARS_MAX: usize = 300;
 
 /// Who knocks.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Knock {
     /// From where.
     pub browser: Browser,
@@ -34,6 +34,12 @@ pub struct Knock {
     pub known: Option<String>,
     /// The session's cookie of before, which ends when another begins.
     pub held: Option<String>,
+}
+
+impl std::fmt::Debug for Knock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Knock").field("browser", &self.browser).finish_non_exhaustive()
+    }
 }
 
 /// Where a try counts.

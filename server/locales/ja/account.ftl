@@ -1,0 +1,45 @@
+account-title = アカウント
+account-words = 氏名と表示言語
+account-printed-hint = 今後の記録に印刷される名前です。署名済みの記録は当時の名前のままです。
+account-words-do = 氏名と表示言語を保存
+account-words-done = 保存しました。
+account-password = パスワード
+account-password-old = 現在のパスワード
+account-password-do = パスワードを変更し、他のセッションを終了
+account-password-done = パスワードを変更し、他のセッションを終了しました。
+account-second = 2段階認証
+account-second-change = 別のスマートフォンを使う
+account-second-do = 別のスマートフォンを設定
+account-codes = 回復コード
+account-codes-left = { $n ->
+    [0] 回復コードは残っていません。新しく作成してください。
+   *[other] 回復コードの残りは{ $n }個です。
+ }
+account-codes-do = 新しい10個を作成(古いコードは無効になります)
+account-codes-title = 回復コード
+account-codes-once = 表示されるのは今回だけです。印刷または書き留めて、スマートフォンがなくても取り出せる場所に保管してください。
+account-codes-for = { $login } 用です。各コードは、スマートフォンのコードの代わりに1回だけ使えます。
+account-codes-kept = 保管しました
+account-passkeys = パスキー
+account-passkeys-none = パスキーはまだありません。パスキーがあれば、手元の端末の指紋・顔・PINだけでサインインできます。
+account-passkeys-unable = パスキーを使うには、サーバーに名前(ドメイン)とTLSが必要です。サーバーの運用者に相談してください。
+account-passkey-made = 作成
+account-passkey-used = 最終使用
+account-passkey-never = なし
+account-passkey-remove = { $label }を削除
+account-passkey-add = パスキーを追加
+account-passkey-label = 呼び名
+account-passkey-label-hint = 例:自分のスマートフォン、鍵束のセキュリティキー
+account-passkey-failed = パスキーを作成できませんでした。もう一度試してください。
+account-passkey-done = パスキーを追加しました。
+account-passkey-gone-done = パスキーを削除しました。
+account-sessions = セッション
+account-sessions-hint = 現在サインインしている場所です。心当たりのないものは終了し、パスワードを変更してください。
+account-session-browser = ブラウザー
+account-session-address = アドレス
+account-session-begun = 開始
+account-session-seen = 最終使用
+account-session-end = 終了
+account-session-end-do = このセッションを終了
+account-session-this = 現在のもの
+account-session-done = セッションを終了しました。
