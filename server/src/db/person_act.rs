@@ -3,7 +3,7 @@
 //! Not here: whether an act counts ([`crate::consent::act`]). Invariant: a stored act is never
 //! changed or removed, and is an entry of its site's record.
 
-use super::column::{count, from_json, store_count, to_json, to_name};
+use super::column::{count, from_json, parse, store_count, to_json, to_name};
 use super::schema::person_acts;
 use super::{Connection, DbError, queries};
 use diesel::prelude::*;
@@ -41,6 +41,9 @@ struct Row {
     record_n: i64,
 }
 
+/// Digest, signed form, when filed, place in the record.
+type MentionRow = (String, String, i64, i64);
+
 queries! {
     fn insert_row(conn, row: &Row) -> Result<(), DbError> {
         diesel::insert_into(person_acts::table).values(row).execute(conn)?;
@@ -50,6 +53,20 @@ queries! {
     fn record_n_row(conn, site: &str, sha256: &str) -> Result<Option<i64>, DbError> {
         let row = person_acts::table.find((site, sha256));
         Ok(row.select(person_acts::record_n).first::<i64>(conn).optional()?)
+    }
+
+    fn mentioning_rows(conn, site: &str, like: &str) -> Result<Vec<MentionRow>, DbError> {
+        let rows = person_acts::table
+            .filter(person_acts::site.eq(site))
+            .filter(person_acts::subject.like(like))
+            .order(person_acts::record_n);
+        let columns = (
+            person_acts::act_sha256,
+            person_acts::envelope,
+            person_acts::filed,
+            person_acts::record_n,
+        );
+        Ok(rows.select(columns).load(conn)?)
     }
 
     fn about_rows(conn, site: &str, meaning: &str) -> Result<Vec<(String, String)>, DbError> {
@@ -112,4 +129,33 @@ pub fn of_meaning(
         ))
     };
     about_rows(conn, site.as_str(), &meaning)?.into_iter().map(read).collect()
+}
+
+/// The acts whose subject holds this piece of JSON, oldest first.
+///
+/// # Errors
+/// [`DbError`].
+pub fn mentioning(
+    conn: &mut Connection,
+    site: &SiteId,
+    piece: &str,
+) -> Result<Vec<FiledAct>, DbError> {
+    let read = |(sha256, envelope, filed, record_n): MentionRow| {
+        let envelope: Envelope = from_json("person_acts.envelope", &envelope)?;
+        // It was checked before it was stored.
+        let act: Act = envelope.insecure_peek().map_err(|_| DbError::Column {
+            column: "person_acts.envelope",
+            kind: "act",
+            value: sha256.clone(),
+        })?;
+        Ok(FiledAct {
+            sha256: parse("person_acts.act_sha256", &sha256)?,
+            act,
+            envelope,
+            filed: Timestamp::from_millis(filed),
+            record_n: count("person_acts.record_n", record_n)?,
+        })
+    };
+    let rows = mentioning_rows(conn, site.as_str(), &format!("%{piece}%"))?;
+    rows.into_iter().map(read).collect()
 }

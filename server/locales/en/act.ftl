@@ -1,0 +1,14 @@
+act-title = Sign an act
+act-wave = Approval { $approval }, wave { $wave }: go on after the halt
+act-hold = Hold { $hold }: { $reason }
+act-device = Device { $device } with { $version }
+act-do-resume = Let the wave go on
+act-do-lift = Lift the hold
+act-do-accept = Release the device for clinical use
+act-do-acknowledge = Note it
+act-review = Review and sign
+act-unsigned = { $what }, without a key
+act-unsigned-hint = Without a key the server writes it into the record under your name. A signature with your own key says it without anybody’s word.
+act-offline = The same with the command line on your own machine:
+act-back = Back
+act-done = It stands in the record.

@@ -1,0 +1,14 @@
+act-title = 署名して記録する
+act-wave = 承認 { $approval } の第{ $wave }段階: 停止後の再開
+act-hold = 保留 { $hold }: { $reason }
+act-device = 機器 { $device }({ $version })
+act-do-resume = この段階を再開する
+act-do-lift = 保留を解除する
+act-do-accept = 臨床での使用を許可する(受入確認)
+act-do-acknowledge = 受領確認を記録する
+act-review = 確認して署名する
+act-unsigned = { $what }(鍵なし)
+act-unsigned-hint = 鍵を使わない場合は、サーバーがあなたの名前で監査記録に残します。自分の鍵の署名なら、誰の言葉にも頼りません。
+act-offline = 自分の端末のコマンドラインでも同じことができます:
+act-back = 戻る
+act-done = 監査記録に残しました。

@@ -1,0 +1,318 @@
+//! Review and sign: the canonical text of exactly what is signed, who has signed and who is missing, and
+//! the ways of signing with what each costs.
+//!
+//! Not here: checking signatures (`consent::draft::sign`). Invariant: a key file and its passphrase are
+//! read by the visitor's browser and never sent.
+
+use super::draft::{Signer, needs, seen, signers};
+use super::ways::{self, Way};
+use super::{person, plan, steps};
+use crate::consent::draft::acts::Words as Said;
+use crate::consent::draft::facts::Facts;
+use crate::consent::draft::sign::{After, MadeElsewhere};
+use crate::consent::draft::status::{self, BaseState, SignerKey, Standing};
+use crate::consent::draft::{Draft, carry, custodial, make, sign};
+use crate::console::answer::Answer;
+use crate::console::door::{AtSite, Visit};
+use crate::console::frame::{Frame, Nav};
+use crate::console::route::Routes;
+use crate::console::turned::Turned;
+use crate::console::words::Words;
+use crate::error::ApiError;
+use crate::people::enter;
+use crate::people::password::Password;
+use crate::people::role::SitePower;
+use askama::Template;
+use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::civil::CivilDate;
+use patchward_protocol::draft::carried::CarriedDraft;
+use patchward_protocol::key::{PublicKey, Signature};
+use patchward_protocol::tuf::schema::Method;
+use zeroize::Zeroizing;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "approvals/sign.html")]
+struct Sign {
+    frame: Frame,
+    w: Words,
+    base: String,
+    steps: Vec<(String, &'static str)>,
+    statement: String,
+    fingerprint: String,
+    sha256: String,
+    repository: String,
+    signers: Vec<Signer>,
+    needs: Vec<String>,
+    weakest: String,
+    ways: Vec<Way>,
+    cves: Vec<String>,
+    consequence: String,
+    file: String,
+    command: String,
+    me: Me,
+}
+
+/// What the visitor may do here.
+enum Me {
+    /// Nothing: no person of the root, or not allowed to sign.
+    Nobody,
+    /// Has signed.
+    Signed,
+    /// Says why first.
+    SaysWhy { name: String, role: String },
+    /// Signs.
+    Signs(Box<Ready>),
+}
+
+struct Ready {
+    message: String,
+    approvals: Vec<String>,
+    acts: Vec<String>,
+    keys: String,
+    custodial: bool,
+}
+
+/// Adds the routes.
+pub(super) fn routes(routes: &mut Routes) {
+    let sign = SitePower::Sign;
+    routes.get::<AtSite, _, _>("/console/sites/{site}/approvals/draft/sign", SitePower::See, show);
+    routes.post::<AtSite, _, _>("/console/sites/{site}/approvals/draft/reason", sign, reason);
+    routes.post::<AtSite, _, _>("/console/sites/{site}/approvals/draft/signature", sign, in_page);
+    routes.post::<AtSite, _, _>("/console/sites/{site}/approvals/draft/custodial", sign, by_server);
+    routes.get::<AtSite, _, _>(
+        "/console/sites/{site}/approvals/draft/file",
+        SitePower::See,
+        download,
+    );
+    routes.post::<AtSite, _, _>(
+        "/console/sites/{site}/approvals/draft/upload",
+        SitePower::Plan,
+        upload,
+    );
+}
+
+async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let (app, site) = (&visit.app, &visit.entry.site);
+    let Some(draft) = make::find(app, site).await? else {
+        return Ok(Answer::go(visit.entry.path("approvals")));
+    };
+    let facts = Facts::of(app, site).await?;
+    if status::base(&draft, &facts) != BaseState::Current {
+        return Ok(Answer::go(visit.entry.path("approvals/draft")));
+    }
+    Answer::page(&view(&visit, &draft, &facts)?)
+}
+
+async fn reason(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let (form, who) = (&visit.form, &visit.entry.who);
+    let due = form.maybe::<CivilDate>("due")?;
+    let due =
+        due.map(|day| super::new::midnight(day.plus_days(1), visit.entry.tz())).transpose()?;
+    let control = match (form.get("control"), form.get("owner"), due) {
+        (Some(control), Some(owner), Some(due)) => {
+            Some((control.to_owned(), owner.to_owned(), due))
+        }
+        _ => None,
+    };
+    let words = Said {
+        person: person(&visit)?,
+        name: who.name.clone(),
+        role: who.title.clone(),
+        reason: form.need("reason")?.to_owned(),
+        tz: visit.entry.tz().to_owned(),
+        control,
+    };
+    sign::prepare(&visit.app, &visit.entry.site, seen(&visit)?, &words).await?;
+    Ok(Answer::go(format!("{}#sign-now", visit.entry.path("approvals/draft/sign"))))
+}
+
+async fn in_page(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let signer = made_elsewhere(&visit)?;
+    let person = person(&visit)?;
+    let after = sign::take(
+        &visit.app,
+        &visit.entry.site,
+        seen(&visit)?,
+        (&person, Method::Console),
+        &signer,
+    );
+    Ok(on_from(&visit, &after.await?))
+}
+
+async fn by_server(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let key = open_custodial(&visit).await?;
+    let person = person(&visit)?;
+    let how = (&person, Method::Custodial);
+    let after = sign::take(&visit.app, &visit.entry.site, seen(&visit)?, how, &key).await?;
+    Ok(on_from(&visit, &after))
+}
+
+async fn download(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let draft = make::open(&visit.app, &visit.entry.site).await?;
+    let facts = Facts::of(&visit.app, &visit.entry.site).await?;
+    let bytes = carry::carried(&draft, &facts)?.write().map_err(ApiError::failed)?;
+    Ok(Answer::file(&carry::file_name(&draft), "application/json", bytes))
+}
+
+async fn upload(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    let missing = || ApiError::with(ErrorCode::RequestInvalid, "signed: choose the signed file");
+    let sent = visit.form.file("signed").ok_or_else(missing)?;
+    let carried = CarriedDraft::read(&sent.bytes)
+        .map_err(|error| ApiError::because(ErrorCode::BodyMalformed, &error))?;
+    let after = carry::take(&visit.app, &visit.entry.site, carried).await?;
+    Ok(on_from(&visit, &after))
+}
+
+/// Signatures that the page made: the public key and one signature for each message.
+///
+/// # Errors
+/// `request_invalid`.
+pub(in crate::console::pages) fn made_elsewhere(
+    visit: &Visit<AtSite>,
+) -> Result<MadeElsewhere, ApiError> {
+    let public: PublicKey = visit.form.read("public")?;
+    let read = |text: &str| {
+        Signature::try_from(text.to_owned())
+            .map_err(|error| ApiError::because(ErrorCode::RequestInvalid, &error))
+    };
+    let signatures = visit.form.all("signature").map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(MadeElsewhere { public, signatures })
+}
+
+/// The visitor's key that the server keeps, opened with password and one-time code.
+///
+/// # Errors
+/// `login_failed`, `code_wrong`, `login_delayed`, and as [`custodial::open`].
+pub(in crate::console::pages) async fn open_custodial(
+    visit: &Visit<AtSite>,
+) -> Result<patchward_protocol::key::SecretKey, ApiError> {
+    let (app, site, who) = (&visit.app, &visit.entry.site, &visit.entry.who);
+    let person = person(visit)?;
+    let typed = visit.form.raw("password").unwrap_or_default();
+    let code = visit.form.need("code")?;
+    enter::confirm_both(app, &visit.asked.knock, who, Password::typed(typed), code).await?;
+    custodial::open(app, site, &person, Zeroizing::new(typed.to_owned())).await
+}
+
+fn on_from(visit: &Visit<AtSite>, after: &After) -> Answer {
+    match after {
+        After::Published(version) => {
+            Answer::go(visit.entry.path(&format!("approvals/done/{version}")))
+        }
+        After::Open(_) => {
+            Answer::done(&visit.entry.path("approvals/draft/sign"), "approvals-signature-done")
+        }
+    }
+}
+
+fn view(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<Sign, Turned> {
+    let words = visit.words;
+    let standing = Standing::of(draft, facts)?;
+    let stated = status::stated(draft, facts)?;
+    let shown = draft.shown(Some(&facts.published), &stated)?;
+    let approvals = draft.read_approvals()?;
+    let mut cves: Vec<String> = stated.iter().flat_map(|it| it.cves.iter().cloned()).collect();
+    cves.sort();
+    cves.dedup();
+    let person = visit.entry.who.person_at(&visit.entry.site);
+    let may = visit.entry.may(SitePower::Sign);
+    let language = words.language();
+    let lines = match language {
+        crate::people::who::Language::En => &shown.en,
+        crate::people::who::Language::Ja => &shown.ja,
+    };
+    Ok(Sign {
+        frame: visit.frame(Nav::Approvals, words.t("approvals-sign-title")).script("sign.js"),
+        w: words,
+        base: visit.entry.path("approvals"),
+        steps: steps(words, 2),
+        statement: lines.join("\n"),
+        fingerprint: shown.fingerprint.clone(),
+        sha256: draft.staged.message_sha256().to_string(),
+        repository: draft.repository().to_string(),
+        signers: signers(words, &draft.inventory, &standing),
+        needs: needs(words, &standing),
+        weakest: ways::weakest(words, facts.weakest()),
+        ways: ways::ways(words, &standing.keys, person),
+        cves,
+        consequence: plan::consequence(words, &approvals),
+        file: carry::file_name(draft),
+        command: format!("patchward stage sign {} --key NAME.key", carry::file_name(draft)),
+        me: person.filter(|_| may).map_or(Me::Nobody, |person| me(visit, draft, &standing, person)),
+    })
+}
+
+fn me(
+    visit: &Visit<AtSite>,
+    draft: &Draft,
+    standing: &Standing,
+    person: &patchward_protocol::id::PersonId,
+) -> Me {
+    let mine: Vec<&SignerKey> = standing.keys_of(person).collect();
+    if mine.is_empty() {
+        return Me::Nobody;
+    }
+    if mine.iter().any(|key| key.signed == status::Signed::Yes) {
+        return Me::Signed;
+    }
+    let prepared = draft.prepared.iter().find(|prepared| prepared.person == *person);
+    let Some(prepared) = prepared else {
+        let who = &visit.entry.who;
+        return Me::SaysWhy { name: who.name.clone(), role: who.title.clone() };
+    };
+    Me::Signs(Box::new(Ready {
+        message: String::from_utf8_lossy(draft.staged.message()).into_owned(),
+        approvals: draft.approvals.iter().map(|file| file.text.clone()).collect(),
+        acts: prepared.payloads.clone(),
+        keys: ways::keys_of(standing, person),
+        custodial: mine.iter().any(|key| key.method == Method::Custodial),
+    }))
+}
+
+#[cfg(test)]
+pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
+    use crate::console::sample::{Sample, site_frame};
+    let page = |me: Me, cves: &[&str]| Sign {
+        frame: site_frame(words, Nav::Approvals, "approvals-sign-title").script("sign.js"),
+        w: words,
+        base: "/console/sites/city-hospital/approvals".to_owned(),
+        steps: steps(words, 2),
+        statement: words
+            .pick("site:city-hospital targets version 9", "site:city-hospital targets 版 9")
+            .to_owned(),
+        fingerprint: "4821 0937 6650".to_owned(),
+        sha256: "00".repeat(32),
+        repository: "site:city-hospital".to_owned(),
+        signers: super::draft::sample_signers(words),
+        needs: vec![words.t1("approvals-need-signatures", "n", 1)],
+        weakest: ways::weakest(words, Method::Console),
+        ways: ways::ways(words, &[], None),
+        cves: cves.iter().map(|cve| (*cve).to_owned()).collect(),
+        consequence: plan::consequence(words, &[]),
+        file: "city-hospital-v9.draft.json".to_owned(),
+        command: "patchward stage sign city-hospital-v9.draft.json --key NAME.key".to_owned(),
+        me,
+    };
+    let why = || Me::SaysWhy {
+        name: words.pick("Tanaka Yuki", "田中 由紀").to_owned(),
+        role: words.pick("clinical engineer", "臨床工学技士").to_owned(),
+    };
+    let ready = |custodial| {
+        Me::Signs(Box::new(Ready {
+            message: "{}".to_owned(),
+            approvals: vec!["{}".to_owned()],
+            acts: vec!["{}".to_owned()],
+            keys: String::new(),
+            custodial,
+        }))
+    };
+    vec![
+        Sample::of("approvals/sign.html", "reason", &page(why(), &[])),
+        Sample::of("approvals/sign.html", "rollback", &page(why(), &["CVE-2026-1234"])),
+        Sample::of("approvals/sign.html", "console", &page(ready(false), &[])),
+        Sample::of("approvals/sign.html", "custodial", &page(ready(true), &[])),
+        Sample::of("approvals/sign.html", "signed", &page(Me::Signed, &[])),
+        Sample::of("approvals/sign.html", "nobody", &page(Me::Nobody, &[])),
+    ]
+}
