@@ -42,6 +42,17 @@ pub struct Server {
     /// The administrator's token.
     pub token: String,
     running: Option<(Running, String)>,
+    mode: Mode,
+}
+
+/// What a server lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// As delivered.
+    #[default]
+    Production,
+    /// Accounts and keys that everybody knows.
+    Demo,
 }
 
 impl Server {
@@ -50,10 +61,18 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn begin(programs: &Programs, folder: &Path, config: &str) -> Result<Self> {
+        Self::begin_as(Mode::Production, programs, folder, config)
+    }
+
+    /// The same in a given mode.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn begin_as(mode: Mode, programs: &Programs, folder: &Path, config: &str) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         put(&folder.join("server.toml"), config.as_bytes())?;
         let (program, token) = (programs.server(), String::new());
-        let mut server = Self { program, folder: folder.to_owned(), token, running: None };
+        let mut server = Self { program, folder: folder.to_owned(), token, running: None, mode };
         let said = succeed(&mut server.command("init"))?;
         let words = said.out.split_whitespace();
         let once = words.filter_map(one_time_token).next_back();
@@ -68,7 +87,7 @@ impl Server {
     #[must_use]
     pub fn restored(&self, folder: &Path) -> Self {
         let (program, token) = (self.program.clone(), self.token.clone());
-        Self { program, folder: folder.to_owned(), token, running: None }
+        Self { program, folder: folder.to_owned(), token, running: None, mode: self.mode }
     }
 
     /// Starts it on a free port.
@@ -86,6 +105,9 @@ impl Server {
     pub fn start_on(&mut self, address: &str) -> Result<()> {
         let mut command = self.command("serve");
         command.args(["--listen", address]);
+        if self.mode == Mode::Demo {
+            command.arg("--demo");
+        }
         let log = self.log_file();
         // After a restart the log still holds the address of before.
         let before = self.log().lines().count();
@@ -216,6 +238,15 @@ impl Server {
 
     fn steal(&self, id: &RepositoryId, role: &str) -> Result<Key> {
         steal(&self.key_file(id, role))
+    }
+
+    /// A command about the people of the console: `invite`, `insecure-demo`.
+    #[must_use]
+    pub fn people(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["people", verb]).arg("--data").arg(self.data());
+        command.arg("--config").arg(self.config_file());
+        command
     }
 
     fn log_file(&self) -> PathBuf {

@@ -8,6 +8,7 @@
 mod act;
 mod axe;
 mod driver;
+mod enter;
 mod focus;
 mod key;
 mod look;

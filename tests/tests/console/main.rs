@@ -4,6 +4,8 @@
 //! browser (`server/src/console`).
 
 #[cfg(test)]
+mod entering;
+#[cfg(test)]
 mod judges;
 #[cfg(test)]
 mod samples;

@@ -3,6 +3,7 @@
 mod bodies;
 mod callers;
 mod consent;
+mod console;
 mod deltas;
 pub(crate) mod device;
 mod engines;
