@@ -3,6 +3,7 @@
 //! Invariant: a verb stands here only when it works.
 
 use crate::base::Against;
+use crate::carried;
 use crate::error::Outcome;
 use crate::here::{Here, Language};
 use crate::inventory::{self, edit};
@@ -372,6 +373,29 @@ pub enum StageVerb {
         #[command(flatten)]
         against: Against,
     },
+    /// Get the open draft of a site from the server, as one file to be signed elsewhere
+    Fetch {
+        /// The site
+        #[arg(long, value_name = "SITE")]
+        site: SiteId,
+        /// The file to write (default: SITE-vN.draft.json)
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Hand the signatures of such a file in; the last one publishes
+    Submit {
+        /// The site
+        #[arg(long, value_name = "SITE")]
+        site: SiteId,
+        /// The signed file
+        file: PathBuf,
+        /// How to reach the server
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Upload the new files and publish; the first time root and targets together
     Publish {
         /// The staged files
@@ -517,6 +541,8 @@ fn run_stage(here: &Here, verb: &StageVerb) -> Outcome<Said> {
         StageVerb::Sign(sign) => sign::sign(here, sign),
         StageVerb::Status { file, against } => stage::status(here, file, against),
         StageVerb::Merge { into, from, against } => stage::merge(here, into, from, against),
+        StageVerb::Fetch { site, out, reach } => carried::fetch(here, site, out.as_deref(), reach),
+        StageVerb::Submit { site, file, reach } => carried::submit(here, site, file, reach),
         StageVerb::Publish { staged, files, against } => {
             stage::publish(here, staged, files.as_deref(), against)
         }

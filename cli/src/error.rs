@@ -99,6 +99,12 @@ sentences! {
         StageBaseMoved, "stage_base_moved", 6,
             "Another version was published meanwhile. Make the draft anew on it and sign again.",
             "別の版が先に公開されました。その版を基に下書きを作り直し、署名し直してください。";
+        StatementDiffers, "statement_differs", 5,
+            "The console showed something else than what would be signed. Do not sign. Keep this file and tell IT security.",
+            "コンソールの表示と署名する内容が異なります。署名せず、このファイルを保管して情報セキュリティ担当へ連絡してください。";
+        FingerprintDiffers, "fingerprint_differs", 5,
+            "The fingerprint that you saw is not the one of these bytes. Do not sign. Look at the console, the paper and this file again.",
+            "確認した照合コードがこの内容のものと異なります。署名せず、画面・紙・このファイルを確認し直してください。";
         StageDiffers, "stage_differs", 6,
             "The files do not hold the same content, so their signatures cannot be joined. Find out which one is right.",
             "内容が異なるため署名を統合できません。どちらが正しいか確認してください。";

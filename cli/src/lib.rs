@@ -13,6 +13,7 @@ pub mod approve;
 pub mod args;
 pub mod base;
 pub mod campaign;
+pub mod carried;
 pub mod container;
 pub mod day;
 pub mod delegation;

@@ -7,6 +7,7 @@
 
 use crate::act::{self, Given, Statement, Words};
 use crate::base::{Against, Base};
+use crate::carried::Opened;
 use crate::day::Day;
 use crate::draft::{AtHand, Draft, look_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
@@ -28,7 +29,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Arguments of `stage sign`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Sign {
     /// The staged file
     pub file: PathBuf,
@@ -41,6 +42,9 @@ pub struct Sign {
     /// The version to sign, for scripts: must be the draft's (asked for when absent)
     #[arg(long, value_name = "N")]
     pub yes_version: Option<u64>,
+    /// The fingerprint that the console showed, for drafts that came from one (asked for when absent)
+    #[arg(long, value_name = "DIGITS")]
+    pub fingerprint: Option<String>,
     /// Accept entries that were removed or withdrawn once and come back
     #[arg(long)]
     pub accept_readded: bool,
@@ -113,6 +117,20 @@ impl From<MeaningWord> for Meaning {
 /// # Errors
 /// Every reason not to sign.
 pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
+    let Some(opened) = Opened::of(&sign.file)? else { return sign_one(here, sign, None) };
+    let against = opened.against(here, &sign.against)?;
+    let inside = Sign { file: opened.stage.clone(), against, ..sign.clone() };
+    let said = sign_one(here, &inside, Some(&opened))?;
+    opened.close()?;
+    Ok(said.line(format!(
+        "{} {}",
+        here.language.pick("signed file:", "署名済みファイル:"),
+        sign.file.display()
+    )))
+}
+
+/// Signs a staged file, which came from a console when `opened` says so.
+fn sign_one(here: &Here, sign: &Sign, opened: Option<&Opened>) -> Outcome<Said> {
     let mut draft = Draft::read(&sign.file)?;
     let base = Base::of(here, &draft, &sign.against)?;
     rules::check(here, &draft, &base)?;
@@ -141,7 +159,10 @@ pub fn sign(here: &Here, sign: &Sign) -> Outcome<Said> {
     text.extend(look.lines.iter().cloned());
     text.extend(sign.abandoned.map(|version| given_up_words(here.language, version)));
     text.iter().for_each(|line| here.tell(line));
-    confirm(here, sign, &draft)?;
+    match opened {
+        Some(opened) => confirm_shown(here, sign, &draft, &opened.differences(&draft, &base)?)?,
+        None => confirm(here, sign, &draft)?,
+    }
     let key = key::open(here, &sign.key, sign.passphrase_file.as_deref())?;
     let asked = base.asked(&draft)?;
     draft.staged.sign(&key.secret, &asked).map_err(|error| not_signed(&key, &error))?;
@@ -210,6 +231,29 @@ fn confirm(here: &Here, sign: &Sign, draft: &Draft) -> Outcome<()> {
             Err(Failure::new(Code::NotConfirmed, what))
         }
         None => Err(Failure::new(Code::NotConfirmed, format!("version {version}: nobody to ask"))),
+    }
+}
+
+/// What the console showed must be what these bytes say, and the person must have seen their fingerprint.
+fn confirm_shown(here: &Here, sign: &Sign, draft: &Draft, differences: &[String]) -> Outcome<()> {
+    if !differences.is_empty() {
+        let what = "the console showed the lines with -, the bytes say the lines with +";
+        return Err(Failure::with_problems(Code::StatementDiffers, what, differences.to_vec()));
+    }
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let own = draft.staged.message_sha256().fingerprint();
+    let question = here.language.pick(
+        "Type the fingerprint that the console shows",
+        "コンソールに表示された照合コードを入力",
+    );
+    let typed = sign.fingerprint.clone().or_else(|| here.ask_line(question));
+    match typed {
+        Some(typed) if digits(&typed) == digits(&own) => Ok(()),
+        Some(typed) => {
+            let what = format!("{typed:?} was given, the fingerprint of these bytes is {own}");
+            Err(Failure::new(Code::FingerprintDiffers, what))
+        }
+        None => Err(Failure::new(Code::NotConfirmed, format!("{own}: nobody to ask"))),
     }
 }
 

@@ -4,6 +4,7 @@
 //! the keys that count, and what the server then serves is verified to be the very same content.
 
 use crate::base::{Against, Base};
+use crate::carried::Opened;
 use crate::disk::{self, Place, Readers};
 use crate::draft::{Content, Draft, file_in, hash_at_hand, look_at_hand};
 use crate::error::{Code, Failure, Outcome, chain};
@@ -36,7 +37,9 @@ pub fn show(
     key: Option<&Path>,
     against: &Against,
 ) -> Outcome<Said> {
-    let draft = Draft::read(file)?;
+    let opened = Opened::of(file)?;
+    let against = &against_of(here, opened.as_ref(), against)?;
+    let draft = Draft::read(opened.as_ref().map_or(file, |opened| opened.stage.as_path()))?;
     let base = Base::of(here, &draft, against)?;
     let folder = files.map_or_else(|| draft.files_beside(), Path::to_path_buf);
     let new = show::new_files(&draft, &base);
@@ -52,6 +55,14 @@ pub fn show(
         let word = here.language.pick("! COMES BACK:", "! 復活:");
         text.extend(readded.iter().map(|path| format!("{word} {path}")));
     }
+    let shown = opened.map_or(Ok(Vec::new()), |opened| opened.differences(&draft, &base))?;
+    if !shown.is_empty() {
+        text.push(format!(
+            "! {}",
+            here.language.pick(Code::StatementDiffers.en(), Code::StatementDiffers.ja())
+        ));
+        text.extend(shown.iter().cloned());
+    }
     let rule = rules::check(here, &draft, &base).err();
     text.extend(
         rule.iter().map(|failure| format!("! {}: {}", failure.code.code(), failure.detail)),
@@ -64,7 +75,7 @@ pub fn show(
         "fingerprint": draft.staged.message_sha256().fingerprint(),
         "new_files": new.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         "delegations": show::delegation_names(&draft),
-        "hashed": at_hand.hashed, "unpacked": at_hand.unpacked, "readded": readded, "rule_broken": rule.map(|failure| failure.detail),
+        "hashed": at_hand.hashed, "unpacked": at_hand.unpacked, "readded": readded, "shown_otherwise": shown, "rule_broken": rule.map(|failure| failure.detail),
     }))
     .lines(text))
 }
@@ -74,7 +85,9 @@ pub fn show(
 /// # Errors
 /// Failures of reading and comparing.
 pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
-    let draft = Draft::read(file)?;
+    let opened = Opened::of(file)?;
+    let against = &against_of(here, opened.as_ref(), against)?;
+    let draft = Draft::read(opened.as_ref().map_or(file, |opened| opened.stage.as_path()))?;
     let base = Base::of(here, &draft, against)?;
     let statuses = statuses(&draft, &base)?;
     let needs = needs(here, &draft, &base, &statuses, &draft.files_beside())?;
@@ -87,6 +100,10 @@ pub fn status(here: &Here, file: &Path, against: &Against) -> Outcome<Said> {
     .lines(show::what_is_signed(here.language, &draft))
     .lines(show::status(here.language, &statuses))
     .lines(needs.iter().map(|need| need.line(here.language))))
+}
+
+fn against_of(here: &Here, opened: Option<&Opened>, against: &Against) -> Outcome<Against> {
+    opened.map_or_else(|| Ok(against.clone()), |opened| opened.against(here, against))
 }
 
 /// What the new approvals of a draft need of persons and methods, as far as their files are at hand.
