@@ -3,11 +3,14 @@
 //! Not here: who asks. Invariant: nothing of it is trusted; a page escapes what it shows.
 
 use super::words::Words;
+use crate::config::Config;
 use crate::error::ApiError;
+use crate::people::session::{self, Browser};
+use crate::people::tries::Knock;
 use crate::limits::FORM_FIELDS_MAX;
 use crate::people::who::Language;
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN, USER_AGENT};
 use patchward_protocol::api::error::ErrorCode;
 use std::str::FromStr;
 
@@ -31,6 +34,8 @@ pub struct Asked {
     pub preferred: Option<Language>,
     /// Whether a page of another origin sent it.
     pub origin: Origin,
+    /// For signing in: the browser, its address and its cookies.
+    pub knock: Knock,
 }
 
 /// Where a request comes from.
@@ -62,7 +67,25 @@ impl Asked {
             wanted,
             preferred: preferred(request),
             origin: origin(request),
+            knock: Knock::default(),
         }
+    }
+
+    /// With what signing in needs to know of the request.
+    #[must_use]
+    pub fn knocking(mut self, request: &HttpRequest, config: &Config) -> Self {
+        let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
+        let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let address = request.peer_addr().map(|peer| peer.ip().to_string());
+        self.knock = Knock {
+            browser: Browser {
+                agent: agent.unwrap_or_default().to_owned(),
+                address: address.unwrap_or_default(),
+            },
+            known: cookie(session::known_cookie_name(config)),
+            held: cookie(session::cookie_name(config)),
+        };
+        self
     }
 
     /// A part of the path.
