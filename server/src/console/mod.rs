@@ -9,9 +9,11 @@
 pub mod answer;
 pub mod asked;
 pub mod assets;
+pub mod csv;
 pub mod door;
 pub mod form;
 pub mod frame;
+pub mod local;
 pub mod pages;
 pub mod route;
 #[cfg(test)]

@@ -1,0 +1,45 @@
+today-title = ホーム
+today-next = 最初に行うこと
+today-next-wards = この施設の情報がまだありません。病棟・部門と、稼働を維持すべき台数を登録してください。
+today-next-wards-button = 病棟・部門を登録する
+today-next-enrol = 登録された機器がまだありません。登録パックを作成して最初の機器へ持参するか、エージェントのない機器を追加してください。
+today-next-enrol-button = 機器を登録する
+today-next-ask = 登録された機器がまだありません。登録は施設の管理者が行えます。
+today-next-ask-button = 機器の一覧へ
+today-matters = { $n ->
+    [0] 要対応はありません
+   *[other] 要対応 { $n }件
+ }
+today-matters-none = この施設で対応を待っているものはありません。
+today-more = お知らせに他{ $n }件
+today-severity-urgent = 緊急
+today-severity-important = 要対応
+today-severity-normal = お知らせ
+today-see-now = 対応する
+today-see = 内容を見る
+today-left = 残り{ $left }
+today-over = 期限を{ $by }超過
+today-release = { $family } { $version }
+today-back = { $what } に戻す
+today-week = 今後7日間の予定
+today-week-none = 今後7日間に予定された機器はありません。
+today-week-more = 予定に他{ $n }件
+today-calendar = 予定を見る
+today-no-ward = 病棟・部門なし
+today-slot = 第{ $wave }段階 { $n }台
+today-stay = 残り稼働 { $stay }/{ $all }
+today-under-way = 実施中
+today-under-way-none = 実施中の段階はありません。
+today-rollouts = 適用状況を見る
+today-wave = { $what } 第{ $n }段階
+today-wave-planned = 計画済み
+today-wave-open = 適用中
+today-wave-soaking = 経過観察中
+today-wave-halted = 停止中
+today-wave-passed = 通過
+today-wave-cancelled = 取りやめ
+today-numbers = 更新済み { $updated }/{ $devices }台、失敗 { $failed }台
+today-soak = 経過観察 あと{ $left }
+today-devices = 機器の状態
+today-devices-none = 登録された機器がまだありません。
+today-devices-all = すべての機器
