@@ -11,4 +11,5 @@ pub mod caller;
 pub mod covers;
 pub mod device_token;
 pub mod issue;
+pub mod place_token;
 pub mod reader;

@@ -81,7 +81,30 @@ macro_rules! areas {
     };
 }
 
-areas!["account", "act", "approvals", "channels", "design", "frame", "login", "notices", "questions", "readiness", "role", "rollouts", "stop", "devices", "today"];
+areas![
+    "account",
+    "act",
+    "approvals",
+    "channels",
+    "design",
+    "devices",
+    "families",
+    "field",
+    "frame",
+    "login",
+    "makers",
+    "notices",
+    "people",
+    "questions",
+    "readiness",
+    "releases",
+    "repositories",
+    "role",
+    "rollouts",
+    "staged",
+    "stop",
+    "today",
+];
 
 type Bundle = FluentBundle<FluentResource>;
 
