@@ -217,6 +217,9 @@ sentences! {
         LifecycleRefused, "lifecycle_refused", 422, Never,
             "These days cannot be announced; the detail says why. Nothing was changed.",
             "この日付は公表できません。理由は詳細に示しています。何も変更していません。";
+        LifecycleMissing, "lifecycle_missing", 422, Never,
+            "Say how long the family is supported: all four days, or until when it is undecided.",
+            "サポート期限が未入力です。4つの日付をすべて入力するか、「未定」とその期日を入力してください。";
         LifecycleMoved, "lifecycle_moved", 409, Never,
             "Somebody else has said something about this family meanwhile. Look at it again.",
             "別の担当者が先にこの機種の期限を変更しました。もう一度確認してください。";
@@ -232,6 +235,9 @@ sentences! {
         StagedOwn, "staged_own", 403, Never,
             "Who brought a staged file does not publish it. Ask another key holder.",
             "準備ファイルを持ち込んだ本人は公開できません。別の鍵の管理者に依頼してください。";
+        RecordTooLong, "record_too_long", 413, Never,
+            "The record is too long for the console. Export it with `patchward record export`.",
+            "監査記録が長すぎるため、コンソールでは出力できません。`patchward record export` で出力してください。";
         TooManyRequests, "too_many_requests", 429, Later,
             "Too many requests. Ask again after the time in Retry-After.",
             "要求が多すぎます。Retry-After の時間後に再試行してください。";

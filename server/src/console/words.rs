@@ -97,13 +97,14 @@ areas![
     "people",
     "questions",
     "readiness",
+    "records",
     "releases",
     "repositories",
     "role",
     "rollouts",
     "staged",
     "stop",
-    "today",
+    "today"
 ];
 
 type Bundle = FluentBundle<FluentResource>;

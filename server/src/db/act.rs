@@ -25,6 +25,9 @@ pub struct Act {
     pub detail: serde_json::Value,
 }
 
+/// Number, time, scope, who, act, particulars.
+type Row = (i64, i64, String, String, String, String);
+
 queries! {
     fn last_n(conn) -> Result<Option<i64>, DbError> {
         Ok(acts::table.select(diesel::dsl::max(acts::n)).first::<Option<i64>>(conn)?)
@@ -43,6 +46,17 @@ queries! {
         Ok(())
     }
 
+    fn recent_rows(conn, scopes: &[String], before: i64, limit: i64) -> Result<Vec<Row>, DbError> {
+        // The nightly signature that keeps metadata fresh is no act of anybody's.
+        Ok(acts::table
+            .filter(acts::scope.eq_any(scopes))
+            .filter(acts::n.lt(before))
+            .filter(acts::act.ne("refresh"))
+            .order(acts::n.desc())
+            .limit(limit)
+            .load(conn)?)
+    }
+
     /// The acts about a scope, oldest first: who and what.
     pub fn about(conn, scope: &str) -> Result<Vec<(String, String, String)>, DbError> {
         Ok(acts::table
@@ -51,6 +65,45 @@ queries! {
             .select((acts::who, acts::act, acts::detail))
             .load(conn)?)
     }
+}
+
+/// An act as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its number.
+    pub n: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub scope: String,
+    /// Who.
+    pub who: String,
+    /// What was done.
+    pub act: String,
+    /// Particulars as JSON.
+    pub detail: String,
+}
+
+/// The acts of people about these scopes before number `before`, the newest first.
+///
+/// # Errors
+/// [`DbError`].
+pub fn recent(
+    conn: &mut Connection,
+    scopes: &[String],
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Stored>, DbError> {
+    let rows = recent_rows(conn, scopes, before, limit)?.into_iter();
+    let stored = |(n, at, scope, who, act, detail): Row| Stored {
+        n,
+        at: Timestamp::from_millis(at),
+        scope,
+        who,
+        act,
+        detail,
+    };
+    Ok(rows.map(stored).collect())
 }
 
 /// Appends an act, and makes one about a site an entry of that site's record too. Writers come one

@@ -136,6 +136,12 @@ queries! {
         Ok(devices::table.filter(devices::device_key.is_not_null()).load(conn)?)
     }
 
+    fn by_hand_count_rows(conn) -> Result<Vec<(String, String, i64)>, DbError> {
+        let rows = devices::table.filter(devices::device_key.is_null());
+        let rows = rows.group_by((devices::site, devices::family));
+        Ok(rows.select((devices::site, devices::family, diesel::dsl::count_star())).load(conn)?)
+    }
+
     fn by_hand_rows(conn) -> Result<Vec<(String, String, Option<String>)>, DbError> {
         let rows = devices::table.filter(devices::device_key.is_null());
         let columns = (devices::site, devices::family, devices::installed);
@@ -191,6 +197,20 @@ pub fn list(conn: &mut Connection, site: &SiteId) -> Result<Vec<StoredDevice>, D
 /// [`DbError`].
 pub fn list_agents(conn: &mut Connection) -> Result<Vec<StoredDevice>, DbError> {
     agent_rows(conn)?.into_iter().map(Row::stored).collect()
+}
+
+/// How many devices without an agent each site has of each family.
+///
+/// # Errors
+/// [`DbError`].
+pub fn by_hand_counts(conn: &mut Connection) -> Result<Vec<(SiteId, FamilyId, u32)>, DbError> {
+    let rows = by_hand_count_rows(conn)?.into_iter();
+    let read = |(site, family, devices): (String, String, i64)| {
+        let site = from_name("devices.site", &site)?;
+        let family = from_name("devices.family", &family)?;
+        Ok((site, family, u32::try_from(devices).unwrap_or(u32::MAX)))
+    };
+    rows.map(read).collect()
 }
 
 /// Of the devices without an agent: site, family and what is installed, each once.

@@ -11,6 +11,7 @@ pub mod login;
 pub mod makers;
 pub mod notices;
 pub mod people;
+pub mod records;
 pub mod rollouts;
 pub mod stop;
 pub mod devices;
@@ -29,6 +30,7 @@ pub fn all(routes: &mut Routes) {
     makers::routes(routes);
     notices::routes(routes);
     people::routes(routes);
+    records::routes(routes);
     rollouts::routes(routes);
     stop::routes(routes);
     today::routes(routes);
@@ -48,6 +50,7 @@ pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> 
     all.extend(makers::samples(words));
     all.extend(notices::samples(words));
     all.extend(people::samples(words));
+    all.extend(records::samples(words));
     all.extend(rollouts::samples(words));
     all.extend(stop::samples(words));
     all.extend(today::samples(words));

@@ -1,0 +1,45 @@
+field-title = Field status
+field-empty = No family is open yet. Open one under “Families”.
+field-choose-family = Family
+field-choose-release = Release
+field-bound = { $failed } of { $seen } devices failed or fell silent. At most { $bound } would fail in all (95 %, exact).
+field-bound-none = No device has reported an outcome yet: nothing can be said about failures.
+field-course = Rollout over time
+field-course-name = Devices updated and devices in trouble over time, release { $version }
+field-course-caption = Solid: updated. Dashed: failed or silent. Dotted: named in approvals. Vertical: a wave opens for the first time, or stands halted. The table below has the numbers.
+field-line-updated = { $n } updated
+field-line-troubled = { $n } in trouble
+field-line-named = { $n } named
+field-wave-opened = wave { $n }
+field-halted-now = { $n ->
+    [one] halted at { $n } site
+   *[other] halted at { $n } places
+ }
+field-curve = How many may still fail
+field-curve-name = Upper bound of the failure rate over devices updated, release { $version }
+field-curve-caption = The more devices go well, the less is still possible: without a failure about 3 ÷ devices (rule of three). Solid: upper bound at 95 %. Dashed: what was seen.
+field-curve-devices = devices with an outcome
+field-curve-bound = at most { $rate }
+field-curve-seen = seen { $rate }
+field-days = The numbers, day by day
+field-day = Until
+field-updated = Updated
+field-troubled = Failed or silent
+field-bound-column = At most (95 %)
+field-nothing-yet = No device has reported an outcome yet.
+field-spread = Versions
+field-spread-name = Versions that run, for all sites and for the sites with most devices behind
+field-spread-caption = Filled: this release. Hatched: the one before. Dotted: others. Empty: not said. Sites with most devices behind come first.
+field-all-sites = All sites
+field-older = others
+field-unknown = not said
+field-none-before = the one before
+field-sites = The numbers, site by site
+field-site = Site
+field-sum = All
+field-counts-only = Devices with an agent, counted from what they report. Hospitals' devices are not named here.
+field-halt-failed = a device failed or went back
+field-halt-silent = a device fell silent
+field-halt-settings-changed = settings changed
+field-halt-held = held
+field-halt-paused = paused
