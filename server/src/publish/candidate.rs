@@ -24,7 +24,7 @@ use patchward_protocol::tuf::profile::Profile;
 use patchward_protocol::tuf::publish::{self, Violation};
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::rules::{self, BrokenRule, Exception};
-use patchward_protocol::tuf::schema::{Document, Envelope, Part, Root, Targets};
+use patchward_protocol::tuf::schema::{Document, Envelope, Method, Part, Root, Targets};
 use patchward_protocol::tuf::trusted_set::{Expiry, TrustedSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -211,10 +211,14 @@ impl Judge<'_> {
         against: &mut Against,
     ) -> Result<(), ApiError> {
         let spec = RootSpec::of(root).map_err(refuse)?;
-        let exceptions: BTreeSet<Exception> = match self.mode {
+        let mut exceptions: BTreeSet<Exception> = match self.mode {
             Mode::Production => BTreeSet::new(),
             Mode::InsecureDemo => BTreeSet::from([Exception::InsecureDemoKeys]),
         };
+        // A clinic that wants no keys says so in its own root, which its administrators signed.
+        if spec.weakest == Some(Method::Custodial) {
+            exceptions.insert(Exception::CustodialSite);
+        }
         against.rules = rules::check_root(&spec, &exceptions);
         against.rules.extend(rules::check_targets(&spec, targets, &exceptions));
         let online = [

@@ -22,7 +22,9 @@ use patchward_protocol::api::repository::{PublishRequest, RepositoryView};
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::limits::{ROOT_BYTES_MAX, TARGETS_BYTES_MAX};
 use patchward_protocol::time::Timestamp;
-use patchward_protocol::tuf::schema::TopLevel;
+use patchward_protocol::tuf::role::Role;
+use patchward_protocol::tuf::schema::{RoleKey, Root, TopLevel};
+use patchward_protocol::tuf::stage::Staged;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -91,8 +93,25 @@ fn in_transaction(
         "root": accepted.root_is_new.then_some(accepted.next.root.version),
         "targets": accepted.targets_are_new.then_some(version),
         "targets_sha256": accepted.next.targets.sha256,
+        "signers": signers(id, &accepted),
     });
     Ok(act::append(conn, &Act { at, scope: id.to_string(), who, act: "publish", detail })?)
+}
+
+/// Who signed a site's new targets, each with the way of signing that the root states of the key.
+fn signers(id: &RepositoryId, accepted: &Accepted) -> Option<serde_json::Value> {
+    if !accepted.targets_are_new || matches!(id, RepositoryId::Family(_)) {
+        return None;
+    }
+    let root = Staged::read(Role::Root, &accepted.next.root.bytes).ok()?.typed::<Root>().ok()?;
+    let targets = Staged::read(Role::Targets, &accepted.next.targets.bytes).ok()?;
+    let status = targets.status(&targets.asked(Some(&root.signed)).ok()?).ok()?;
+    let signer = |key: &RoleKey| {
+        let fingerprint = key.public().map(|key| key.fingerprint());
+        json!({ "person": key.person, "method": key.method, "fingerprint": fingerprint })
+    };
+    let signers = status.first()?.signers.keys().iter().map(signer);
+    Some(serde_json::Value::Array(signers.collect()))
 }
 
 /// Deltas that lead nowhere any more, or made room for others, are told as such.
