@@ -105,7 +105,7 @@ areas![
     "staged",
     "stop",
     "today"
-];
+, "dossier"];
 
 type Bundle = FluentBundle<FluentResource>;
 

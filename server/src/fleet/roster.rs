@@ -8,9 +8,9 @@ use super::condition::{Condition, Offered};
 use super::table::FleetTable;
 use crate::app::App;
 use crate::db::outline::{self, Outline};
-use crate::db::{DbError, answer, lifecycle};
+use crate::db::{DbError, answer};
 use crate::error::ApiError;
-use crate::lifecycle::Stage;
+use crate::lifecycle::{self, Stage};
 use crate::notify::answer::{Answer, Given};
 use crate::publish::current::Snapshot;
 use patchward_protocol::digest::Sha256Digest;
@@ -69,12 +69,9 @@ impl Roster {
             let families: BTreeSet<_> = outlines.iter().map(|it| it.family.clone()).collect();
             let mut ground = Ground::of(&snapshot, &families);
             ground.judge_answers(&answer::of_site(conn, &named)?, at);
-            for family in families {
-                let said = lifecycle::of_family(conn, &family)?;
-                if said.last().is_some_and(|said| said.lifecycle.stage(at) == Stage::Ended) {
-                    ground.ended.insert(family);
-                }
-            }
+            let said = lifecycle::current(conn)?.into_iter();
+            let ended = said.filter(|(_, said)| said.lifecycle.stage(at) == Stage::Ended);
+            ground.ended.extend(ended.map(|(family, _)| family));
             Ok::<_, DbError>((outlines, ground))
         });
         let (mut outlines, ground) = read.await?;

@@ -16,6 +16,7 @@ pub mod rollouts;
 pub mod stop;
 pub mod devices;
 pub mod today;
+pub mod dossier;
 
 use super::route::Routes;
 
@@ -33,6 +34,7 @@ pub fn all(routes: &mut Routes) {
     records::routes(routes);
     rollouts::routes(routes);
     stop::routes(routes);
+    dossier::routes(routes);
     today::routes(routes);
     devices::routes(routes);
 }
@@ -53,6 +55,7 @@ pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> 
     all.extend(records::samples(words));
     all.extend(rollouts::samples(words));
     all.extend(stop::samples(words));
+    all.extend(dossier::samples(words));
     all.extend(today::samples(words));
     all.extend(devices::samples(words));
     all
