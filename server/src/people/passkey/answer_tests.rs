@@ -246,3 +246,51 @@ fn passkeys_need_a_name_and_tls() {
         assert_eq!(Site::of(none), None, "{none}");
     }
 }
+
+/// Made once by OpenSSL 3 (`dgst -sha256 -sign`, `pkeyutl -rawin`): SPKI and signature of each kind over
+/// the client data of [`client`] and the authenticator data of [`head`] with counter 5.
+const MADE_ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "3059301306072a8648ce3d020106082a8648ce3d03010703420004cf33ff89e16ae44e4ad0aa96316c7ca7ce\
+         d9cca12ce411de58c9c87c4cd807dffe7d5340fa9fb65628abbd9af6e4fa472f530252016573870abd9eb629\
+         fd576e",
+        "3046022100ac92b4d3d26fee23113a8359e48e734fc2049d35061acab7e15052a732e5f44e022100ad6b6404\
+         30a2d9798f6b170d5a838ffeea8e00c77cfdcde9b77c3fb8eec8758c",
+    ),
+    (
+        "302a300506032b657003210061e0ccaeb941e42479476c9537979693c2b4998e5d7c628071055f674e7f12be",
+        "87418a39e545196b460bfefdd376ae66749a09945d6a04d1e3068ec3e1919df31b23eb60e53cffdfccfed176\
+         c0324e34e9278d7c3a00d8d09c06d768c314b704",
+    ),
+];
+
+#[test]
+fn what_another_implementation_signed_counts_and_with_any_bit_changed_does_not() {
+    for (spki, signature) in MADE_ELSEWHERE {
+        let key = PublicKey::from_spki(&hex::decode(spki).unwrap()).unwrap();
+        let [device, _] = devices();
+        let passkey = Passkey { key, ..device.passkey(4) };
+        let good = Parts {
+            id: b"credential".to_vec(),
+            client: client("webauthn.get"),
+            authenticator: head(GOOD, 5),
+            last: hex::decode(signature).unwrap(),
+        };
+        assert_eq!(good.assertion(&passkey), Ok(5));
+        for bit in 0..good.authenticator.len() * 8 {
+            let mut bad = good.clone();
+            bad.authenticator[bit / 8] ^= 1 << (bit % 8);
+            assert!(bad.assertion(&passkey).is_err(), "authenticator data, bit {bit}");
+        }
+        for bit in 0..good.client.len() * 8 {
+            let mut bad = good.clone();
+            bad.client[bit / 8] ^= 1 << (bit % 8);
+            assert!(bad.assertion(&passkey).is_err(), "client data, bit {bit}");
+        }
+        for bit in 0..good.last.len() * 8 {
+            let mut bad = good.clone();
+            bad.last[bit / 8] ^= 1 << (bit % 8);
+            assert!(bad.assertion(&passkey).is_err(), "signature, bit {bit}");
+        }
+    }
+}
