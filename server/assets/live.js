@@ -12,7 +12,7 @@ const put = (id, what, value) => {
     if (element.textContent !== value) element.textContent = value;
   } else if (what === "class") element.className = value;
   else if (what === "hidden") element.hidden = value;
-  else if (what === "value") element.value = value;
+  else if (what === "value" || what === "max") element[what] = value;
 };
 
 const note = (words, after) => {
@@ -35,9 +35,8 @@ function open() {
   source.addEventListener("change", (event) => {
     for (const [id, what, value] of JSON.parse(event.data)) put(id, what, value);
     seen = "";
-    const now = document.querySelector("[data-said]").textContent;
-    const said = document.getElementById("live-said");
-    if (said.textContent !== now) said.textContent = now;
+    const now = document.querySelector("[data-said]");
+    if (now) put("live-said", "text", now.textContent);
   });
   source.addEventListener("again", (event) => {
     close();

@@ -24,6 +24,7 @@ use crate::publish::candidate::Held;
 use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
 use crate::publish::deltas::{self, DeltasKey};
 use crate::publish::dossiers::Shelf;
+use crate::record::exports::Exports;
 use crate::record::read::Checkpoints;
 use crate::record::writer::{self, Ground, Recorder};
 use crate::rollout::plant;
@@ -81,6 +82,8 @@ pub struct App {
     pub standing: Arc<Semaphore>,
     /// What is current in memory.
     pub views: Arc<Views>,
+    /// Exports of records, under way and ready.
+    pub exports: Exports,
     /// Inventories that pages show.
     pub inventories: Inventories,
     /// Dossiers and bills of materials that pages show.
@@ -150,6 +153,7 @@ impl App {
             standing: Arc::new(Semaphore::new(config.limits.standing_polls)),
             views: Arc::new(Views::begin(Consent::begin(seqs))),
             checkpoints: Checkpoints::default(),
+            exports: Exports::default(),
             inventories: Inventories::default(),
             dossiers: Shelf::default(),
             desk: Desk::default(),

@@ -96,3 +96,23 @@ pub const DRILL_EVERY_S: i64 = 60;
 pub const DRILL_CODE_CHARS_MAX: usize = 16;
 /// Closed notices on a page.
 pub const NOTICES_CLOSED_LISTED_MAX: i64 = 50;
+
+/// Longest record that the console exports, in bytes of its entries; a longer one is for the command
+/// line.
+pub const EXPORT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longest record from which the console makes the sheet of a rollback, in bytes of its entries.
+pub const SHEET_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Entries that an export reads in one statement.
+pub const EXPORT_ENTRIES_AT_ONCE: u64 = 1_024;
+/// Most versions of a site's root in an export.
+pub const EXPORT_ROOTS_MAX: u64 = 4_096;
+/// Most exports that are made at a time.
+pub const EXPORTS_AT_ONCE_MAX: usize = 2;
+/// Most exports that are kept ready.
+pub const EXPORTS_KEPT_MAX: usize = 8;
+/// An export is kept ready for so many seconds: a quarter of an hour.
+pub const EXPORT_KEPT_S: i64 = 15 * 60;
+/// Entries of a record on one page.
+pub const RECORD_LISTED_MAX: usize = 50;
+/// Most entries that a page looks through for those that it shows.
+pub const RECORD_LOOKED_MAX: u64 = 10_000;

@@ -7,7 +7,10 @@
 //! alarm beside it. A record only grows.
 
 pub mod append;
+pub mod export;
+pub mod exports;
 pub mod log;
 pub mod read;
 pub mod report;
+pub mod search;
 pub mod writer;

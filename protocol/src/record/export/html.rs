@@ -7,6 +7,8 @@
 
 mod rollbacks;
 
+pub use rollbacks::{Sheet, sheets};
+
 use super::audit::{Audited, Checked, Word};
 use super::contents::Contents;
 use super::releases::Releases;

@@ -6,9 +6,10 @@
 use super::Pen;
 use crate::digest::Sha256Digest;
 use crate::image::ImageRef;
+use crate::language::Language;
 use crate::ledger::{Fact, Kind};
-use crate::record::export::audit::Checked;
-use crate::record::export::releases::Permission;
+use crate::record::export::audit::{Audited, Checked};
+use crate::record::export::releases::{Permission, Releases};
 use crate::record::export::rollback::{self, Rollback};
 use crate::record::export::words::{self, escape, zoned};
 
@@ -22,9 +23,36 @@ pub(super) fn section(pen: &Pen<'_>) -> String {
     format!("<h2>{title}</h2>\n{blocks}")
 }
 
+/// One rollback as rows of name and markup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// The entry that ends it.
+    pub n: u64,
+    /// The rows; names are text, values are markup.
+    pub rows: Vec<(&'static str, String)>,
+}
+
+/// Every rollback of a record, each as a sheet.
+#[must_use]
+pub fn sheets(audited: &Audited, releases: &Releases, language: Language, tz: &str) -> Vec<Sheet> {
+    let pen = Pen { language, tz, audited, releases };
+    let sheet = |rollback: &Rollback<'_>| Sheet {
+        n: rollback.ended.n,
+        rows: rows(&pen, rollback)
+            .into_iter()
+            .map(|(en, ja, value)| (pen.pick(en, ja), value))
+            .collect(),
+    };
+    rollback::all(audited).iter().map(sheet).collect()
+}
+
 fn block(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
-    let fact = &rollback.entry.fact;
     let title = format!("{} — #{}", rollback.entry.device, rollback.ended.n);
+    format!("<section><h3>{title}</h3>\n{}</section>\n", pen.list(&rows(pen, rollback)))
+}
+
+fn rows(pen: &Pen<'_>, rollback: &Rollback<'_>) -> Vec<Row> {
+    let fact = &rollback.entry.fact;
     let mut rows = place(pen, rollback);
     rows.extend(course(pen, rollback));
     rows.extend(people(pen, rollback));
@@ -39,7 +67,7 @@ fn block(pen: &Pen<'_>, rollback: &Rollback<'_>) -> String {
         ),
         ("Receipt", "受領", receipt(pen, rollback)),
     ]);
-    format!("<section><h3>{title}</h3>\n{}</section>\n", pen.list(&rows))
+    rows
 }
 
 type Row = (&'static str, &'static str, String);
