@@ -19,8 +19,8 @@ fn site() -> SiteId {
 }
 
 async fn give(app: &Arc<App>, id: &NoticeId, answer: Answer) -> Result<(), ErrorCode> {
-    let given = answer::give(app, &site(), id, answer, "pumps are in use".to_owned(), &tanaka());
-    given.await.map_err(|error| error.code())
+    let (site, who, reason) = (site(), tanaka(), "pumps are in use".to_owned());
+    answer::give(app, &site, id, answer, reason, &who).await.map_err(|error| error.code())
 }
 
 #[test]

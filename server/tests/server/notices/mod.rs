@@ -26,8 +26,11 @@ use patchward_server::people::who::{AccountId, Language, Who};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
+/// Longest wait for the receiver, on a machine that has much to do.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Where people find the server.
 const ADDRESS: &str = "https://patchward.example";
 
@@ -137,7 +140,7 @@ fn post(app: &App) -> Post {
 /// The other side, as a process.
 struct Receiver {
     child: Child,
-    told: BufReader<ChildStdout>,
+    told: mpsc::Receiver<Value>,
     ports: (u64, u64),
     authority: String,
     folder: tempfile::TempDir,
@@ -158,10 +161,8 @@ impl Receiver {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut told = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        told.read_line(&mut line).unwrap();
-        let hello: Value = serde_json::from_str(&line).unwrap();
+        let told = lines(child.stdout.take().unwrap());
+        let hello = told.recv_timeout(PATIENCE).unwrap();
         let port = |name: &str| hello[name].as_u64().unwrap();
         Self {
             ports: (port("mail"), port("web")),
@@ -173,10 +174,8 @@ impl Receiver {
     }
 
     /// The next message that it took.
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.told.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+    fn next(&self) -> Value {
+        self.told.recv_timeout(PATIENCE).expect("the receiver took nothing")
     }
 
     fn url(&self, path: &str) -> String {
@@ -208,6 +207,19 @@ impl Drop for Receiver {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// What a receiver tells, read by a thread of its own.
+fn lines(told: ChildStdout) -> mpsc::Receiver<Value> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(told).lines().map_while(Result::ok) {
+            if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// A mail as it was taken: its headers, unfolded, and its text.

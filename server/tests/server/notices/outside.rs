@@ -21,7 +21,7 @@ use sha2::Sha256;
 
 #[test]
 fn a_mail_in_japanese_reaches_a_real_mail_server_through_tls() {
-    let mut receiver = Receiver::start();
+    let receiver = Receiver::start();
     let mut place = Place::sqlite();
     with_device(&place);
     place.config.notify = receiver.config();
@@ -50,7 +50,7 @@ fn a_mail_in_japanese_reaches_a_real_mail_server_through_tls() {
 
 #[test]
 fn nothing_that_names_a_restricted_family_leaves() {
-    let mut receiver = Receiver::start();
+    let receiver = Receiver::start();
     let mut place = Place::sqlite();
     with_device(&place);
     place.config.notify = receiver.config();
@@ -71,7 +71,7 @@ fn nothing_that_names_a_restricted_family_leaves() {
 
 #[test]
 fn a_webhook_is_signed_and_sent_again_under_the_same_id_when_its_sender_died() {
-    let mut receiver = Receiver::start();
+    let receiver = Receiver::start();
     let mut place = Place::sqlite();
     with_device(&place);
     place.config.notify = receiver.config();
@@ -149,7 +149,7 @@ fn of_two_servers_that_look_and_send_at_once_one_message_goes_out() {
 
 #[test]
 fn a_receiver_in_trouble_is_tried_again_later_and_told_as_failing() {
-    let mut receiver = Receiver::start();
+    let receiver = Receiver::start();
     let mut place = Place::sqlite();
     with_device(&place);
     place.config.notify = receiver.config();
@@ -186,7 +186,7 @@ fn a_receiver_in_trouble_is_tried_again_later_and_told_as_failing() {
 
 #[test]
 fn a_redirect_is_not_followed_and_gone_is_not_tried_again() {
-    let mut receiver = Receiver::start();
+    let receiver = Receiver::start();
     let mut place = Place::sqlite();
     with_device(&place);
     place.config.notify = receiver.config();
@@ -268,9 +268,9 @@ fn quiet_hours_delay_what_can_wait_and_never_what_is_urgent() {
 fn a_webhook_into_a_private_network_is_refused_where_it_is_entered() {
     Place::sqlite().with_one(|app| async move {
         for url in ["https://10.0.0.1/x", "https://localhost/x", "http://hospital.example/x"] {
-            let refused =
-                drill::add(&app, &north(), entered(Kind::Webhook, url, Circle::First), &tanaka());
-            let code = refused.await.unwrap_err().code();
+            let (place, who, entered) =
+                (north(), tanaka(), entered(Kind::Webhook, url, Circle::First));
+            let code = drill::add(&app, &place, entered, &who).await.unwrap_err().code();
             assert_eq!(code, ErrorCode::RequestInvalid, "{url}");
         }
     });

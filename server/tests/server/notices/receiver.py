@@ -92,7 +92,7 @@ class Mail:
                 "mail": envelope.content.decode("ascii"),
                 "to": envelope.rcpt_tos,
                 "tls": session.ssl is not None,
-                "user": session.login_data.decode() if session.authenticated else None,
+                "user": session.auth_data,
             }
         )
         return "250 taken"
@@ -100,8 +100,7 @@ class Mail:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = data.login == b"patchward" and data.password == b"mail secret"
-    session.login_data = data.login
-    return AuthResult(success=good)
+    return AuthResult(success=good, auth_data=data.login.decode())
 
 
 class Web(http.server.BaseHTTPRequestHandler):
