@@ -287,17 +287,13 @@ impl FleetTable {
     }
 
     /// Devices of a family by what they say is installed, as the digest of what stands in the slot.
-    /// Looks at every row: not for polls.
     #[must_use]
     pub fn installed(&self, family: &FamilyId) -> BTreeMap<Sha256Digest, u32> {
-        let table = self.lock();
         let mut installed: BTreeMap<Sha256Digest, u32> = BTreeMap::new();
-        let Some(family) = table.families.number(family) else { return installed };
-        for row in table.rows.iter().filter(|row| row.family == family) {
-            if let Some(image) = &row.words.installed {
-                let devices = installed.entry(image.image_sha256).or_default();
-                *devices = devices.saturating_add(1);
-            }
+        for Spread { image, devices, .. } in self.spread(family) {
+            let Some(image) = image else { continue };
+            let all = installed.entry(image).or_default();
+            *all = all.saturating_add(devices);
         }
         installed
     }
@@ -637,6 +633,43 @@ mod tests {
         assert_ne!(north.unwrap().device_key, south.unwrap().device_key);
         assert!(known(&fleet, "north", "pump-2").is_none());
         assert!(known(&fleet, "west", "pump-1").is_none());
+    }
+
+    #[test]
+    fn what_devices_run_is_counted_by_site_and_follows_what_they_say() {
+        let (pump, other) = (device("north", "pump-1", 1), device("south", "pump-1", 2));
+        let fleet = FleetTable::load(&[pump.clone(), other, device("north", "pump-2", 3)]);
+        let image = |seed: u8| ImageRef {
+            family: pump.family.clone(),
+            version: "1.0.0".parse().unwrap(),
+            seq: serde_json::from_str("1").unwrap(),
+            image_sha256: Sha256Digest::of(&[seed]),
+        };
+        let said = |n, seed| {
+            let row = known(&fleet, "north", "pump-1").unwrap().row;
+            let words = Words { installed: Some(image(seed)), ..Words::default() };
+            fleet.accept(row, (1, n), words, Timestamp::from_millis(7)).unwrap();
+            let mut spread: Vec<_> = fleet
+                .spread(&pump.family)
+                .into_iter()
+                .map(|some| (some.site.to_string(), some.image, some.devices))
+                .collect();
+            spread.sort();
+            spread
+        };
+        let runs = |site: &str, seed: Option<u8>, devices| {
+            (site.to_owned(), seed.map(|seed| Sha256Digest::of(&[seed])), devices)
+        };
+        let rest = [runs("north", None, 1), runs("south", None, 1)];
+        assert_eq!(said(1, 8), [rest[0].clone(), runs("north", Some(8), 1), rest[1].clone()]);
+        assert_eq!(said(2, 9), [rest[0].clone(), runs("north", Some(9), 1), rest[1].clone()]);
+        // Enrolled again it is the same device.
+        fleet.put(&pump);
+        assert_eq!(fleet.spread(&pump.family).iter().map(|some| some.devices).sum::<u32>(), 3);
+        assert!(fleet.installed(&pump.family).is_empty());
+        let north = SiteId::new("north").unwrap();
+        assert_eq!(fleet.heard().get(&north), Some(&Timestamp::from_millis(7)));
+        assert_eq!(fleet.heard().len(), 1, "nothing was heard from the south");
     }
 
     #[test]

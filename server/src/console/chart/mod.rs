@@ -29,12 +29,14 @@ fn number(count: u32) -> f64 {
     f64::from(count)
 }
 
-/// A rate in parts per million as people read it, e.g. `2.6 %`.
+/// A rate in parts per million as people read it, e.g. `2.6 %`; rounded up, as an upper bound must be.
 #[must_use]
 pub fn percent(ppm: u32) -> String {
+    let (tenths, hundredths) = (ppm.div_ceil(1_000), ppm.div_ceil(100));
     match ppm {
         100_000.. => format!("{} %", ppm.div_ceil(10_000)),
-        1_000.. => format!("{}.{} %", ppm / 10_000, ppm % 10_000 / 1_000),
+        1_000.. => format!("{}.{} %", tenths / 10, tenths % 10),
+        100.. => format!("0.{hundredths:02} %"),
         _ => format!("0.{:03} %", ppm.div_ceil(10)),
     }
 }
@@ -69,9 +71,11 @@ mod tests {
         for (ppm, text) in [
             (1_000_000, "100 %"),
             (258_866, "26 %"),
-            (29_514, "2.9 %"),
-            (2_996, "0.2 %"),
+            (29_514, "3.0 %"),
+            (2_996, "0.3 %"),
+            (100, "0.01 %"),
             (30, "0.003 %"),
+            (0, "0.000 %"),
         ] {
             assert_eq!(percent(ppm), text);
         }
