@@ -91,6 +91,7 @@ approvals-horizon = Plan over how many days
 approvals-any-hours = Skip usual windows and soft freezes
 approvals-conditions = What must hold
 approvals-condition-idle = Always: the device itself says that it is not in use on a patient.
+approvals-settle = Seconds for which the device must have been free before
 approvals-attended = A person must stand at each device
 approvals-mains = The device must run from the mains
 approvals-acceptance = A named person releases each device before it is used again

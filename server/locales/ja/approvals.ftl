@@ -75,6 +75,7 @@ approvals-horizon = 何日間で計画するか
 approvals-any-hours = 保守時間帯と任意の変更凍結期間を考慮しない
 approvals-conditions = 条件
 approvals-condition-idle = 患者に使用していないことを、機器自身が必ず確認します。
+approvals-settle = 開始前に未使用状態が続く必要のある時間(秒)
 approvals-attended = 1台ずつ担当者が立ち会う
 approvals-mains = 商用電源に接続していること
 approvals-acceptance = 使用を再開する前に、担当者が1台ずつ受入確認をする

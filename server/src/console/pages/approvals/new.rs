@@ -21,7 +21,7 @@ use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::approval::{Need, Urgency};
 use patchward_protocol::civil::{CivilDate, CivilTime};
 use patchward_protocol::draft::back;
-use patchward_protocol::draft::draw::Terms;
+use patchward_protocol::draft::draw::{SETTLE_S, Terms};
 use patchward_protocol::draft::planned::{Direction, Named, Wishes};
 use patchward_protocol::id::{DeviceId, FamilyId, Version, WardId};
 use patchward_protocol::inventory::Attendance;
@@ -30,6 +30,9 @@ use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
 use patchward_protocol::window;
 use std::collections::BTreeMap;
+
+/// Longest time that a device is asked to have been free for, in seconds: a shift.
+const SETTLE_S_MAX: u64 = 8 * 3600;
 
 /// The page that asks for a release.
 #[derive(Template)]
@@ -66,6 +69,8 @@ struct New {
     downtime: String,
     acceptance: bool,
     therapy: bool,
+    settle_s: u64,
+    settle_s_max: u64,
 }
 
 /// What kind of approval.
@@ -178,6 +183,7 @@ fn wanted(form: &Form, tz: &str) -> Result<WantedRelease, ApiError> {
             },
             mains: need("mains"),
             acceptance: need("acceptance"),
+            settle_s: form.maybe("settle_s")?.map_or(SETTLE_S, |s: u64| s.min(SETTLE_S_MAX)),
             ..Terms::default()
         },
         supersedes: form.maybe("supersedes")?,
@@ -282,6 +288,8 @@ fn view(
         downtime: words.span(worst),
         acceptance: firmware.acceptance != patchward_protocol::tuf::custom::Acceptance::None,
         therapy: firmware.therapy,
+        settle_s: SETTLE_S,
+        settle_s_max: SETTLE_S_MAX,
     }
 }
 
@@ -361,6 +369,8 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         downtime: words.span(480),
         acceptance: kind == Kind::Rollback,
         therapy: kind == Kind::Emergency,
+        settle_s: SETTLE_S,
+        settle_s_max: SETTLE_S_MAX,
     };
     vec![
         Sample::of("approvals/choose.html", "some", &choose(true)),
