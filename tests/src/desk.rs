@@ -35,6 +35,24 @@ pub struct KeyFile {
     pub passphrase: PathBuf,
 }
 
+/// How the keys sign that stand in a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// On the signer's own machine.
+    Offline,
+    /// In the page; the root of a site says that it permits that.
+    Console,
+}
+
+/// How a repository is called.
+#[derive(Debug, Clone)]
+pub struct Title {
+    /// In English.
+    pub en: String,
+    /// In Japanese.
+    pub ja: String,
+}
+
 /// The offline keys of one repository: three for the root, three for the targets.
 #[derive(Debug, Clone)]
 pub struct Hierarchy {
@@ -102,10 +120,21 @@ impl Desk {
     /// # Errors
     /// When the command line refuses.
     pub fn make_key(&self, person: &str, name: &str) -> Result<KeyFile> {
+        self.make_key_as(person, name, Signing::Offline)
+    }
+
+    /// Makes a key that signs in this way.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn make_key_as(&self, person: &str, name: &str, signing: Signing) -> Result<KeyFile> {
         let key = self.place(&format!("{name}-{person}.key"));
         let passphrase = self.place(&format!("{name}-{person}.passphrase"));
         put(&passphrase, format!("correct horse {name} {person}\n").as_bytes())?;
         let mut command = self.command(["key", "new", "--person", person]);
+        if signing == Signing::Console {
+            command.args(["--method", "console"]);
+        }
         command.arg("--passphrase-file").arg(&passphrase).arg("--out").arg(&key);
         self.say(&mut command)?;
         let public = key.with_extension("pub");
@@ -117,14 +146,22 @@ impl Desk {
     /// # Errors
     /// When the command line refuses.
     pub fn make_hierarchy(&self) -> Result<Hierarchy> {
-        let three = |role: &str| {
-            let people = ["tanaka", "sato", "suzuki"];
-            people.iter().map(|person| self.make_key(person, role)).collect::<Result<Vec<_>>>()
+        self.make_hierarchy_as(Signing::Offline)
+    }
+
+    /// The same with targets keys that sign in this way.
+    ///
+    /// # Errors
+    /// When the command line refuses.
+    pub fn make_hierarchy_as(&self, signing: Signing) -> Result<Hierarchy> {
+        let three = |role: &str, signing| {
+            let people = ["tanaka", "sato", "suzuki"].iter();
+            people.map(|who| self.make_key_as(who, role, signing)).collect::<Result<Vec<_>>>()
         };
         // Opening key files is slow on purpose; both halves at once.
         std::thread::scope(|scope| {
-            let root = scope.spawn(|| three("root"));
-            let targets = three("targets")?;
+            let root = scope.spawn(|| three("root", Signing::Offline));
+            let targets = three("targets", signing)?;
             let root = root.join().map_err(|_| anyhow::anyhow!("making keys panicked"))??;
             Ok(Hierarchy { root, targets })
         })
@@ -135,15 +172,27 @@ impl Desk {
     /// # Errors
     /// When any step is refused.
     pub fn open_repository(&self, id: &RepositoryId, keys: &Hierarchy) -> Result<PathBuf> {
+        let title = Title { en: format!("Test {id}"), ja: format!("試験 {id}") };
+        self.open_repository_as(id, keys, (&title, Signing::Offline))
+    }
+
+    /// The same under a title, with a root that permits this way of signing.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn open_repository_as(
+        &self,
+        id: &RepositoryId,
+        keys: &Hierarchy,
+        (title, signing): (&Title, Signing),
+    ) -> Result<PathBuf> {
         let out = self.place("first");
         let name = id.to_string();
         let mut command = self.command(["repo", "init", &name]);
-        command.args([
-            "--title-en",
-            &format!("Test {name}"),
-            "--title-ja",
-            &format!("試験 {name}"),
-        ]);
+        command.args(["--title-en", &title.en, "--title-ja", &title.ja]);
+        if signing == Signing::Console {
+            command.args(["--weakest", "console"]);
+        }
         for key in &keys.root {
             command.arg("--root-key").arg(&key.public);
         }

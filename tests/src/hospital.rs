@@ -4,7 +4,7 @@
 
 use crate::bin::Programs;
 use crate::clock::now;
-use crate::desk::{Desk, Hierarchy, number, text};
+use crate::desk::{Desk, Hierarchy, Signing, Title, number, text};
 use crate::running::Said;
 use anyhow::{Context as _, Result};
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
@@ -59,6 +59,24 @@ impl Hospital {
         let keys = desk.make_hierarchy()?;
         let id = RepositoryId::Site(site.clone());
         let root = desk.open_repository(&id, &keys)?;
+        Ok(Self { desk, site: site.clone(), keys, root })
+    }
+
+    /// A hospital under a title, whose people sign in the page of the console.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn begin_at_the_console(
+        programs: &Programs,
+        folder: &Path,
+        server: (&str, &str),
+        (site, title): (&SiteId, &Title),
+    ) -> Result<Self> {
+        let desk = Desk::new(programs, folder)?;
+        desk.enter("login", server.0, server.1)?;
+        let keys = desk.make_hierarchy_as(Signing::Console)?;
+        let id = RepositoryId::Site(site.clone());
+        let root = desk.open_repository_as(&id, &keys, (title, Signing::Console))?;
         Ok(Self { desk, site: site.clone(), keys, root })
     }
 

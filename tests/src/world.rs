@@ -5,6 +5,7 @@
 //! Invariant: nothing is signed or published but by the command line.
 
 use crate::bin::Programs;
+use crate::desk::Title;
 use crate::device::Device;
 use crate::hospital::Hospital;
 use crate::image::Release;
@@ -53,6 +54,21 @@ impl World {
         let url = self.server.url()?;
         let server = (url.as_str(), self.server.token.as_str());
         let hospital = Hospital::begin(&self.programs, &self.folder.join(name), server, &site)?;
+        hospital.trust(&self.maker.family, &self.maker.root)?;
+        Ok(hospital)
+    }
+
+    /// A hospital whose people sign in the page of the console.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn hospital_at_the_console(&self, name: &str, title: &Title) -> Result<Hospital> {
+        let site = SiteId::new(name).context("a site")?;
+        let url = self.server.url()?;
+        let server = (url.as_str(), self.server.token.as_str());
+        let folder = self.folder.join(name);
+        let hospital =
+            Hospital::begin_at_the_console(&self.programs, &folder, server, (&site, title))?;
         hospital.trust(&self.maker.family, &self.maker.root)?;
         Ok(hospital)
     }

@@ -33,7 +33,8 @@ impl Browser {
         self.click("form[action='/console/login'] button.main")?;
         self.fill("#code", &person.code()?)?;
         self.click("main form button.main")?;
-        self.wait("header form[action='/console/logout']")
+        // In: away from the login, whatever the first page is.
+        self.until("to be let in", || Ok((!self.url()?.contains("/login")).then_some(())))
     }
 
     /// Signs out.

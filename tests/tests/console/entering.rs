@@ -41,6 +41,7 @@ impl House {
         };
         let person = Person::new("sato");
         browser.join(&self.base, &invited(&self.server, &role)?, &person)?;
+        browser.open(&format!("{}/console/account", self.base))?;
         Ok(person)
     }
 }

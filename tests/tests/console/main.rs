@@ -6,6 +6,10 @@
 #[cfg(test)]
 mod entering;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod judges;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod story;
