@@ -8,6 +8,7 @@ use super::subject::{NoticeId, Subject};
 use crate::console::words::Words;
 use crate::db::notice::Notice;
 use crate::people::role::Place;
+use crate::people::who::Language;
 use crate::publish::current::Snapshot;
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
@@ -218,7 +219,6 @@ pub fn webhook(snapshot: &Snapshot, notice: &Notice, message: &NoticeId, address
         Discretion::Discreet => json!({"discreet": true}),
         Discretion::Open => {
             let line = |language| headline(Words::of(language), &Names(snapshot), &notice.subject);
-            use crate::people::who::Language;
             json!({
                 "discreet": false, "kind": notice.subject.kind(), "due": notice.due,
                 "family": notice.subject.family(), "site": notice.subject.site(),
@@ -239,4 +239,180 @@ pub fn drill_webhook(place: &Place, code: &str, message: &NoticeId, address: &st
         "v": 1, "id": message.as_str(), "type": "drill", "place": place.to_string(),
         "code": code, "url": format!("{address}{}", drill_path(place)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::repository::Heads;
+    use crate::notify::subject::{Severity, Trouble};
+    use crate::publish::approvals::Approvals;
+    use crate::publish::current::Current;
+    use patchward_protocol::digest::Sha256Digest;
+    use patchward_protocol::id::{DeviceId, HoldId, Seq};
+    use patchward_protocol::time::Timestamp;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    /// Names that no text of ours holds by chance.
+    #[derive(Debug, Clone)]
+    struct Secrets {
+        family: String,
+        version: String,
+        device: String,
+        title: String,
+        cve: String,
+    }
+
+    prop_compose! {
+        fn secrets()(
+            name in "zq[a-z0-9]{4,20}", version in "9[0-9]\\.[0-9]{2,4}\\.[0-9]{2,4}",
+            device in "xj[a-z0-9]{4,20}", title in "Q[a-z]{3,8}ZQ [A-Z][a-z]{2,8}",
+            cve in "CVE-20[0-9]{2}-[0-9]{5}",
+        ) -> Secrets {
+            Secrets { family: format!("maker.{name}"), version, device, title, cve }
+        }
+    }
+
+    fn snapshot(secrets: &Secrets, reading: Reading) -> Snapshot {
+        let current = Current {
+            id: RepositoryId::Family(secrets.family.parse().unwrap()),
+            reading,
+            title_en: secrets.title.clone(),
+            title_ja: secrets.title.clone(),
+            heads: Heads::default(),
+            documents: None,
+            approvals: Approvals::default(),
+            images: HashMap::new(),
+            releases: Vec::new(),
+            delegated: false,
+        };
+        Snapshot::default().with(&[Arc::new(current)])
+    }
+
+    fn subjects(secrets: &Secrets) -> Vec<Subject> {
+        let family: FamilyId = secrets.family.parse().unwrap();
+        let image = Sha256Digest::of(secrets.cve.as_bytes());
+        let version = secrets.version.parse().unwrap();
+        let site = SiteId::new("north").unwrap();
+        let device = DeviceId::new(&secrets.device).unwrap();
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        let (question, because) = (NoticeId::digest("q").to_string(), "failed".to_owned());
+        vec![
+            Subject::Release {
+                family: family.clone(),
+                image_sha256: image,
+                version,
+                seq: Seq(1),
+                put_off: None,
+            },
+            Subject::Halt {
+                family: family.clone(),
+                approval_sha256: image,
+                image_sha256: image,
+                wave: 1,
+                halts: 1,
+                because,
+            },
+            Subject::Device {
+                family: family.clone(),
+                device,
+                trouble: Trouble::Silent,
+                mark: image,
+            },
+            Subject::Hold {
+                hold: HoldId::new("north-1").unwrap(),
+                family: Some(family.clone()),
+                review_at: at,
+            },
+            Subject::Draft { draft: secrets.family.clone(), family: Some(family.clone()) },
+            Subject::Metadata {
+                repository: RepositoryId::Family(family.clone()),
+                role: "root".to_owned(),
+                expires: at,
+            },
+            Subject::Support { family: family.clone(), ends: at },
+            Subject::Answered { question: question.clone(), family: family.clone(), n: 1 },
+            Subject::Question { question, site: site.clone(), family: family.clone(), n: 0 },
+            Subject::Unacknowledged {
+                site: site.clone(),
+                family: family.clone(),
+                image_sha256: image,
+                version: secrets.version.parse().unwrap(),
+            },
+            Subject::FieldHalt {
+                site,
+                family,
+                image_sha256: image,
+                version: secrets.version.parse().unwrap(),
+                wave: 0,
+                halts: 1,
+            },
+        ]
+    }
+
+    fn notice(subject: Subject) -> Notice {
+        let place = Place::Site(SiteId::new("north").unwrap());
+        let at = Timestamp::from_millis(1_790_000_000_000);
+        Notice {
+            id: NoticeId::of(&place, &subject),
+            place,
+            subject,
+            severity: Severity::Urgent,
+            created: at,
+            due: Some(at),
+            step: 1,
+            step_due: None,
+            acknowledged: None,
+            closed: None,
+        }
+    }
+
+    fn all_that_leaves(snapshot: &Snapshot, subject: Subject) -> String {
+        let notice = notice(subject);
+        let mut all = String::new();
+        for language in Language::ALL {
+            let said =
+                mail(Words::of(language), snapshot, &notice, "Asia/Tokyo", "https://x.example");
+            all = format!("{all}\n{}\n{}", said.title, said.body);
+        }
+        let id = NoticeId::digest("m");
+        format!("{all}\n{}", webhook(snapshot, &notice, &id, "https://x.example"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn nothing_that_leaves_names_a_restricted_or_an_unknown_family(secrets in secrets()) {
+            let name = secrets.family.split_once('.').unwrap().1.to_owned();
+            let image = Sha256Digest::of(secrets.cve.as_bytes()).to_string();
+            for snapshot in [snapshot(&secrets, Reading::Restricted), Snapshot::default()] {
+                for subject in subjects(&secrets) {
+                    let all = all_that_leaves(&snapshot, subject);
+                    prop_assert!(!all.contains('⟦'), "{all}");
+                    for secret in [&name, &secrets.version, &secrets.device, &secrets.title, &secrets.cve, &image] {
+                        prop_assert!(!all.contains(secret.as_str()), "{secret} in {all}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_public_family_the_message_says_what_it_is_about() {
+        let secrets = Secrets {
+            family: "maker.pump".into(),
+            version: "91.11.11".into(),
+            device: "xj-07".into(),
+            title: "Pump X".into(),
+            cve: "CVE-2026-12345".into(),
+        };
+        let snapshot = snapshot(&secrets, Reading::Public);
+        let all = subjects(&secrets).into_iter().map(|it| all_that_leaves(&snapshot, it));
+        let all: Vec<String> = all.collect();
+        assert!(all.iter().all(|text| !text.contains('⟦')), "{all:?}");
+        assert!(all[0].contains("Pump X") && all[0].contains("91.11.11"), "{}", all[0]);
+        assert!(all[2].contains("xj-07"), "{}", all[2]);
+    }
 }

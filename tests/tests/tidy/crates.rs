@@ -18,7 +18,7 @@ const OWNERS: [(&str, &[&str]); 7] = [
     ("diesel", &["patchward-server"]),
     ("diesel-async", &["patchward-server"]),
     ("hyper", &["patchward-agent", "patchward-benches"]),
-    ("ureq", &["patchward-cli", "patchward-tests", "patchward-benches"]),
+    ("ureq", &["patchward-cli", "patchward-server", "patchward-tests", "patchward-benches"]),
     ("lexopt", &["patchward-agent"]),
 ];
 

@@ -231,13 +231,13 @@ const fn is_closed_by_hand(subject: &Subject) -> bool {
 fn see(base: &str, place: &Place, subject: &Subject) -> Option<String> {
     Some(match subject {
         Subject::Release { family, version, .. } => {
-            format!("{base}/approvals/new?family={family}&version={version}")
+            format!("{base}/releases/{family}/{version}")
         }
         Subject::Halt { .. } => format!("{base}/rollouts"),
         Subject::Device { device, .. } => format!("{base}/devices/{device}"),
         Subject::Hold { .. } if matches!(place, Place::Site(_)) => format!("{base}/holds"),
         Subject::Hold { .. } => format!("{base}/field"),
-        Subject::Draft { .. } => format!("{base}/approvals"),
+        Subject::Draft { .. } => format!("{base}/approvals/draft"),
         Subject::Metadata { repository: RepositoryId::Family(_), .. } => {
             format!("{base}/repositories")
         }
