@@ -13,6 +13,7 @@
 
 mod approval;
 mod bad_input;
+mod carried;
 mod container;
 mod delegation;
 mod delta;
