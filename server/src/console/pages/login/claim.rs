@@ -5,6 +5,7 @@
 
 use super::{session_cookie, with_back, wrong};
 use crate::console::answer::Answer;
+use crate::console::asked::LANGUAGE_COOKIE;
 use crate::console::door::{Anybody, SignedIn, Visit};
 use crate::console::frame::{Frame, home_of};
 use crate::console::route::Routes;
@@ -16,6 +17,7 @@ use crate::people::invitation::{Invitation, Purpose};
 use crate::people::name::{LoginName, Printed};
 use crate::people::password::Password;
 use crate::people::who::Language;
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use askama::Template;
 
@@ -47,6 +49,11 @@ pub fn routes(routes: &mut Routes) {
 async fn show(visit: Visit<Anybody>) -> Result<Answer, Turned> {
     let ticket: String = visit.asked.part("ticket")?;
     let invitation = accept::look(&visit.app, &visit.asked.knock, &ticket).await?;
+    let (said, language) = (visit.asked.wanted, invitation.language);
+    if said.is_none() && language != visit.words.language() {
+        // Whoever invited knows in which language the person reads; the browser may not.
+        return Ok(Answer::go(visit.asked.in_language(language)));
+    }
     Answer::page(&view(&visit, &ticket, &invitation, None))
 }
 
@@ -77,9 +84,10 @@ async fn join(visit: &Visit<Anybody>, ticket: &str) -> Result<Answer, ApiError> 
         language: Language::of(text("language")).unwrap_or_else(|| visit.words.language()),
         password: Password::typed(visit.form.raw("password").unwrap_or_default()),
     };
+    let language = Cookie::build(LANGUAGE_COOKIE, newcomer.language.tag()).path("/").finish();
     let half = accept::join(&visit.app, &visit.asked.knock, ticket, newcomer).await?;
     let cookie = session_cookie(&visit.app.config, &half.secret);
-    Ok(Answer::go("/console/login/enrol").cookie(cookie))
+    Ok(Answer::go("/console/login/enrol").cookie(cookie).cookie(language))
 }
 
 async fn choose(visit: &Visit<Anybody>, ticket: &str) -> Result<Answer, ApiError> {
