@@ -199,14 +199,18 @@ fn proof(proven: Option<Timestamp>, at: Timestamp) -> Light {
     }
 }
 
-/// Sites that no message could reach for certain: without a channel that a drill has proven in time.
+/// Sites that no message could reach for certain: without a channel that a drill has proven in time and
+/// that delivers.
 #[must_use]
 pub fn unready(
     families: &HashMap<SiteId, BTreeSet<FamilyId>>,
     channels: &[Channel],
     at: Timestamp,
 ) -> Vec<SiteId> {
-    let proven = channels.iter().filter(|it| proof(it.health.proven, at) == Light::Green);
+    let works = |it: &&Channel| {
+        it.health.failing.is_none() && proof(it.health.proven, at) == Light::Green
+    };
+    let proven = channels.iter().filter(works);
     let reached: HashSet<&Place> = proven.map(|channel| &channel.place).collect();
     let sites = families.keys().filter(|site| !reached.contains(&Place::Site((*site).clone())));
     let mut sites: Vec<SiteId> = sites.cloned().collect();

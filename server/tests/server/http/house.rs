@@ -20,7 +20,7 @@ use patchward_protocol::tuf::stage::Staged;
 use patchward_server::app::Mode;
 use patchward_server::auth::api_token::TokenSecret;
 use patchward_server::clock::{SetClock, SystemRng};
-use patchward_server::config::{Config, Delta};
+use patchward_server::config::{Config, Delta, Notify};
 use patchward_server::db::{Db, token};
 use patchward_server::serve::serve;
 use serde::Serialize;
@@ -76,6 +76,7 @@ impl House {
             gate_check_s: 3_600,
             last_seen_flush_s: 3_600,
             delta: Delta { check_s: 3_600, ..Delta::default() },
+            notify: Notify { enabled: false, ..Notify::default() },
             db_readers: 2,
             ..place.config.clone()
         };
