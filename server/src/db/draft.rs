@@ -25,6 +25,10 @@ queries! {
         Ok(drafts::table.find(site).first::<Row>(conn).optional()?)
     }
 
+    fn changed_rows(conn) -> Result<Vec<(String, i64)>, DbError> {
+        Ok(drafts::table.order(drafts::site).select((drafts::site, drafts::changed)).load(conn)?)
+    }
+
     fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
         let insert = diesel::insert_into(drafts::table).values(row);
         Ok(insert.on_conflict_do_nothing().execute(conn)?)
@@ -56,6 +60,18 @@ pub fn find(conn: &mut Connection, site: &SiteId) -> Result<Option<Draft>, DbErr
         Ok(draft)
     };
     row(conn, site.as_str())?.map(read).transpose()
+}
+
+/// Sites with an open draft, and when each was last changed.
+///
+/// # Errors
+/// [`DbError`].
+pub fn waiting(conn: &mut Connection) -> Result<Vec<(SiteId, Timestamp)>, DbError> {
+    let read = |(site, changed): (String, i64)| {
+        let site = super::column::from_name("drafts.site", &site)?;
+        Ok((site, Timestamp::from_millis(changed)))
+    };
+    changed_rows(conn)?.into_iter().map(read).collect()
 }
 
 /// Stores a draft after the revision that it carries (0: there was none), under the next one; `false`

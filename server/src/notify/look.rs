@@ -11,7 +11,7 @@ use super::survey::{World, newest, survey};
 use crate::app::App;
 use crate::consent::state::Consent;
 use crate::db::notice::{self, Closed, Notice};
-use crate::db::{Connection, DbError, answer, channel, device, ledger, mark};
+use crate::db::{Connection, DbError, answer, channel, device, draft, ledger, mark};
 use crate::lifecycle;
 use crate::limits::TROUBLES_AT_ONCE_MAX;
 use crate::people::role::Place;
@@ -77,6 +77,16 @@ fn ends_of_support(conn: &mut Connection) -> Result<Vec<(FamilyId, Timestamp)>, 
         Some((family, said.lifecycle.support_ends()?))
     };
     Ok(said.filter_map(end).collect())
+}
+
+/// A draft that waits for signatures: one notice until it is published or given up.
+fn unsigned((site, changed): (SiteId, Timestamp), open: &[Notice]) -> Matter {
+    let place = Place::Site(site);
+    let is_it =
+        |notice: &&Notice| notice.place == place && matches!(notice.subject, Subject::Draft { .. });
+    let new = || Subject::Draft { draft: changed.millis().to_string(), family: None };
+    let subject = open.iter().find(is_it).map_or_else(new, |notice| notice.subject.clone());
+    Matter { place, subject, severity: Severity::Important, due: None }
 }
 
 /// Devices whose ledger contradicts itself: somebody copied one, or put an old state of it back.
@@ -146,6 +156,7 @@ fn find(
     };
     let mut found = survey(&world);
     found.extend(forks(conn)?);
+    found.extend(draft::waiting(conn)?.into_iter().map(|waiting| unsigned(waiting, &open)));
     let mut change = Change::of(found, open);
     let names: Vec<NoticeId> = change.new.iter().map(Matter::id).collect();
     let known = notice::known(conn, &names)?;

@@ -207,9 +207,8 @@ pub fn unready(
     channels: &[Channel],
     at: Timestamp,
 ) -> Vec<SiteId> {
-    let works = |it: &&Channel| {
-        it.health.failing.is_none() && proof(it.health.proven, at) == Light::Green
-    };
+    let works =
+        |it: &&Channel| it.health.failing.is_none() && proof(it.health.proven, at) == Light::Green;
     let proven = channels.iter().filter(works);
     let reached: HashSet<&Place> = proven.map(|channel| &channel.place).collect();
     let sites = families.keys().filter(|site| !reached.contains(&Place::Site((*site).clone())));

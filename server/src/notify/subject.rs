@@ -377,6 +377,7 @@ impl Subject {
             Self::Release { .. }
             | Self::Halt { .. }
             | Self::Hold { .. }
+            | Self::Draft { .. }
             | Self::Metadata { .. }
             | Self::Support { .. }
             | Self::Delivery { .. }
@@ -384,7 +385,7 @@ impl Subject {
             | Self::FieldHalt { .. }
             | Self::NotReady { .. } => true,
             Self::Device { trouble, .. } => !matches!(trouble, Trouble::Forked),
-            Self::Draft { .. } | Self::Answered { .. } | Self::Question { .. } => false,
+            Self::Answered { .. } | Self::Question { .. } => false,
         }
     }
 }
