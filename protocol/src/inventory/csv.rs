@@ -82,6 +82,27 @@ impl fmt::Display for BadTable {
 
 impl std::error::Error for BadTable {}
 
+/// The columns of a table of wards: the fields of a form for one, too.
+pub const WARD_COLUMNS: [&str; 7] = columns::WARDS;
+
+impl super::Ward {
+    /// Its cells, in the order of [`WARD_COLUMNS`].
+    #[must_use]
+    pub fn cells(&self) -> Vec<String> {
+        columns::ward_cells(self)
+    }
+
+    /// Reads it from cells in the order of [`WARD_COLUMNS`].
+    ///
+    /// # Errors
+    /// [`BadTable`] names every column that does not read.
+    pub fn of_cells(cells: Vec<String>) -> Result<Self, BadTable> {
+        let rows = [table::Row { line: 1, cells }];
+        let (wards, _) = columns::each(&rows, &columns::WARDS, columns::ward)?;
+        wards.into_iter().next().ok_or_else(|| BadTable { problems: Vec::new() })
+    }
+}
+
 impl Inventory {
     /// This inventory with the devices of a table instead of its own.
     ///

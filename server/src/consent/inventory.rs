@@ -41,8 +41,21 @@ pub async fn read(app: &App, site: &SiteId) -> Result<Inventory, ApiError> {
 pub async fn write(
     app: &Arc<App>,
     site: &SiteId,
-    mut inventory: Inventory,
+    inventory: Inventory,
     holder: &Holder,
+) -> Result<Inventory, ApiError> {
+    write_by(app, site, inventory, holder.id.clone()).await
+}
+
+/// The same, by `who`: the name of a token, or an account.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_by(
+    app: &Arc<App>,
+    site: &SiteId,
+    mut inventory: Inventory,
+    who: String,
 ) -> Result<Inventory, ApiError> {
     let mut problems: Vec<String> = inventory.check().iter().map(ToString::to_string).collect();
     if inventory.site != *site {
@@ -54,7 +67,7 @@ pub async fn write(
     }
     let (at, from) = (app.clock.now(), inventory.revision);
     inventory.revision = from.saturating_add(1);
-    let (who, reply) = (holder.id.clone(), inventory.clone());
+    let reply = inventory.clone();
     let stored = app.db.write(move |conn| replace(conn, inventory, from, who, at)).await?;
     if !stored {
         return Err(ApiError::of(ErrorCode::InventoryConflict));

@@ -85,12 +85,15 @@ areas![
     "account",
     "act",
     "approvals",
+    "calendar",
     "channels",
     "design",
     "devices",
+    "dossier",
     "families",
     "field",
     "frame",
+    "lifecycle",
     "login",
     "makers",
     "notices",
@@ -102,10 +105,11 @@ areas![
     "repositories",
     "role",
     "rollouts",
+    "settings",
     "staged",
     "stop",
     "today"
-, "dossier"];
+];
 
 type Bundle = FluentBundle<FluentResource>;
 

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod act;
 pub mod approvals;
+pub mod calendar;
 pub mod design;
 pub mod holds;
 pub mod login;
@@ -17,6 +18,8 @@ pub mod stop;
 pub mod devices;
 pub mod today;
 pub mod dossier;
+pub mod settings;
+pub mod lifecycle;
 
 use super::route::Routes;
 
@@ -25,6 +28,7 @@ pub fn all(routes: &mut Routes) {
     account::routes(routes);
     act::routes(routes);
     approvals::routes(routes);
+    calendar::routes(routes);
     design::routes(routes);
     holds::routes(routes);
     login::routes(routes);
@@ -34,6 +38,8 @@ pub fn all(routes: &mut Routes) {
     records::routes(routes);
     rollouts::routes(routes);
     stop::routes(routes);
+    lifecycle::routes(routes);
+    settings::routes(routes);
     dossier::routes(routes);
     today::routes(routes);
     devices::routes(routes);
@@ -46,6 +52,7 @@ pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> 
     all.extend(account::samples(words));
     all.extend(act::samples(words));
     all.extend(approvals::samples(words));
+    all.extend(calendar::samples(words));
     all.extend(design::samples(words));
     all.extend(holds::samples(words));
     all.extend(login::samples(words));
@@ -55,6 +62,8 @@ pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> 
     all.extend(records::samples(words));
     all.extend(rollouts::samples(words));
     all.extend(stop::samples(words));
+    all.extend(lifecycle::samples(words));
+    all.extend(settings::samples(words));
     all.extend(dossier::samples(words));
     all.extend(today::samples(words));
     all.extend(devices::samples(words));

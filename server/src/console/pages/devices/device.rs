@@ -208,13 +208,13 @@ fn view(frame: Frame, w: Words, at: &AtSite, known: Known<'_>) -> DevicePage {
 
 fn why_words(w: Words, at: &AtSite, known: &Known<'_>) -> Option<Why> {
     let why = known.why.as_ref()?;
-    let family = why.unapproved.first();
-    let offered = known.names.0.get(&RepositoryId::Family(family?.clone()));
-    let newest = offered.and_then(|current| crate::notify::survey::newest(current));
-    let link = |firmware: &patchward_protocol::tuf::custom::Firmware| {
-        at.path(&format!("releases/{}/{}", firmware.family, firmware.version))
+    let link = |family: &patchward_protocol::id::FamilyId| {
+        let offered = known.names.0.get(&RepositoryId::Family(family.clone()))?;
+        let newest = crate::notify::survey::newest(offered)?;
+        Some(at.path(&format!("releases/{family}/{}", newest.version)))
     };
-    Some(Why { text: w.pick(&why.en, &why.ja).to_owned(), release: newest.map(link) })
+    let release = why.unapproved.first().and_then(link);
+    Some(Why { text: w.pick(&why.en, &why.ja).to_owned(), release })
 }
 
 fn facts(w: Words, at: &AtSite, known: &Known<'_>) -> Vec<(String, String, &'static str)> {

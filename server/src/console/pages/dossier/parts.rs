@@ -200,10 +200,9 @@ pub fn holes(w: Words, firmware: &Firmware, dossier: Option<&Dossier>) -> Vec<Ho
     let hole = |cve: patchward_protocol::dossier::Cve<'_>| {
         let read = score::read(cve.cvss);
         let (class, score) = match &read {
-            Some(Score { value, severity, version, .. }) => {
+            Some(Score { value, severity, .. }) => {
                 let word = w.t(&format!("dossier-severity-{}", severity_word(*severity)));
-                let version = version.as_deref().unwrap_or_default();
-                (severity_class(*severity), format!("{value} {word} {version}").trim().to_owned())
+                (severity_class(*severity), format!("{value} {word}"))
             }
             None => ("", w.t("dossier-score-unknown")),
         };
