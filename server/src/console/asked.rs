@@ -5,11 +5,12 @@
 use super::words::Words;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::limits::FORM_FIELDS_MAX;
 use crate::people::session::{self, Browser};
 use crate::people::tries::Knock;
-use crate::limits::FORM_FIELDS_MAX;
 use crate::people::who::Language;
 use actix_web::HttpRequest;
+use actix_web::cookie::{self, Cookie, SameSite};
 use actix_web::http::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN, USER_AGENT};
 use patchward_protocol::api::error::ErrorCode;
 use std::str::FromStr;
@@ -30,6 +31,8 @@ pub struct Asked {
     pub here: String,
     /// Language that was asked for, in the query or by the cookie.
     pub wanted: Option<Language>,
+    /// Language that the query switches to, from now on.
+    pub switched: Option<Language>,
     /// Language that the browser prefers.
     pub preferred: Option<Language>,
     /// Whether a page of another origin sent it.
@@ -59,8 +62,10 @@ impl Asked {
         let path = request.match_info().iter();
         let from_query = query.iter().find(|(name, _)| name == "lang").map(|(_, tag)| tag.clone());
         let cookie = request.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned());
-        let wanted = from_query.or(cookie).and_then(|tag| Language::of(&tag));
+        let switched = from_query.and_then(|tag| Language::of(&tag));
+        let wanted = switched.or_else(|| cookie.and_then(|tag| Language::of(&tag)));
         Self {
+            switched,
             path: path.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             query,
             here: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
@@ -130,6 +135,18 @@ impl Asked {
         let query = query.extend_pairs(kept).append_pair("lang", language.tag());
         format!("{path}?{}", query.finish())
     }
+}
+
+/// The cookie that keeps a language for a year.
+#[must_use]
+pub fn language_cookie(language: Language, config: &Config) -> Cookie<'static> {
+    Cookie::build(LANGUAGE_COOKIE, language.tag())
+        .path("/console")
+        .max_age(cookie::time::Duration::days(365))
+        .same_site(SameSite::Lax)
+        .http_only(true)
+        .secure(session::is_over_tls(config))
+        .finish()
 }
 
 fn preferred(request: &HttpRequest) -> Option<Language> {

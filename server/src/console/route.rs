@@ -5,7 +5,7 @@
 //! Invariant: there is no way in but [`Routes::get`] and [`Routes::post`].
 
 use super::answer::Answer;
-use super::asked::Asked;
+use super::asked::{Asked, language_cookie};
 use super::door::{Entry, Visit};
 use super::form::Form;
 use super::turned::Turned;
@@ -108,7 +108,8 @@ where
     H: Fn(Visit<E>) -> F,
     F: Future<Output = Result<Answer, Turned>>,
 {
-    let asked = Asked::of(&request).knocking(&request, &app.config);
+    let server = Arc::clone(&app);
+    let asked = Asked::of(&request).knocking(&request, &server.config);
     let mut who = None;
     let answer = async {
         who = visitor(&app, &request).await?;
@@ -121,7 +122,9 @@ where
     };
     let result = answer.await;
     let id = RequestId::of(&request).to_string();
-    result.unwrap_or_else(|turned| turned.answer(&asked, who.as_ref(), &id)).into_response()
+    let answer = result.unwrap_or_else(|turned| turned.answer(&asked, who.as_ref(), &id));
+    let kept = asked.switched.map(|language| language_cookie(language, &server.config));
+    kept.into_iter().fold(answer, Answer::cookie).into_response()
 }
 
 async fn visitor(app: &Arc<App>, request: &HttpRequest) -> Result<Option<Who>, Turned> {

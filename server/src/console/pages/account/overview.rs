@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::console::answer::Answer;
+use crate::console::asked::language_cookie;
 use crate::console::door::{SignedIn, Visit};
 use crate::console::frame::Frame;
 use crate::console::pages::login;
@@ -19,7 +20,6 @@ use crate::people::password::Password;
 use crate::people::session::{self, SessionView};
 use crate::people::tries::Knock;
 use crate::people::who::{Language, Who};
-use actix_web::cookie::Cookie;
 use askama::Template;
 
 /// Where the page is.
@@ -92,8 +92,8 @@ async fn change_words(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
     let language = visit.form.get("language").and_then(Language::of);
     let language = language.unwrap_or(visit.entry.0.language);
     accept::change_words(&visit.app, &visit.entry.0, words, language).await?;
-    let cookie = Cookie::build(crate::console::asked::LANGUAGE_COOKIE, language.tag()).path("/");
-    Ok(Answer::done(PATH, "account-words-done").cookie(cookie.finish()))
+    let cookie = language_cookie(language, &visit.app.config);
+    Ok(Answer::done(PATH, "account-words-done").cookie(cookie))
 }
 
 async fn change_password(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
