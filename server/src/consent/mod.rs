@@ -5,9 +5,11 @@
 //! here: waves ([`crate::rollout`]), HTTP. Invariant: nothing in here starts anything on a device.
 
 pub mod act;
+pub mod calendar;
 pub mod campaign;
 pub mod directive;
 pub mod draft;
+pub mod feed;
 pub mod hold;
 pub mod inventories;
 pub mod inventory;

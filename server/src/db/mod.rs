@@ -9,6 +9,7 @@ pub mod account;
 pub mod act;
 pub mod answer;
 pub mod by_hand;
+pub mod calendar;
 pub mod campaign;
 pub mod change;
 pub mod channel;

@@ -473,6 +473,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    calendar_feeds (account, site) {
+        account -> BigInt,
+        site -> Text,
+        digest -> Text,
+        made -> BigInt,
+    }
+}
+
+diesel::table! {
     schema_migrations (name) {
         name -> Text,
         sha256 -> Text,

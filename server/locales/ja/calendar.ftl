@@ -1,0 +1,45 @@
+calendar-title = 予定
+calendar-before = 前へ
+calendar-after = 次へ
+calendar-week = 1週間を表示
+calendar-month = 1か月を表示
+calendar-to-table = 同じ内容を表で見る
+calendar-table = 表
+calendar-none = 予定はありません。承認に署名すると適用枠が表示されます。保守時間帯と変更凍結期間は設定で登録します。
+calendar-column-day = 日付
+calendar-column-time = 時刻
+calendar-column-kind = 種類
+calendar-column-ward = 病棟・部門
+calendar-column-what = 内容
+calendar-kind-slot = 適用枠
+calendar-kind-rollback = ロールバック
+calendar-kind-freeze = 変更凍結期間
+calendar-kind-window = 保守時間帯
+calendar-conflict = 変更凍結期間と重複
+calendar-go = { $n }台、{ $release }、第{ $wave }段階{ $attended ->
+    [0] {""}
+   *[other] 、立会い{ $attended }台
+ }
+calendar-holds = 保留が{ $n }件あります。解除されるまで適用枠は使われません。
+calendar-holds-link = 保留の一覧
+calendar-wards = 病棟掲示用
+calendar-ward-title = 病棟掲示
+calendar-ward-what = 次の機器を更新します。数分間使用できなくなり、更新後に自己点検を行います。
+calendar-ward-none = 今後4週間、この病棟の機器の予定はありません。
+calendar-ward-attended = 担当者の立会いが必要です。
+calendar-ward-leave = 電源とネットワークを接続したまま、未使用の状態にしてください。使用中の機器は更新しません。
+calendar-ward-stop = 都合が悪い場合は、コンソールの「緊急停止 STOP」または機器の「今は更新しない」を押してください。
+calendar-ward-printed = 作成日時
+calendar-back = 予定
+calendar-feed = お使いのカレンダーに表示
+calendar-feed-what = カレンダーソフトが自動で読み込む秘密のアドレスです。日時、病棟、台数だけが分かり、製品名や機器名は含まれません。
+calendar-feed-address = アドレスは次のとおりです。表示は今回だけです。パスワードと同じように保管してください。
+calendar-feed-made = 作成日時
+calendar-feed-make = アドレスを作成
+calendar-feed-again = 作り直す(以前のアドレスは無効になります)
+calendar-feed-end = アドレスを無効にする
+calendar-feed-ended-done = アドレスを無効にしました。
+calendar-feed-name = 更新予定({ $place })
+calendar-feed-slot = 更新 { $n }台: { $ward }
+calendar-feed-rollback = ロールバック { $n }台: { $ward }
+calendar-feed-attended = { $n }台は立会いが必要
