@@ -1,4 +1,5 @@
-//! `cargo xtask bench delta`: our deltas against every other tool, over the corpus.
+//! `cargo xtask bench delta`: our deltas against every other tool, over the corpus; `bench console`: how long
+//! pages take.
 //!
 //! For: getting the tools, the corpus and the release build, and running the one program that
 //! measures (`benches/src/bin/delta.rs`). Not for: measuring.
@@ -87,6 +88,13 @@ pub(crate) fn delta(place: &Place, wanted: &Wanted) -> Result<()> {
         Extent::Quick => measure.arg("--quick"),
     };
     child::show(&mut measure)
+}
+
+/// How long pages of the console take; the page gets a section of its own.
+pub(crate) fn console(place: &Place) -> Result<()> {
+    let mut measure = place.cargo("run");
+    measure.args(["--quiet", "--locked", "--release", "--package", "patchward-benches"]);
+    child::show(measure.args(["--bin", "console", "--", "--page"]))
 }
 
 /// The quick run with a program that is built already, so that the bench does not rot.

@@ -41,7 +41,8 @@ cargo xtask bench delta [--debs]        our deltas against every other tool, ove
                    [--tool NAME]...     only these tools, only printed
                    [--rounds N]         apply each patch so often
                    [--keep-peers]       take the other tools' figures of the last run on the same images
-                   [--quick]            two small pairs with the tools that are there, only printed";
+                   [--quick]            two small pairs with the tools that are there, only printed
+cargo xtask bench console               how long pages take with 5,000 devices and 200 hospitals, into benches/RESULTS.md";
 
 /// What one call asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +55,7 @@ enum Verb {
     Deny,
     Corpus(corpus::Wanted),
     Bench(bench::Wanted),
+    BenchConsole,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +84,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
             corpus::build(&place, &wanted)?;
         }
         Verb::Bench(wanted) => bench::delta(&place, &wanted)?,
+        Verb::BenchConsole => bench::console(&place)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,6 +104,7 @@ fn parse(arguments: &[String]) -> Result<Verb> {
         ("screens", []) => Ok(Verb::Screens),
         ("deny", []) => Ok(Verb::Deny),
         ("corpus", options) => parse_corpus(options).map(Verb::Corpus),
+        ("bench", ["console"]) => Ok(Verb::BenchConsole),
         ("bench", ["delta", options @ ..]) => bench::Wanted::parse(options).map(Verb::Bench),
         _ => bail!("`{}` is not understood\n{USAGE}", arguments.join(" ")),
     }
@@ -160,6 +164,7 @@ mod tests {
     #[test]
     fn a_bench_is_named() {
         assert!(matches!(parsed("bench delta --quick").unwrap(), Verb::Bench(_)));
+        assert_eq!(parsed("bench console").unwrap(), Verb::BenchConsole);
         assert!(parsed("bench").is_err());
     }
 

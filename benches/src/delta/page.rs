@@ -155,7 +155,8 @@ pub fn speed(bytes: u64, seconds: f64) -> String {
 #[must_use]
 pub fn placed(page: &str, section: &str) -> String {
     let lines: Vec<&str> = page.lines().collect();
-    let start = lines.iter().position(|line| *line == HEADING).unwrap_or(lines.len());
+    let heading = section.lines().next().unwrap_or(HEADING);
+    let start = lines.iter().position(|line| *line == heading).unwrap_or(lines.len());
     let rest = lines.iter().skip(start.saturating_add(1));
     let length = rest.take_while(|line| !line.starts_with("## ")).count();
     let after = lines.iter().skip(start.saturating_add(1).saturating_add(length));

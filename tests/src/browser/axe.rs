@@ -59,12 +59,23 @@ impl Axe {
     /// # Errors
     /// When axe does not run on it.
     pub fn judge(&self, browser: &Browser) -> Result<Vec<Finding>> {
+        self.run(browser, &json!({ "type": "tag", "values": TAGS }))
+    }
+
+    /// Judges only whether words stand out from their ground, e.g. once more in the dark.
+    ///
+    /// # Errors
+    /// When axe does not run on it.
+    pub fn judge_contrast(&self, browser: &Browser) -> Result<Vec<Finding>> {
+        self.run(browser, &json!({ "type": "rule", "values": ["color-contrast"] }))
+    }
+
+    fn run(&self, browser: &Browser, rules: &Value) -> Result<Vec<Finding>> {
         let there = browser.run("return typeof window.axe === 'object'", &[])?;
         if there != Value::Bool(true) {
             browser.run(&self.script, &[])?;
         }
-        let options = json!({ "runOnly": { "type": "tag", "values": TAGS },
-            "resultTypes": ["violations"] });
+        let options = json!({ "runOnly": rules, "resultTypes": ["violations"] });
         let script = "const [options, done] = arguments; \
             axe.run(document, options).then(r => done({ ok: r.violations }), \
             e => done({ failed: String(e) }));";

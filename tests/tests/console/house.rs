@@ -99,7 +99,8 @@ impl House {
 
     /// Somebody of the hospital joins by a link, in a browser.
     pub(crate) fn joins(&self, browser: &Browser, login: &str, role: &str) -> Result<Person> {
-        let place = format!("site:{SITE}:{role}");
+        let place =
+            if role.contains(':') { role.to_owned() } else { format!("site:{SITE}:{role}") };
         let signs = ["tanaka", "sato"].contains(&login);
         let (name, title) = match (login, self.language) {
             ("tanaka", "ja") => ("田中 由紀", "臨床工学技士"),
@@ -151,6 +152,9 @@ impl House {
         }
         browser.click("form[action$='/draft/reason'] button.main")?;
         browser.wait("#sign")?;
+        if person == "sato" {
+            crate::screens::take(browser, self.language, "sign")?;
+        }
         self.sign_in_page(browser, person)
     }
 }

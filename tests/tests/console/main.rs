@@ -4,12 +4,18 @@
 //! browser (`server/src/console`).
 
 #[cfg(test)]
+mod crawl;
+#[cfg(test)]
 mod entering;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
 mod judges;
 #[cfg(test)]
+mod keyboard;
+#[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod screens;
 #[cfg(test)]
 mod story;
