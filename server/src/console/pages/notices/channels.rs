@@ -237,7 +237,7 @@ fn line(w: Words, known: &Known<'_>, channel: &Channel, here: &str) -> ChannelLi
         }),
         circle: w.t(&format!("channels-circle-{}", channel.circle.word())),
         least: w.t(&format!("channels-least-{}", channel.least.word())),
-        language: channel.language.pick("English", "日本語").to_owned(),
+        language: w.t(channel.language.pick("channels-language-en", "channels-language-ja")),
         quiet: channel.quiet.map(hours),
         proven: (badge, w.t(id), proven.map(when)),
         failing: channel.health.failing.clone().map(|(since, why)| (why, when(since))),
