@@ -3,6 +3,7 @@
 //! Invariant: at Ctrl-C (or SIGTERM) every process that was started here is ended by its id.
 
 use crate::cast::Cast;
+use crate::people;
 use anyhow::{Context as _, Result};
 use patchward_tests::device::Device;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ pub(crate) fn keep_running(cast: &Cast) -> Result<()> {
     println!(
         "  server        {url}  (health: {url}/health/ready, interface: {url}/v1/openapi.json)"
     );
+    people::told(&url);
     println!("  its log       {}", cast.server.data().with_file_name("server.log").display());
     let devices = hospital.desk.command(["devices", hospital.site.as_str()]);
     println!("  its devices   {}", line_of(&devices));

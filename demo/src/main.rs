@@ -11,6 +11,7 @@
 mod audit;
 mod cast;
 mod ending;
+mod people;
 mod rollout;
 mod saving;
 mod story;

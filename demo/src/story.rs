@@ -7,7 +7,7 @@ use crate::cast::{
     ATTACKED, BENCH, Cast, FAMILIES, HOSPITALS, IN_USE, PLACES, Player, Product, SPOILT, recipes,
 };
 use crate::table::Table;
-use crate::{audit, rollout, saving};
+use crate::{audit, people, rollout, saving};
 use anyhow::{Context as _, Result, bail};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
@@ -23,7 +23,7 @@ use patchward_tests::image::Recipe;
 use patchward_tests::maker::Maker;
 use patchward_tests::owner::{Owner, next_version, version_of};
 use patchward_tests::plan::Plan;
-use patchward_tests::server::{QUICK, Server};
+use patchward_tests::server::{Mode, QUICK, Server};
 use patchward_tests::world::{inventory, view};
 use serde_json::Value;
 use std::path::Path;
@@ -53,12 +53,14 @@ pub(crate) fn tell(table: &mut Table, programs: &Programs, folder: &Path) -> Res
     table.step("free again", || free_again(&cast))?;
     table.step("ledgers", || check_records(&cast))?;
     saving::tell(table, &cast)?;
+    table.step("people", || people::invite(&cast.server))?;
+    table.step("console", || people::walk(&cast))?;
     audit::tell(table, &cast)?;
     Ok(cast)
 }
 
 fn start_server(programs: &Programs, folder: &Path) -> Result<(Server, String)> {
-    let server = Server::begin(programs, &folder.join("server"), QUICK)?;
+    let server = Server::begin_as(Mode::Demo, programs, &folder.join("server"), QUICK)?;
     let ready = server.client()?.get("/health/ready")?;
     if ready.status != 200 {
         bail!("not ready: {}", String::from_utf8_lossy(&ready.body));

@@ -14,6 +14,8 @@ mod judges;
 #[cfg(test)]
 mod keyboard;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod screens;
