@@ -37,6 +37,7 @@ channels-proven = proven
 channels-proven-old = proven long ago
 channels-proven-never = never proven
 channels-failing = does not go through
+channels-new = Another channel
 channels-add = Add this channel
 channels-add-done = The channel was added. Send a drill to prove it.
 channels-remove = Remove

@@ -19,6 +19,7 @@ notices-step-0 = Told to the first circle
 notices-step-1 = Passed on to the second circle, because nobody had acknowledged it
 notices-step-2 = Passed on to the manufacturer too, because nobody had acknowledged it
 notices-step-due = Passed on { $at } (in { $left }) unless somebody acknowledges it
+notices-step-due-maker = Passed on to the manufacturer { $at } (in { $left }) unless somebody acknowledges it
 notices-acknowledged = Acknowledged by { $name }
 notices-acknowledged-at = { $at }
 notices-unread = Nobody has acknowledged it yet

@@ -37,6 +37,7 @@ channels-proven = 確認済み
 channels-proven-old = 確認から90日超過
 channels-proven-never = 未確認
 channels-failing = 送信できません
+channels-new = 通知先の追加
 channels-add = この通知先を登録する
 channels-add-done = 通知先を登録しました。通知訓練で届くことを確認してください。
 channels-remove = 削除

@@ -19,6 +19,7 @@ notices-step-0 = 最初の担当者に通知済み
 notices-step-1 = 受領確認がないため、次の担当者にも通知済み
 notices-step-2 = 受領確認がないため、製造販売業者にも通知済み
 notices-step-due = 受領確認がない場合、{ $at }(あと{ $left })に次の担当者へ通知
+notices-step-due-maker = 受領確認がない場合、{ $at }(あと{ $left })に製造販売業者へ通知
 notices-acknowledged = { $name } が受領確認
 notices-acknowledged-at = { $at }
 notices-unread = まだ受領確認されていません

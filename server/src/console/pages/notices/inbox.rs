@@ -131,9 +131,11 @@ impl Line {
         });
         let open = notice.closed.is_none();
         let due = notice.due.filter(|_| open);
-        let next = notice.step_due.filter(|_| open).map(|due| {
+        let unread = open && notice.acknowledged.is_none();
+        let next = notice.step_due.filter(|_| unread).map(|due| {
             let seconds = due.millis().saturating_sub(at.millis()) / 1000;
-            w.t2("notices-step-due", "at", w.instant(due, tz), "left", w.span(seconds))
+            let id = if notice.step == 0 { "notices-step-due" } else { "notices-step-due-maker" };
+            w.t2(id, "at", w.instant(due, tz), "left", w.span(seconds))
         });
         let step = notice.step.min(crate::notify::raise::LAST_STEP);
         Self {
@@ -144,7 +146,7 @@ impl Line {
             urgent: open && notice.severity == Severity::Urgent,
             since: w.instant(notice.created, tz),
             due: due.map(|due| (w.instant(due, tz), left(w, at, due))),
-            passed: (open && step > 0).then(|| w.t(&format!("notices-step-{step}"))),
+            passed: (unread && step > 0).then(|| w.t(&format!("notices-step-{step}"))),
             next,
             read: notice
                 .acknowledged
