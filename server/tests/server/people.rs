@@ -171,8 +171,9 @@ fn the_first_person_comes_by_the_link_of_init_and_nobody_comes_by_it_again() {
 #[test]
 fn two_factors_let_somebody_in_and_a_code_counts_once() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let mut tanaka = member(&place, &app, at("city", SiteRole::Approver), "tanaka").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let mut tanaka = member(place, &app, at("city", SiteRole::Approver), "tanaka").await;
             let mut other = tanaka.elsewhere("192.0.2.9");
             other.password("tanaka", PASSWORD).await.unwrap();
             assert!(other.who().await.is_none(), "a password alone opens nothing");
@@ -204,8 +205,9 @@ fn two_factors_let_somebody_in_and_a_code_counts_once() {
 #[test]
 fn a_session_ends_when_nobody_clicks_and_after_a_shift_in_any_case() {
     let place = Place::sqlite();
-    place.with_one(|app| async {
-        let person = member(&place, &app, at("city", SiteRole::Viewer), "sato").await;
+    let place = &place;
+    place.with_one(|app| async move {
+        let person = member(place, &app, at("city", SiteRole::Viewer), "sato").await;
         for _ in 0..LIFE_S / (IDLE_S - 60) {
             place.later(IDLE_S - 60);
             assert!(person.who().await.is_some(), "a click within half an hour keeps it");
@@ -222,8 +224,9 @@ fn a_session_ends_when_nobody_clicks_and_after_a_shift_in_any_case() {
 #[test]
 fn every_step_begins_another_session_and_nobody_chooses_its_name() {
     let place = Place::sqlite();
-    place.with_one(|app| async {
-        let person = member(&place, &app, at("city", SiteRole::Viewer), "sato").await;
+    let place = &place;
+    place.with_one(|app| async move {
+        let person = member(place, &app, at("city", SiteRole::Viewer), "sato").await;
         let planted = SessionSecret::from_random([9; 32]).reveal();
         let mut victim = person.elsewhere("192.0.2.7");
         victim.knock.held = Some(planted.clone());
@@ -250,11 +253,12 @@ fn every_step_begins_another_session_and_nobody_chooses_its_name() {
 #[test]
 fn guessing_makes_the_next_guess_slower_and_keeps_nobody_out_of_a_known_browser() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let mut nurse = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let mut nurse = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
             let mut outcomes = Vec::new();
             for login in ["nurse", "nobody-has-this-name"] {
-                let mut guesser = Person::new(&place, &app, "198.51.100.1");
+                let mut guesser = Person::new(place, &app, "198.51.100.1");
                 let mut told = Vec::new();
                 for _ in 0..8 {
                     told.push(code_of(guesser.password(login, "a wrong password").await));
@@ -277,10 +281,11 @@ fn guessing_makes_the_next_guess_slower_and_keeps_nobody_out_of_a_known_browser(
 #[test]
 fn a_thousand_guesses_at_once_are_counted_before_they_are_looked_at() {
     let place = Place::sqlite();
-    place.with_one(|app| async {
-        let _nurse = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
+    let place = &place;
+    place.with_one(|app| async move {
+        let _nurse = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
         let guess = |n: u8| {
-            let mut guesser = Person::new(&place, &app, &format!("203.0.113.{n}"));
+            let mut guesser = Person::new(place, &app, &format!("203.0.113.{n}"));
             async move { code_of(guesser.password("nurse", "a wrong password").await) }
         };
         let told = futures_util::future::join_all((0..30).map(guess)).await;
@@ -293,9 +298,10 @@ fn a_thousand_guesses_at_once_are_counted_before_they_are_looked_at() {
 #[test]
 fn codes_cannot_be_guessed_behind_a_stolen_password() {
     let place = Place::sqlite();
-    place.with_one(|app| async {
-        let person = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
-        let mut thief = Person::new(&place, &app, "198.51.100.1");
+    let place = &place;
+    place.with_one(|app| async move {
+        let person = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
+        let mut thief = Person::new(place, &app, "198.51.100.1");
         let mut tried = 0;
         for _ in 0..10 {
             thief.password("nurse", PASSWORD).await.unwrap();
@@ -312,8 +318,9 @@ fn codes_cannot_be_guessed_behind_a_stolen_password() {
 #[test]
 fn a_disabled_person_is_out_at_once_and_comes_in_no_more() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let mut person = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let mut person = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
             let who = person.who().await.unwrap();
             let wish = link(&app, at("city", SiteRole::Viewer), None, place.clock.now()).await;
             let doer = Doer::operator(place.clock.now());
@@ -327,7 +334,7 @@ fn a_disabled_person_is_out_at_once_and_comes_in_no_more() {
             assert!(person.who().await.is_none());
             place.later(60);
             assert_eq!(code_of(person.enter("nurse").await), ErrorCode::LoginFailed);
-            let mut guest = Person::new(&place, &app, "192.0.2.3");
+            let mut guest = Person::new(place, &app, "192.0.2.3");
             guest.join(&wish, "guest").await.expect("somebody else's invitation stands");
             let acts = app.db.read(|conn| db::act::about(conn, "site:city")).await.unwrap();
             assert!(acts.iter().any(|(by, act, _)| by == "operator" && act == "disable-account"));
@@ -338,8 +345,9 @@ fn a_disabled_person_is_out_at_once_and_comes_in_no_more() {
 #[test]
 fn nobody_changes_their_own_roles_by_a_form_or_by_their_own_link() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let admin = member(&place, &app, at("city", SiteRole::Admin), "admin").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let admin = member(place, &app, at("city", SiteRole::Admin), "admin").await;
             let who = admin.who().await.unwrap();
             let own = roster::give(&app, &who, who.account, at("city", SiteRole::Ward)).await;
             assert_eq!(code_of(own), ErrorCode::GrantOwn);
@@ -355,7 +363,7 @@ fn nobody_changes_their_own_roles_by_a_form_or_by_their_own_link() {
             assert_eq!(code_of(own), ErrorCode::GrantOwn);
             let list = invite::list(&app, Where::Site(site("city"))).await.unwrap();
             assert_eq!(list.len(), 1, "a refused use leaves the link as it was");
-            let mut ward = Person::new(&place, &app, "192.0.2.4");
+            let mut ward = Person::new(place, &app, "192.0.2.4");
             ward.join(&made.ticket.reveal(), "ward").await.unwrap();
             let elsewhere = Wish { grant: at("other", SiteRole::Ward), ..wish };
             let told = invite::make(&app, &who, elsewhere).await;
@@ -367,9 +375,10 @@ fn nobody_changes_their_own_roles_by_a_form_or_by_their_own_link() {
 #[test]
 fn another_place_is_not_there_for_an_administrator() {
     let place = Place::sqlite();
-    place.with_one(|app| async {
-        let city = member(&place, &app, at("city", SiteRole::Admin), "city").await;
-        let other = member(&place, &app, at("other", SiteRole::Ward), "other").await;
+    let place = &place;
+    place.with_one(|app| async move {
+        let city = member(place, &app, at("city", SiteRole::Admin), "city").await;
+        let other = member(place, &app, at("other", SiteRole::Ward), "other").await;
         let (who, victim) = (city.who().await.unwrap(), other.who().await.unwrap().account);
         let told = roster::give(&app, &who, victim, at("other", SiteRole::Admin)).await;
         assert_eq!(code_of(told), ErrorCode::NotFound);
@@ -397,8 +406,9 @@ fn another_place_is_not_there_for_an_administrator() {
 #[test]
 fn an_administrator_who_alone_approves_stands_in_the_record() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let admin = member(&place, &app, at("city", SiteRole::Admin), "admin").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let admin = member(place, &app, at("city", SiteRole::Admin), "admin").await;
             let who = admin.who().await.unwrap();
             let here = Where::Site(site("city"));
             let roster = roster::list(&app, here.clone()).await.unwrap();
@@ -406,7 +416,7 @@ fn an_administrator_who_alone_approves_stands_in_the_record() {
             let acts = app.db.read(|conn| db::act::about(conn, "site:city")).await.unwrap();
             let told = acts.iter().find(|(_, act, _)| act == "grant-role").unwrap();
             assert!(told.2.contains("sole-approver"), "{}", told.2);
-            let approver = member(&place, &app, at("city", SiteRole::Approver), "second").await;
+            let approver = member(place, &app, at("city", SiteRole::Approver), "second").await;
             let roster = roster::list(&app, here).await.unwrap();
             assert!(!roster.notices.contains(&Notice::SoleApprover(who.account)));
             let second = approver.who().await.unwrap();
@@ -421,7 +431,8 @@ fn an_administrator_who_alone_approves_stands_in_the_record() {
 #[test]
 fn of_two_who_follow_one_link_at_once_one_gets_in_and_an_old_link_is_of_no_use() {
     on_both(|place| {
-        place.with_one(|app| async {
+        let place = &place;
+        place.with_one(|app| async move {
             let ticket =
                 link(&app, at("city", SiteRole::Ward), Some("tanaka"), place.clock.now()).await;
             let newcomer = |login: &str| Newcomer {
@@ -453,8 +464,9 @@ fn of_two_who_follow_one_link_at_once_one_gets_in_and_an_old_link_is_of_no_use()
 #[test]
 fn a_lost_phone_is_replaced_within_an_hour_and_a_lost_password_by_a_link() {
     on_both(|place| {
-        place.with_one(|app| async {
-            let mut person = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
+        let place = &place;
+        place.with_one(|app| async move {
+            let mut person = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
             let id = person.who().await.unwrap().account;
             let reset = async |at: Timestamp| {
                 let doer = Doer::operator(at);
@@ -524,9 +536,10 @@ fn an_account_of_demonstrations_opens_demonstrations_alone() {
 fn a_passkey_signs_in_once_for_each_challenge() {
     on_both(|mut place| {
         place.config.public_url = Some("https://patchward.example".to_owned());
-        place.with_one(|app| async {
+        let place = &place;
+        place.with_one(|app| async move {
             app.address.set(Address::of(&app.config)).unwrap();
-            let person = member(&place, &app, at("city", SiteRole::Ward), "nurse").await;
+            let person = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
             let who = person.who().await.unwrap();
             let phone = Phone(SigningKey::from_bytes(&[3; 32]));
             let challenge = enter_passkey::ask_to_make(&app, &who).unwrap().text();

@@ -140,7 +140,7 @@ fn acts_are_numbered_without_gaps() {
             }
             let told = db.read(|conn| act::about(conn, "server")).await.unwrap();
             let who: Vec<_> = told.iter().map(|(who, _, _)| who.as_str()).collect();
-            assert_eq!(who, ["one", "two"]);
+            assert_eq!(who, ["operator", "one", "two"], "after the invitation that `init` made");
         });
     });
 }
