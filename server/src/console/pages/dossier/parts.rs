@@ -81,8 +81,12 @@ pub struct Bill {
     pub since: Option<String>,
     /// New components: name and version.
     pub added: Vec<String>,
+    /// How many new components there are.
+    pub added_n: usize,
     /// Components that are gone.
     pub removed: Vec<String>,
+    /// How many components are gone.
+    pub removed_n: usize,
     /// Changed components: name, before, after.
     pub changed: Vec<(String, String, String)>,
     /// How many are not listed for want of room.
@@ -269,6 +273,8 @@ pub fn bill(w: Words, known: &Known) -> Bill {
     Bill {
         about,
         since: Some(since.to_string()),
+        added_n: difference.added.len(),
+        removed_n: difference.removed.len(),
         added: difference.added.iter().take(COMPONENTS_MAX).map(line).collect(),
         removed: difference.removed.iter().take(COMPONENTS_MAX).map(line).collect(),
         changed: changed.take(COMPONENTS_MAX).collect(),
