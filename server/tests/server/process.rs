@@ -175,3 +175,32 @@ fn the_counters_of_waves_are_compared_from_the_command_line() {
     assert!(compared.status.success(), "{}", text(&compared.stderr));
     assert_eq!(text(&compared.stdout), "every counter is what devices signed\n");
 }
+
+#[test]
+fn people_are_seen_to_at_the_command_line_while_the_server_runs() {
+    let (_outer, data) = initialised();
+    let _served = Served::start(&data);
+    let people = |words: &[&str]| run(&[&["people"], words, &["--data", &data]].concat());
+    let role = ["--role", "site:city:ward", "--name", "田中 由紀", "--title", "看護師"];
+    let invited = people(&[["invite"].as_slice(), &role].concat());
+    assert!(text(&invited.stdout).contains("/console/claim/"), "{}", text(&invited.stderr));
+    let demo = people(&[["insecure-demo", "--login", "nurse"].as_slice(), &role].concat());
+    assert!(demo.status.success(), "{}", text(&demo.stderr));
+    let listed = || text(&people(&["list"]).stdout);
+    assert!(
+        listed().starts_with("nurse\tenabled\t田中 由紀 (看護師)\tsite:city:ward"),
+        "{}",
+        listed()
+    );
+    let link = people(&["reset-password", "nurse"]);
+    assert!(text(&link.stdout).contains("/console/claim/"), "{}", text(&link.stderr));
+    assert!(people(&["reset-second-factor", "nurse"]).status.success());
+    assert!(listed().contains("no second factor yet"));
+    assert!(people(&["disable", "nurse"]).status.success());
+    assert!(listed().contains("disabled"));
+    assert!(people(&["enable", "nurse"]).status.success());
+    let nobody = people(&["disable", "nobody"]);
+    assert!(!nobody.status.success() && text(&nobody.stderr).contains("not_found"));
+    let wrong = people(&["invite", "--role", "site:city:king", "--name", "x", "--title", "x"]);
+    assert!(!wrong.status.success() && text(&wrong.stderr).contains("is no role"));
+}
