@@ -17,6 +17,7 @@ use crate::people::enter_passkey;
 use crate::people::name::Printed;
 use crate::people::passkey::{Algorithm, Made, Passkey};
 use crate::people::password::Password;
+use crate::people::role::Place;
 use crate::people::session::{self, SessionView};
 use crate::people::tries::Knock;
 use crate::people::who::{Language, Who};
@@ -24,7 +25,7 @@ use askama::Template;
 
 /// Where the page is.
 const PATH: &str = "/console/account";
-/// Zone of the page's times: an account belongs to no place.
+/// Zone of the page's times for somebody who belongs to no hospital.
 const TZ: &str = "UTC";
 
 /// The page.
@@ -150,12 +151,24 @@ async fn gather(
         }),
     };
     let frame = if ask.is_some() { frame.script("passkey.js") } else { frame };
-    Ok(view(who, (frame, w), codes_left, (&passkeys, ask), &sessions))
+    let tz = zone(app, who).await?;
+    Ok(view(who, (frame, w, &tz), codes_left, (&passkeys, ask), &sessions))
+}
+
+/// The zone of the person's first hospital.
+async fn zone(app: &App, who: &Who) -> Result<String, Turned> {
+    let mut places = who.places().into_iter();
+    let site = places.find_map(|place| match place {
+        Place::Site(site) => Some(site),
+        Place::Maker(_) | Place::Server => None,
+    });
+    let Some(site) = site else { return Ok(TZ.to_owned()) };
+    Ok(app.inventories.of(app, &site).await?.tz.clone())
 }
 
 fn view(
     who: &Who,
-    (frame, w): (Frame, Words),
+    (frame, w, tz): (Frame, Words, &str),
     codes_left: u64,
     (passkeys, ask): (&[Passkey], Option<Ask>),
     sessions: &[SessionView],
@@ -163,15 +176,15 @@ fn view(
     let passkey = |passkey: &Passkey| PasskeyLine {
         id: passkey.id.to_string(),
         label: passkey.label.clone(),
-        created: w.instant(passkey.created, TZ),
-        used: passkey.used.map(|at| w.instant(at, TZ)),
+        created: w.instant(passkey.created, tz),
+        used: passkey.used.map(|at| w.instant(at, tz)),
     };
     let session = |session: &SessionView| SessionLine {
         id: session.id.clone(),
         browser: session.browser.clone(),
         address: session.address.clone(),
-        created: w.instant(session.created, TZ),
-        seen: w.instant(session.seen, TZ),
+        created: w.instant(session.created, tz),
+        seen: w.instant(session.seen, tz),
         is_this: session.is_this,
     };
     Overview {
@@ -217,9 +230,14 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         kinds: "-7,-8".to_owned(),
     };
     let frame = || Frame::bare(&asked(w), Some(&who), w, w.t("account-title"));
-    let full =
-        view(&who, (frame(), w), 8, (&[passkey], Some(ask)), &[session(true), session(false)]);
-    let bare = view(&who, (frame(), w), 0, (&[], None), &[session(true)]);
+    let full = view(
+        &who,
+        (frame(), w, "Asia/Tokyo"),
+        8,
+        (&[passkey], Some(ask)),
+        &[session(true), session(false)],
+    );
+    let bare = view(&who, (frame(), w, TZ), 0, (&[], None), &[session(true)]);
     vec![
         Sample::of("account/overview.html", "full", &full),
         Sample::of("account/overview.html", "bare", &bare),

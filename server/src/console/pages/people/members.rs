@@ -122,7 +122,8 @@ async fn show<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     let frame = E::framed(&visit, "people-title");
     let path = visit.entry.settings("people");
     let known = (&roster, invited.as_slice());
-    Answer::page(&view((frame, visit.words), visit.entry.keeper(), (&place, path), known))
+    let here = (&place, path, visit.entry.zone());
+    Answer::page(&view((frame, visit.words), visit.entry.keeper(), here, known))
 }
 
 async fn invite<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
@@ -201,7 +202,7 @@ fn change<E: Keeper>(visit: &Visit<E>) -> Result<(AccountId, Grant), Turned> {
 fn view(
     (frame, w): (Frame, Words),
     who: &Who,
-    (place, path): (&Place, String),
+    (place, path, tz): (&Place, String, String),
     (roster, invited): (&Roster, &[Invitation]),
 ) -> Members {
     let all = roles(place);
@@ -228,7 +229,7 @@ fn view(
             name: invitation.name.clone(),
             role: w.t(&role_id(grant)),
             by: invitation.invited_by.clone(),
-            expires: w.instant(invitation.expires, "UTC"),
+            expires: w.instant(invitation.expires, &tz),
         }),
         Purpose::Password(_) => None,
     };
@@ -301,10 +302,11 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         revoked: None,
     };
     let path = || "/console/sites/city-hospital/settings/people".to_owned();
+    let tz = || "Asia/Tokyo".to_owned();
     let frame = || site_frame(w, Nav::Settings, "people-title");
-    let full = view((frame(), w), &engineer(w), (&place, path()), (&roster, &[invitation]));
+    let full = view((frame(), w), &engineer(w), (&place, path(), tz()), (&roster, &[invitation]));
     let nobody = Roster { members: Vec::new(), notices: Vec::new() };
-    let bare = view((frame(), w), &engineer(w), (&Place::Server, path()), (&nobody, &[]));
+    let bare = view((frame(), w), &engineer(w), (&Place::Server, path(), tz()), (&nobody, &[]));
     let link = LinkPage {
         frame: site_frame(w, Nav::Settings, "people-link-title"),
         w,

@@ -19,6 +19,10 @@ pub(super) trait Keeper: Entry {
     fn place(&self) -> Place;
     /// Who it is.
     fn keeper(&self) -> &Who;
+    /// The zone in which people of the place read hours.
+    fn zone(&self) -> String {
+        "UTC".to_owned()
+    }
     /// Path of a page of the place's settings.
     fn settings(&self, page: &str) -> String;
     /// The frame around a page of it.
@@ -32,6 +36,10 @@ impl Keeper for AtSite {
 
     fn keeper(&self) -> &Who {
         &self.who
+    }
+
+    fn zone(&self) -> String {
+        self.tz().to_owned()
     }
 
     fn settings(&self, page: &str) -> String {

@@ -90,7 +90,8 @@ async fn show<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     let families = place_token::families(&visit.app, &place);
     let frame = E::framed(&visit, "people-tokens-title");
     let path = visit.entry.settings("tokens");
-    Answer::page(&view((frame, visit.words), path, (&tokens, families), visit.at))
+    let here = (path, visit.entry.zone());
+    Answer::page(&view((frame, visit.words), here, (&tokens, families), visit.at))
 }
 
 async fn make<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
@@ -125,7 +126,7 @@ async fn revoke<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
 
 fn view(
     (frame, w): (Frame, Words),
-    path: String,
+    (path, tz): (String, String),
     (tokens, families): (&[TokenView], Option<Vec<FamilyId>>),
     at: Timestamp,
 ) -> Tokens {
@@ -141,8 +142,8 @@ fn view(
         id: token.id.clone(),
         label: token.label.clone(),
         covers: covers(&token.scope),
-        expires: w.instant(token.expires, "UTC"),
-        revoked: token.revoked.map(|at| w.instant(at, "UTC")),
+        expires: w.instant(token.expires, &tz),
+        revoked: token.revoked.map(|at| w.instant(at, &tz)),
         is_good: token.revoked.is_none() && at < token.expires,
     };
     Tokens {
@@ -170,11 +171,12 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     };
     let tokens = [token("command line, 5F", None), token("old laptop", Some(noon()))];
     let path = || "/console/sites/city-hospital/settings/tokens".to_owned();
+    let here = || (path(), "Asia/Tokyo".to_owned());
     let frame = site_frame(w, Nav::Settings, "people-tokens-title");
-    let site = view((frame, w), path(), (&tokens, None), noon());
+    let site = view((frame, w), here(), (&tokens, None), noon());
     let families = vec![FamilyId::new("acme.pump").unwrap()];
     let frame = maker_frame(w, Nav::Settings, "people-tokens-title");
-    let maker = view((frame, w), path(), (&[], Some(families)), noon());
+    let maker = view((frame, w), here(), (&[], Some(families)), noon());
     let made = TokenPage {
         frame: site_frame(w, Nav::Settings, "people-token-title"),
         w,
