@@ -143,3 +143,193 @@ pub fn targets_of(staged: &Staged) -> Result<TargetsSpec, BadDraft> {
     let document = staged.typed::<crate::tuf::schema::Targets>()?;
     Ok(TargetsSpec::of(&Role::Targets, &document.signed)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::{
+        Action, ApprovalState, ApprovedDevice, ApprovedRelease, Gates, RollbackTerms, Urgency, Wave,
+    };
+    use crate::draft::carried::Shown;
+    use crate::draft::draw::Terms;
+    use crate::id::Seq;
+    use crate::key::{SecretKey, Signer as _};
+    use crate::slot::Slot;
+    use std::collections::BTreeMap;
+
+    fn approval() -> Approval {
+        let at = |text: &str| text.parse().unwrap();
+        let slot = Slot::new(at("2026-12-05T04:30:00Z"), at("2026-12-05T06:30:00Z")).unwrap();
+        let wave = Wave {
+            n: 0,
+            not_before: at("2026-12-05T04:30:00Z"),
+            soak_s: 86_400,
+            min_updated: 0,
+            min_clinical_use_h: 0,
+        };
+        Approval {
+            v: 1,
+            id: "pump-7-v2".parse().unwrap(),
+            site: "north".parse().unwrap(),
+            serial: 2,
+            issued: at("2026-12-01T00:00:00Z"),
+            valid_until: at("2026-12-05T06:30:00Z"),
+            action: Action::Install,
+            urgency: Urgency::Routine,
+            state: ApprovalState::Active,
+            release: Some(ApprovedRelease {
+                family: "acme.pump".parse().unwrap(),
+                version: "2.4.1".parse().unwrap(),
+                seq: Seq(7),
+                image_sha256: Sha256Digest::of(b"image"),
+                path: "img/pump-7.pwd".parse().unwrap(),
+                image_length: 5,
+                dossier_sha256: Sha256Digest::of(b"dossier"),
+            }),
+            standing: None,
+            devices: vec![ApprovedDevice {
+                id: "pump-01".parse().unwrap(),
+                key: SecretKey::from_seed(&[7; 32]).public(),
+                wave: 0,
+                slots: vec![slot],
+                attended: true,
+                pair: None,
+            }],
+            conditions: Terms::default().conditions(),
+            waves: vec![wave],
+            gates: Gates { halt_permille: vec![0], silent_after_s: 3600 },
+            rollback: RollbackTerms { automatic: true, to: vec![] },
+            tz: "Asia/Tokyo".to_owned(),
+            supersedes: None,
+            snapshot: None,
+        }
+    }
+
+    fn shown(language: Language) -> (Vec<String>, Sha256Digest, Sha256Digest) {
+        let approval = approval();
+        let first = TargetsSpec {
+            repository: RepositoryId::Site(approval.site.clone()),
+            version: 1,
+            issued: approval.issued,
+            expires: approval.issued.plus_seconds(90 * 86_400),
+            targets: BTreeMap::new(),
+            delegations: Vec::new(),
+        };
+        let mut targets = next::begin(&first, approval.issued, next::SITE_DAYS).unwrap();
+        let drafted = next::add(&mut targets, approval).unwrap();
+        let staged = targets.staged(Role::Targets).unwrap();
+        let stated = Stated {
+            approval: drafted.approval,
+            sha256: drafted.sha256,
+            release: None,
+            cves: BTreeSet::from(["CVE-2026-1234".to_owned()]),
+        };
+        let statement = Statement {
+            repository: &first.repository,
+            targets: &targets,
+            published: Some(&first),
+            approvals: std::slice::from_ref(&stated),
+            signed_sha256: staged.message_sha256(),
+        };
+        (statement.lines(language), drafted.sha256, staged.message_sha256())
+    }
+
+    #[test]
+    fn the_text_in_english_names_every_device_hour_and_digest() {
+        let (lines, approval, signed) = shown(Language::En);
+        let key = SecretKey::from_seed(&[7; 32]).public().fingerprint();
+        let image = Sha256Digest::of(b"image");
+        let text = format!(
+            "site:north targets version 2
+expires: 2027-03-01T00:00:00Z
++ added approval/pump-7-v2.json {} bytes sha256 {approval}
+Approval pump-7-v2 — install, routine
+  site north
+  release acme.pump 2.4.1 (seq 7)
+  image SHA-256 {image}
+  image fingerprint {}
+  valid until 2026-12-05 15:30:00 Asia/Tokyo (2026-12-05T06:30:00Z)
+  condition: not in use on a patient for 300 s
+  goes back by itself when its checks fail
+  1 devices:
+    pump-01 (fingerprint {key}), wave 0, attended
+      2026-12-05 13:30:00 Asia/Tokyo (2026-12-05T04:30:00Z)  ->  2026-12-05 15:30:00 Asia/Tokyo (2026-12-05T06:30:00Z)
+  approval fingerprint {}
+  ! this machine has not verified the release: downtime and state are unknown here
+! GOING BACK OPENS AGAIN: CVE-2026-1234
+signed bytes, SHA-256: {signed}
+fingerprint: {}",
+            self::approval().write().unwrap().len(),
+            image.fingerprint(),
+            approval.fingerprint(),
+            signed.fingerprint(),
+        );
+        assert_eq!(lines.join("\n"), text);
+    }
+
+    #[test]
+    fn the_text_in_japanese_says_the_same_line_by_line() {
+        let (en, ..) = shown(Language::En);
+        let (ja, approval, signed) = shown(Language::Ja);
+        assert_eq!(en.len(), ja.len());
+        let text = ja.join("\n");
+        for word in [
+            "site:north targets 版 2",
+            "承認 pump-7-v2 — 適用, 通常",
+            "リリース acme.pump 2.4.1 (seq 7)",
+            "対象機器 1 台:",
+            "、第0段階、立会い",
+            "2026-12-05 13:30:00 Asia/Tokyo (2026-12-05T04:30:00Z)",
+            "! ロールバックにより再び生じる脆弱性: CVE-2026-1234",
+            &format!("承認の照合コード {}", approval.fingerprint()),
+            &format!("照合コード: {}", signed.fingerprint()),
+        ] {
+            assert!(text.contains(word), "{word}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_hides_or_bends_a_line_differs_from_what_is_signed() {
+        let (en, _, signed) = shown(Language::En);
+        let (ja, ..) = shown(Language::Ja);
+        let shown = Shown { en: en.clone(), ja, fingerprint: signed.fingerprint() };
+        assert!(shown.against(Language::En, &en).is_empty());
+        for at in 0..en.len() {
+            let mut hidden = shown.clone();
+            let line = hidden.en.remove(at);
+            assert_eq!(hidden.against(Language::En, &en), [format!("+ {line}")]);
+            let mut bent = shown.clone();
+            bent.en[at].push('x');
+            assert_eq!(
+                bent.against(Language::En, &en),
+                [format!("- {line}x"), format!("+ {line}")]
+            );
+        }
+        let mut turned = shown.clone();
+        turned.en.swap(0, 1);
+        assert_eq!(turned.against(Language::En, &en), ["~"], "the order counts too");
+    }
+
+    #[test]
+    fn an_approval_of_another_site_or_name_or_with_other_bytes_is_none_of_this_draft() {
+        let bytes = approval().write().unwrap();
+        let (north, south) = ("site:north".parse().unwrap(), "site:south".parse().unwrap());
+        let path = next::path_of(&approval().id).unwrap();
+        let other = "approval/other.json".parse().unwrap();
+        let sha256 = Sha256Digest::of(&bytes);
+        assert!(Stated::read(&north, &path, sha256, &bytes).is_ok());
+        assert!(matches!(
+            Stated::read(&south, &path, sha256, &bytes),
+            Err(BadStatement::Misplaced { .. })
+        ));
+        assert!(matches!(
+            Stated::read(&north, &other, sha256, &bytes),
+            Err(BadStatement::Misplaced { .. })
+        ));
+        let elsewhere = Sha256Digest::of(b"other");
+        assert!(matches!(
+            Stated::read(&north, &path, elsewhere, &bytes),
+            Err(BadStatement::OtherBytes(_))
+        ));
+    }
+}

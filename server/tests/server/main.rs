@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise, in its helpers too"
 )]
 
+mod board;
 mod decisions;
 mod delta_family;
 mod delta_faults;
@@ -17,6 +18,7 @@ mod deltas;
 mod drafts;
 mod files;
 mod hospital;
+mod hospital_devices;
 mod http;
 mod makers;
 mod notices;
