@@ -72,3 +72,5 @@ releases-paused-done = Paused at every site.
 releases-resumed-done = It goes on.
 releases-held-done = Held. Devices hear it with their next poll, or at once.
 releases-lifted-done = The hold is lifted.
+releases-dossier = What hospitals read (dossier)
+releases-dossier-none = The dossier is not here or cannot be read.

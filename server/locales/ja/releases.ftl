@@ -72,3 +72,5 @@ releases-paused-done = すべての施設で一時停止しました。
 releases-resumed-done = 再開しました。
 releases-held-done = 保留しました。機器には次の照会時または直ちに伝わります。
 releases-lifted-done = 保留を解除しました。
+releases-dossier = 医療機関に表示される内容(リリース説明書)
+releases-dossier-none = リリース説明書がないか、読み取れません。

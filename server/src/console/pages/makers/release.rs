@@ -23,6 +23,7 @@ use askama::Template;
 use patchward_protocol::api::consent::{Campaign, CampaignState, SetHoldRequest};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::HoldTarget;
+use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::{FamilyId, SiteId};
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState, Severity};
 use patchward_protocol::tuf::lookup::ImageTarget;
@@ -60,6 +61,8 @@ struct Page {
     family_title: String,
     facts: Vec<(String, String)>,
     withdrawn: bool,
+    why: Vec<String>,
+    said: Vec<(String, String)>,
     bound: BoundLine,
     waves: Vec<WaveRow>,
     answers: Answers,
@@ -113,6 +116,8 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let given: BTreeMap<SiteId, Given> =
         given.into_iter().map(|given| (given.site, given.answer)).collect();
     let version = release.firmware.version.to_string();
+    let dossier = release.firmware.docs.dossier.sha256;
+    let dossier = visit.app.dossiers.dossier(&visit.app, dossier).await?;
     let frame = visit.frame(Nav::Releases, format!("{} {version}", title(w, &current)));
     let path = |rest: &str| visit.entry.path(rest);
     Answer::page(&Page {
@@ -120,6 +125,8 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
         family_title: title(w, &current),
         facts: facts(w, release),
         withdrawn: release.firmware.state == ReleaseState::Withdrawn,
+        why: dossier.as_deref().map(|it| why(w, it)).unwrap_or_default(),
+        said: dossier.as_deref().map(|it| said(w, it)).unwrap_or_default(),
         bound: bound_line(w, total.troubled(), total.seen()),
         waves: flight.as_ref().map(waves).unwrap_or_default(),
         answers: answers(&given),
@@ -207,6 +214,23 @@ fn answers(given: &BTreeMap<SiteId, Given>) -> Answers {
     }
 }
 
+/// Why hospitals should install it, in the dossier's own sentences.
+fn why(w: Words, dossier: &Dossier) -> Vec<String> {
+    dossier.why(w.tag()).into_iter().map(str::to_owned).collect()
+}
+
+/// What the dossier says, under the headings that hospitals read it under.
+fn said(w: Words, dossier: &Dossier) -> Vec<(String, String)> {
+    let parts = [
+        ("dossier-patients-applied", "patients.applied"),
+        ("dossier-patients-not", "patients.not_applied"),
+        ("dossier-meanwhile", "compensating_controls"),
+        ("dossier-changes", "changes"),
+        ("dossier-settings", "settings_kept"),
+    ];
+    parts.map(|(id, path)| (w.t(id), dossier.said(path, w.tag()).trim().to_owned())).to_vec()
+}
+
 fn facts(w: Words, release: &ImageTarget) -> Vec<(String, String)> {
     let firmware = &release.firmware;
     let severity = match firmware.severity {
@@ -260,6 +284,18 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
             (w.t("releases-image"), "8f".repeat(32)),
         ],
         withdrawn: halted,
+        why: vec![
+            w.pick(
+                "A stranger in the network could change the rate.",
+                "ネットワーク上の第三者が流量を変更できる問題を修正します。",
+            )
+            .to_owned(),
+        ],
+        said: ["dossier-patients-applied", "dossier-patients-not", "dossier-meanwhile"]
+            .map(|id| {
+                (w.t(id), w.pick("Said in the dossier.", "リリース説明書の記載です。").to_owned())
+            })
+            .to_vec(),
         bound: bound_line(w, u32::from(halted), if waves.is_empty() { 0 } else { 311 }),
         waves,
         answers: Answers { acknowledged: 12, deferred: 2, declined: 1 },
