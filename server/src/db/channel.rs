@@ -60,6 +60,7 @@ struct Row {
 }
 
 type DrillRow = (String, String, i64, String);
+type DrilledRow = (String, Option<i64>, Option<String>);
 
 queries! {
     fn insert_row(conn, row: &Row) -> Result<(), DbError> {
@@ -138,7 +139,7 @@ queries! {
         Ok(rows.order((drills::started.desc(), drills::id)).first::<DrillRow>(conn).optional()?)
     }
 
-    fn drilled_rows(conn, drill: &str) -> Result<Vec<(String, Option<i64>, Option<String>)>, DbError> {
+    fn drilled_rows(conn, drill: &str) -> Result<Vec<DrilledRow>, DbError> {
         let rows = drill_channels::table.filter(drill_channels::drill.eq(drill));
         let columns =
             (drill_channels::channel, drill_channels::confirmed, drill_channels::confirmed_by);
@@ -253,7 +254,7 @@ pub fn last_drill(conn: &mut Connection, place: &Place) -> Result<Option<Drill>,
 /// # Errors
 /// [`DbError`].
 pub fn drilled(conn: &mut Connection, drill: &NoticeId) -> Result<Vec<Drilled>, DbError> {
-    let read = |(channel, at, by): (String, Option<i64>, Option<String>)| {
+    let read = |(channel, at, by): DrilledRow| {
         let channel = read_id("drill_channels.channel", &channel)?;
         Ok(Drilled { channel, confirmed: instant(at).zip(by) })
     };
