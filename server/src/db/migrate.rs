@@ -31,9 +31,18 @@ macro_rules! migrations {
     };
 }
 
-migrations!("0001_begin", "0002_consent", "0003_record", "0004_delta", "0005_people", "0006_drafts", "0007_notices",
+migrations!(
+    "0001_begin",
+    "0002_consent",
+    "0003_record",
+    "0004_delta",
+    "0005_people",
+    "0006_drafts",
+    "0007_notices",
     "0008_by_hand",
-    "0009_lifecycle", "0010_calendar");
+    "0009_lifecycle",
+    "0010_calendar"
+);
 
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
                            (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL)";
