@@ -84,3 +84,19 @@ rollouts-detection-what = Few devices find only frequent faults. So much the wav
 rollouts-reload = Load the page again
 rollouts-live-lost = This page is not kept current any more.
 rollouts-live-load = The rollout has changed more than this page can show.
+rollouts-back-title = Rollback
+rollouts-back-intro = A device goes back only to a version that the manufacturer still permits for what runs on it. The order is planned and signed like an update.
+rollouts-back-none = There is no older version that the manufacturer lists.
+rollouts-back-permitted = permitted
+rollouts-back-refused = not permitted
+rollouts-back-withdrawn = withdrawn by the manufacturer
+rollouts-back-may = { $n ->
+    [one] { $n } device may go back to it.
+   *[other] { $n } devices may go back to it.
+ }
+rollouts-back-opens = These holes open again:
+rollouts-back-control = Whoever signs names what is done instead, who sees to it, and until when.
+rollouts-back-begin = { $n ->
+    [one] Plan the rollback of { $n } device to { $version }
+   *[other] Plan the rollback of { $n } devices to { $version }
+ }

@@ -32,7 +32,6 @@ use patchward_protocol::window::{self, Zone};
 pub(super) struct CalendarPage {
     frame: Frame,
     w: Words,
-    span: Span,
     title: String,
     days: Vec<DayView>,
     rows: Vec<Line>,
@@ -68,7 +67,6 @@ pub(super) struct Line {
     day: Day,
     from: When,
     to: When,
-    kind: &'static str,
     kind_words: String,
     class: &'static str,
     ward: String,
@@ -216,7 +214,6 @@ fn view(
     });
     CalendarPage {
         title: w.day(noon(shown.day), entry.tz()).words().to_owned(),
-        span: shown.span,
         days: dates.iter().map(day).collect(),
         rows: events.iter().map(|event| line(w, entry, event)).collect(),
         before: to(step(false), shown.span),
@@ -235,13 +232,11 @@ fn view(
 /// An event in words.
 pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
     let tz = entry.tz();
-    let (kind, kind_id, class) = match &event.what {
-        What::Go(go) if go.action == Action::Rollback => {
-            ("go", "calendar-kind-rollback", "badge warn")
-        }
-        What::Go(_) => ("go", "calendar-kind-slot", "badge info"),
-        What::Freeze { .. } => ("freeze", "calendar-kind-freeze", "badge bad"),
-        What::Window { .. } => ("window", "calendar-kind-window", "badge"),
+    let (kind_id, class) = match &event.what {
+        What::Go(go) if go.action == Action::Rollback => ("calendar-kind-rollback", "badge warn"),
+        What::Go(_) => ("calendar-kind-slot", "badge info"),
+        What::Freeze { .. } => ("calendar-kind-freeze", "badge bad"),
+        What::Window { .. } => ("calendar-kind-window", "badge"),
     };
     let ward = event.ward.as_ref().map(|ward| ward_name(w, &entry.inventory, ward));
     let (text, conflict, link) = match &event.what {
@@ -257,7 +252,6 @@ pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
         day: w.day(event.from, tz),
         from: w.clock(event.from, tz),
         to: w.clock(event.to, tz),
-        kind,
         kind_words: w.t(kind_id),
         class,
         ward: ward.unwrap_or_default(),

@@ -3,6 +3,7 @@
 //! From memory alone. Not here: one rollout ([`board`]). Invariant: a halt that needs a person stands
 //! first.
 
+pub mod back;
 pub mod board;
 pub mod events;
 pub mod known;
@@ -85,6 +86,7 @@ struct RolloutsPage {
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
     routes.get::<AtSite, _, _>("/console/sites/{site}/rollouts", SitePower::See, list);
+    back::routes(routes);
     board::routes(routes);
     events::routes(routes);
 }
@@ -248,6 +250,7 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
         Sample::of("rollouts/list.html", "some", &view(frame(), words, &at, lines)),
         Sample::of("rollouts/list.html", "none", &view(frame(), words, &at, Vec::new())),
     ];
+    samples.extend(back::samples(words));
     samples.extend(board::samples(words));
     samples
 }

@@ -32,18 +32,23 @@ const AHEAD_S: i64 = 183 * 86_400;
 #[derive(Debug, Clone)]
 pub(in crate::console) struct FeedView {
     /// Since when there is one.
-    pub made: Option<When>,
+    pub(super) made: Option<When>,
     /// Its address, once.
-    pub address: Option<String>,
+    pub(super) address: Option<String>,
     /// Where it is made.
-    pub to: String,
+    pub(super) to: String,
     /// Where it is ended.
-    pub end: String,
+    pub(super) end: String,
 }
 
 impl FeedView {
     /// Of what is stored, and the address when it was just made.
-    pub fn of(w: Words, at: &AtSite, made: Option<Timestamp>, address: Option<String>) -> Self {
+    pub(super) fn of(
+        w: Words,
+        at: &AtSite,
+        made: Option<Timestamp>,
+        address: Option<String>,
+    ) -> Self {
         Self {
             made: made.map(|made| w.instant(made, at.tz())),
             address,
