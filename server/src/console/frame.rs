@@ -159,9 +159,11 @@ impl Frame {
             text: w.t(id),
             here: *nav == here,
         };
+        // An auditor has one page.
+        let home = if at.may(SitePower::See) { at.path("") } else { at.path("records") };
         Self {
             place,
-            home: at.path(""),
+            home,
             nav: SITE_NAV.iter().filter(may).map(link).collect(),
             stop: at.may(SitePower::Stop).then(|| at.path("stop")),
             ..Self::bare(asked, Some(&at.who), w, title)
@@ -201,6 +203,17 @@ impl Frame {
     #[must_use]
     pub fn t(&self, id: &str) -> String {
         self.w.t(id)
+    }
+}
+
+/// The first page of a place that a person may see: an auditor's is the record.
+#[must_use]
+pub fn home_for(who: &Who, place: &Place) -> String {
+    match place {
+        Place::Site(site) if !who.may_at(site, SitePower::See) => {
+            format!("/console/sites/{site}/records")
+        }
+        Place::Site(_) | Place::Maker(_) | Place::Server => home_of(place),
     }
 }
 

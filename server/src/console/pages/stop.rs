@@ -178,7 +178,9 @@ fn choices(app: &App, at: &AtSite, names: Names<'_>, now: &HoldTarget) -> Vec<Ch
         to: at.path(&stop_path(&target)),
         text: match &target {
             HoldTarget::Ward { ward } => ward_name(names.w, names.inventory, ward),
-            other => target_words(names, other),
+            HoldTarget::Site | HoldTarget::Device { .. } | HoldTarget::Release { .. } => {
+                target_words(names, &target)
+            }
         },
         here: target == *now,
     };

@@ -36,7 +36,7 @@ pub fn routes(routes: &mut Routes) {
 async fn show(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
     let places = visit.entry.0.places();
     if let [only] = places.as_slice() {
-        return Ok(Answer::go(home_of(only)));
+        return Ok(Answer::go(home_for(&visit.entry.0, only)));
     }
     let frame = visit.frame(visit.words.t("login-place-title"));
     let lines = lines(&visit.entry.0, &visit.app.snapshot(), visit.words);
@@ -48,7 +48,7 @@ fn lines(who: &Who, snapshot: &Snapshot, w: Words) -> Vec<PlaceLine> {
         let roles = who.grants.iter().filter(|grant| grant.place() == place);
         let roles: Vec<_> = roles.map(|grant| w.t(&role_id(grant))).collect();
         let roles = roles.join(w.pick(", ", "、"));
-        PlaceLine { to: home_of(&place), name: name_of(&place, snapshot, w), roles }
+        PlaceLine { to: home_for(who, &place), name: name_of(&place, snapshot, w), roles }
     };
     who.places().into_iter().map(line).collect()
 }
