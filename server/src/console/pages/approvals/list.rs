@@ -21,6 +21,7 @@ use patchward_protocol::approval::ApprovalState;
 use patchward_protocol::id::Seq;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The page.
@@ -136,16 +137,15 @@ fn waiting(visit: &Visit<AtSite>, facts: &Facts) -> Vec<Waiting> {
             let installed = view.installed.as_ref().map_or(Seq(0), |image| image.seq);
             view.family == *family && view.device_key.is_some() && installed < newest.seq
         });
-        let named = |device: &patchward_protocol::id::DeviceId| {
-            facts.known.approvals.iter().any(|approval| {
-                let image = approval.release.as_ref().map(|release| release.image_sha256);
-                approval.state == ApprovalState::Active
-                    && approval.valid_until > visit.at
-                    && image == Some(newest.payload.image_sha256)
-                    && approval.devices.iter().any(|named| named.id == *device)
-            })
-        };
-        let count = devices.filter(|view| !named(&view.device)).count();
+        let of_it = facts.known.approvals.iter().filter(|approval| {
+            let image = approval.release.as_ref().map(|release| release.image_sha256);
+            approval.state == ApprovalState::Active
+                && approval.valid_until > visit.at
+                && image == Some(newest.payload.image_sha256)
+        });
+        let named: HashSet<_> =
+            of_it.flat_map(|approval| &approval.devices).map(|device| &device.id).collect();
+        let count = devices.filter(|view| !named.contains(&view.device)).count();
         if count > 0 {
             let name = family_name(&snapshot, visit.words, family);
             let version = newest.version.as_str();

@@ -5,6 +5,7 @@
 
 mod done;
 mod draft;
+mod key;
 mod list;
 mod new;
 mod plan;
@@ -36,6 +37,7 @@ pub fn routes(routes: &mut Routes) {
     sign::routes(routes);
     done::routes(routes);
     sheet::routes(routes);
+    key::routes(routes);
 }
 
 /// How a family is called.
@@ -113,5 +115,6 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
     all.extend(sign::samples(words));
     all.extend(done::samples(words));
     all.extend(sheet::samples(words));
+    all.extend(key::samples(words));
     all
 }

@@ -50,6 +50,7 @@ struct Sign {
     consequence: String,
     file: String,
     command: String,
+    may_keep: bool,
     me: Me,
 }
 
@@ -239,6 +240,7 @@ fn view(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<Sign, Tur
         consequence: plan::consequence(words, &approvals),
         file: carry::file_name(draft),
         command: format!("patchward stage sign {} --key NAME.key", carry::file_name(draft)),
+        may_keep: may && person.is_some() && facts.weakest() == Method::Custodial,
         me: person.filter(|_| may).map_or(Me::Nobody, |person| me(visit, draft, &standing, person)),
     })
 }
@@ -270,17 +272,88 @@ fn me(
     }))
 }
 
+/// An approval of twelve pumps, as a sample.
+#[cfg(test)]
+fn sample_approval() -> patchward_protocol::approval::Approval {
+    use crate::console::sample::noon;
+    use patchward_protocol::approval::{ApprovedDevice, ApprovedRelease, Gates, Wave};
+    use patchward_protocol::digest::Sha256Digest;
+    use patchward_protocol::draft::draw::Terms;
+    use patchward_protocol::id::Seq;
+    use patchward_protocol::key::{SecretKey, Signer as _};
+    use patchward_protocol::slot::Slot;
+    let at = |hours: i64| noon().plus_seconds(hours * 3600);
+    let device = |n: u8| ApprovedDevice {
+        id: format!("pump-{n:02}").parse().unwrap(),
+        key: SecretKey::from_seed(&[n; 32]).public(),
+        wave: u32::from(n > 1),
+        slots: vec![
+            Slot::new(at(24 * i64::from(n)), at(24 * i64::from(n) + 2)).unwrap(),
+            Slot::new(at(24 * i64::from(n) + 6), at(24 * i64::from(n) + 8)).unwrap(),
+        ],
+        attended: n == 3,
+        pair: None,
+    };
+    let wave = |n: u32| Wave {
+        n,
+        not_before: at(24),
+        soak_s: 86_400,
+        min_updated: n,
+        min_clinical_use_h: 4 * n,
+    };
+    patchward_protocol::approval::Approval {
+        v: 1,
+        id: "infusor-a-7-v9".parse().unwrap(),
+        site: "city-hospital".parse().unwrap(),
+        serial: 9,
+        issued: noon(),
+        valid_until: at(24 * 14),
+        action: patchward_protocol::approval::Action::Install,
+        urgency: patchward_protocol::approval::Urgency::Routine,
+        state: patchward_protocol::approval::ApprovalState::Active,
+        release: Some(ApprovedRelease {
+            family: "acme.infusor-a".parse().unwrap(),
+            version: "2.4.1".parse().unwrap(),
+            seq: Seq(7),
+            image_sha256: Sha256Digest::of(b"image"),
+            path: "img/a-7.pwd".parse().unwrap(),
+            image_length: 48 << 20,
+            dossier_sha256: Sha256Digest::of(b"dossier"),
+        }),
+        standing: None,
+        devices: (1..=12).map(device).collect(),
+        conditions: Terms::default().conditions(),
+        waves: vec![wave(0), wave(1)],
+        gates: Gates { halt_permille: vec![0, 20], silent_after_s: 3600 },
+        rollback: patchward_protocol::approval::RollbackTerms { automatic: true, to: vec![Seq(6)] },
+        tz: "Asia/Tokyo".to_owned(),
+        supersedes: None,
+        snapshot: None,
+    }
+}
+
 #[cfg(test)]
 pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
     use crate::console::sample::{Sample, site_frame};
+    use patchward_protocol::draft::statement::Stated;
+    let language = match words.language() {
+        crate::people::who::Language::En => patchward_protocol::language::Language::En,
+        crate::people::who::Language::Ja => patchward_protocol::language::Language::Ja,
+    };
+    let approval = sample_approval();
+    let bytes = approval.write().unwrap();
+    let stated = Stated {
+        sha256: patchward_protocol::digest::Sha256Digest::of(&bytes),
+        release: None,
+        cves: std::collections::BTreeSet::new(),
+        approval,
+    };
     let page = |me: Me, cves: &[&str]| Sign {
         frame: site_frame(words, Nav::Approvals, "approvals-sign-title").script("sign.js"),
         w: words,
         base: "/console/sites/city-hospital/approvals".to_owned(),
         steps: steps(words, 2),
-        statement: words
-            .pick("site:city-hospital targets version 9", "site:city-hospital targets 版 9")
-            .to_owned(),
+        statement: stated.lines(language).join("\n"),
         fingerprint: "4821 0937 6650".to_owned(),
         sha256: "00".repeat(32),
         repository: "site:city-hospital".to_owned(),
@@ -289,9 +362,10 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         weakest: ways::weakest(words, Method::Console),
         ways: ways::ways(words, &[], None),
         cves: cves.iter().map(|cve| (*cve).to_owned()).collect(),
-        consequence: plan::consequence(words, &[]),
+        consequence: plan::consequence(words, std::slice::from_ref(&stated.approval)),
         file: "city-hospital-v9.draft.json".to_owned(),
         command: "patchward stage sign city-hospital-v9.draft.json --key NAME.key".to_owned(),
+        may_keep: cves.is_empty(),
         me,
     };
     let why = || Me::SaysWhy {
