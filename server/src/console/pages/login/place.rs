@@ -2,7 +2,7 @@
 
 use crate::console::answer::Answer;
 use crate::console::door::{SignedIn, Visit};
-use crate::console::frame::{Frame, home_of};
+use crate::console::frame::{Frame, home_for};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
