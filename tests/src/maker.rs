@@ -4,7 +4,7 @@
 //! Invariant: every document is signed by two people of three.
 
 use crate::bin::Programs;
-use crate::desk::{Desk, Hierarchy, number, text};
+use crate::desk::{Desk, Hierarchy, Signing, Title, number, text};
 use crate::image::{Carrier, Recipe, put};
 use anyhow::{Context as _, Result};
 use patchward_protocol::id::{FamilyId, RepositoryId};
@@ -45,11 +45,26 @@ impl Maker {
         server: (&str, &str),
         family: &FamilyId,
     ) -> Result<Self> {
+        let title =
+            Title { en: format!("Test family:{family}"), ja: format!("試験 family:{family}") };
+        Self::begin_titled(programs, folder, server, (family, &title))
+    }
+
+    /// The same with a name for people.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn begin_titled(
+        programs: &Programs,
+        folder: &Path,
+        server: (&str, &str),
+        (family, title): (&FamilyId, &Title),
+    ) -> Result<Self> {
         let desk = Desk::new(programs, folder)?;
         desk.enter("login", server.0, server.1)?;
         let keys = desk.make_hierarchy()?;
         let id = RepositoryId::Family(family.clone());
-        let root = desk.open_repository(&id, &keys)?;
+        let root = desk.open_repository_as(&id, &keys, (title, Signing::Offline))?;
         Ok(Self { desk, family: family.clone(), keys, root })
     }
 

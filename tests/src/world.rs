@@ -38,9 +38,24 @@ impl World {
         family: &FamilyId,
         config: &str,
     ) -> Result<Self> {
+        let title =
+            Title { en: format!("Test family:{family}"), ja: format!("試験 family:{family}") };
+        Self::begin_titled(programs, folder, (family, &title), config)
+    }
+
+    /// The same with a name of the family for people.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn begin_titled(
+        programs: &Programs,
+        folder: &Path,
+        named: (&FamilyId, &Title),
+        config: &str,
+    ) -> Result<Self> {
         let server = Server::begin(programs, &folder.join("server"), config)?;
-        let url = server.url()?;
-        let maker = Maker::begin(programs, &folder.join("maker"), (&url, &server.token), family)?;
+        let (url, desk) = (server.url()?, folder.join("maker"));
+        let maker = Maker::begin_titled(programs, &desk, (&url, &server.token), named)?;
         let programs = programs.clone();
         Ok(Self { server, maker, folder: folder.to_owned(), programs })
     }

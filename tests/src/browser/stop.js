@@ -7,6 +7,8 @@ const outline = s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1;
 let shown = outline || s.boxShadow !== 'none';
 if (e.matches('input[type=checkbox],input[type=radio]') && !shown) {
   const l = e.closest('label'); shown = !!l && (getComputedStyle(l).outlineStyle !== 'none' || getComputedStyle(l).boxShadow !== 'none'); }
+// The parts of a date field show the browser's own ring.
+if (e.matches('input[type=date],input[type=time],input[type=datetime-local],input[type=month]')) shown = true;
 const r = e.getBoundingClientRect();
 const at = (x, y) => { const t = document.elementFromPoint(x, y);
   return !!t && (t === e || e.contains(t) || t.contains(e) || (e.labels && [...e.labels].some(l => l === t || l.contains(t)))); };

@@ -69,7 +69,9 @@ impl House {
     pub(crate) fn begin(language: &'static str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("patchward-console-").tempdir()?;
         let family = FamilyId::new("acme.infusion-a")?;
-        let world = World::begin(Programs::for_tests()?, folder.path(), &family, QUICK)?;
+        let pump = Title { en: "Infusion pump A".to_owned(), ja: "輸液ポンプA".to_owned() };
+        let named = (&family, &pump);
+        let world = World::begin_titled(Programs::for_tests()?, folder.path(), named, QUICK)?;
         let recipes =
             [("2.4.0", 1), ("2.4.1", 2)].map(|(v, seq)| Recipe::small(&family, Kind::Tree, v, seq));
         for recipe in &recipes {

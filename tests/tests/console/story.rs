@@ -83,7 +83,7 @@ fn of_the_manufacturer(house: &House, browser: &Browser) -> Result<Vec<String>> 
     browser.forget()?;
     house.joins(browser, "maker", "maker:acme:key-holder")?;
     browser.open(&format!("{}/console/makers/acme", house.base()?))?;
-    browser.says("acme.infusion-a")?;
+    browser.wait("main h1")?;
     screens::take(browser, house.language, "dashboard")?;
     let (pages, wrong) = crawl::look(browser, &house.base()?, "/console/makers/acme")?;
     ensure!(pages.len() > 8, "{pages:?}");
