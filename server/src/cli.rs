@@ -107,16 +107,17 @@ fn delta_worker() -> Result<()> {
 fn init(place: &Place) -> Result<()> {
     let folder = DataFolder::new(&place.data);
     let config = place.config()?;
-    let (token, link) = folder
-        .init(&config, &SystemClock, &SystemRng)
-        .context("the data folder was not made")?;
+    let (token, link) =
+        folder.init(&config, &SystemClock, &SystemRng).context("the data folder was not made")?;
     println!("data folder: {}", place.data.display());
     println!("claim token: {}", token.reveal());
     println!("It makes the first administrator, once, within 7 days, and is not shown again:");
     println!("  patchward-server serve --data {}", place.data.display());
     println!("  patchward claim --server URL");
     println!("first person: {}", people::link(&config, &link));
-    println!("Open it in a browser to sign in to the console as whoever runs this server; once, within 7 days.");
+    println!(
+        "Open it in a browser to sign in to the console as whoever runs this server; once, within 7 days."
+    );
     Ok(())
 }
 
