@@ -48,9 +48,10 @@ async fn listen(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let seen = visit.asked.query("seen").unwrap_or_default().to_owned();
     let watcher =
         Watcher { app: visit.app, entry: visit.entry, words: visit.words, frame, approval: name };
+    // First the bell, then the look: what changes in between rings.
+    let bell = watcher.app.views.listen();
     let now = watcher.look().await?;
     let Ok(place) = STREAMS.try_acquire() else { return Ok(events("busy", "")) };
-    let bell = watcher.app.views.listen();
     let first = (digest(&now) != seen).then(|| event("change", &changes(&Cells::new(), &now)));
     let beat = || Bytes::from_static(b": open\n\n");
     let end = visit.at.plus_seconds(LIFE_S);
