@@ -27,12 +27,12 @@
 //!
 //! | part | which kinds |
 //! |---|---|
-//! | kind, a byte: 0 copy, 1 zeros, 2 and 3 differences as bytes and as 32-bit words (`streams`, `diff`), 4 packed (`stream`), 5 `bsdiff` | all |
-//! | length of the payload; they follow each other without gap | 2 to 5 |
-//! | length of the list of stream lengths | 2, 3 |
+//! | kind, a byte: 0 copy, 1 zeros, 2 and 3 differences as bytes and as 32-bit words (`streams`, `diff`), 4 packed (`stream`), 5 `bsdiff`, 6 and 7 words counted in places of code for x86-64 and 64-bit Arm (`aim`) | all |
+//! | length of the payload; they follow each other without gap | 2 to 7 |
+//! | length of the list of stream lengths | 2, 3, 6, 7 |
 //! | where the old image is read, beyond where the window would stand if the last copy went on; signed, in bytes | 0 |
-//! | the same in blocks of 4 KiB, and the number of blocks that may be read | 2, 3, 5 |
-//! | SHA-256 of the payload | 2 to 5 |
+//! | the same in blocks of 4 KiB, and the number of blocks that may be read | 2, 3, 5, 6, 7 |
+//! | SHA-256 of the payload | 2 to 7 |
 //! | SHA-256 of the window | all, in full containers only |
 //!
 //! Trust: a head is believed when its digest is the signed one ([`format::Head`]); a payload is
@@ -43,6 +43,7 @@
 //! Invariant: memory is claimed once, from figures that were checked against limits.
 
 mod ahead;
+mod aim;
 pub mod apply;
 mod bsdiff;
 #[cfg(feature = "delta-build")]

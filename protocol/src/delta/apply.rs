@@ -131,10 +131,9 @@ impl Decoder {
             FrameKind::Zero => window.fill(0),
             FrameKind::Copy => old.read_at(frame.old_off, window)?,
             FrameKind::Raw => unpacker.unpack(payload, window)?,
-            FrameKind::Diff8 | FrameKind::Diff32 => {
-                let word = if frame.kind == FrameKind::Diff8 { Word::Bits8 } else { Word::Bits32 };
+            FrameKind::Diff8 | FrameKind::Diff32 | FrameKind::AimedX86 | FrameKind::AimedArm => {
                 let streams = streams::unpack(payload, frame.stream_lens_len, arena, unpacker)?;
-                diff::decode(word, streams, window, &mut old)?;
+                diff::decode(Word::of(frame.kind), streams, window, &mut old)?;
             }
             FrameKind::Bsdiff => {
                 let steps = arena.get_mut(..content_len(payload)?);

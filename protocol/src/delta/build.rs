@@ -6,6 +6,7 @@
 //! Invariant: the file is the same for every number of threads, and every window keeps the limits
 //! that the decoder enforces: what would break one is packed as it is.
 
+mod differences;
 mod encode;
 mod equal;
 mod matches;
@@ -17,7 +18,7 @@ mod writer;
 
 pub use source::{FileSource, Source};
 
-use super::format::{Header, Whole};
+use super::format::{FrameKind, Header, Whole};
 use super::number::wide;
 use crate::digest::Sha256Digest;
 use crate::limits::{DELTA_FRAMES_MAX, DELTA_WINDOW_BYTES, IMAGE_BYTES_MAX};
@@ -78,8 +79,8 @@ pub struct Built {
     pub table_sha256: Sha256Digest,
     /// Length of the file, in bytes.
     pub file_len: u64,
-    /// How many windows there are of each kind, in the order of [`super::format::FrameKind::ALL`].
-    pub kinds: [u32; 6],
+    /// How many windows there are of each kind, in the order of [`FrameKind::ALL`].
+    pub kinds: [u32; FrameKind::ALL.len()],
 }
 
 /// Why nothing was made.

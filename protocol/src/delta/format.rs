@@ -116,6 +116,10 @@ pub enum FrameKind {
     Raw,
     /// Control, difference and extra bytes as the `bsdiff` crate writes them, packed.
     Bsdiff,
+    /// As [`FrameKind::Diff32`], counted in places where code for x86-64 keeps addresses.
+    AimedX86,
+    /// As [`FrameKind::Diff32`], counted in places where code for 64-bit Arm keeps addresses.
+    AimedArm,
 }
 
 /// One entry of the table.
@@ -286,8 +290,16 @@ impl Header {
 
 impl FrameKind {
     /// Every kind, in the order of its number in the file.
-    pub const ALL: [Self; 6] =
-        [Self::Copy, Self::Zero, Self::Diff8, Self::Diff32, Self::Raw, Self::Bsdiff];
+    pub const ALL: [Self; 8] = [
+        Self::Copy,
+        Self::Zero,
+        Self::Diff8,
+        Self::Diff32,
+        Self::Raw,
+        Self::Bsdiff,
+        Self::AimedX86,
+        Self::AimedArm,
+    ];
 
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
@@ -302,7 +314,12 @@ impl FrameKind {
     #[must_use]
     pub const fn reads_old(self) -> bool {
         match self {
-            Self::Copy | Self::Diff8 | Self::Diff32 | Self::Bsdiff => true,
+            Self::Copy
+            | Self::Diff8
+            | Self::Diff32
+            | Self::Bsdiff
+            | Self::AimedX86
+            | Self::AimedArm => true,
             Self::Zero | Self::Raw => false,
         }
     }
@@ -312,14 +329,19 @@ impl FrameKind {
     pub const fn has_payload(self) -> bool {
         match self {
             Self::Copy | Self::Zero => false,
-            Self::Diff8 | Self::Diff32 | Self::Raw | Self::Bsdiff => true,
+            Self::Diff8
+            | Self::Diff32
+            | Self::Raw
+            | Self::Bsdiff
+            | Self::AimedX86
+            | Self::AimedArm => true,
         }
     }
 
     /// Whether its payload begins with a list of the lengths of its streams.
     pub(super) const fn has_list(self) -> bool {
         match self {
-            Self::Diff8 | Self::Diff32 => true,
+            Self::Diff8 | Self::Diff32 | Self::AimedX86 | Self::AimedArm => true,
             Self::Copy | Self::Zero | Self::Raw | Self::Bsdiff => false,
         }
     }
@@ -334,6 +356,8 @@ impl FrameKind {
             Self::Diff32 => "diff32",
             Self::Raw => "raw",
             Self::Bsdiff => "bsdiff",
+            Self::AimedX86 => "x86-64",
+            Self::AimedArm => "arm64",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What holds for every pair of images.
 
-use crate::images::{applied, delta_of, full_of, image, parameters};
+use crate::images::{Machine, applied, delta_of, full_of, image, parameters, program};
 use patchward_protocol::delta::build::{Index, Parameters};
+use patchward_protocol::delta::format::FrameKind;
 use proptest::prelude::*;
 
 /// One difference between two releases. Places are taken modulo the image's length.
@@ -113,6 +114,22 @@ proptest! {
     }
 
     #[test]
+    fn programs_whose_functions_moved_come_out(
+        seed in 1..1000_u64,
+        functions in 1..2500_usize,
+        more in 0..70_usize,
+        edits in prop::collection::vec(edit(), 0..3),
+        machine in prop_oneof![Just(Machine::X86), Just(Machine::Arm)],
+    ) {
+        let old = program(seed, functions, 0, machine);
+        let mut new = program(seed, functions, more, machine);
+        edits.iter().for_each(|edit| edit.edit(&mut new));
+        new.extend(new.is_empty().then_some(1));
+        let (file, built) = delta_of(&old, &new, &parameters(Index::SuffixArray, 2));
+        prop_assert!(applied(&file, Some(built.table_sha256), &old).unwrap() == new);
+    }
+
+    #[test]
     fn full_and_delta_have_the_same_windows((old, new) in pair()) {
         let (file, full) = full_of(&new, &parameters(Index::Sampled, 2));
         let (_, delta) = delta_of(&old, &new, &parameters(Index::Sampled, 2));
@@ -134,6 +151,21 @@ proptest! {
         bsdiff::patch(&old, &mut patch.as_slice(), &mut theirs).unwrap();
         let (file, _) = delta_of(&old, &new, &parameters(Index::SuffixArray, 2));
         prop_assert!(applied(&file, None, &old).unwrap() == theirs);
+    }
+}
+
+#[test]
+fn calls_to_functions_that_moved_cost_little_more_than_their_new_distances() {
+    for (machine, kind) in
+        [(Machine::X86, FrameKind::AimedX86), (Machine::Arm, FrameKind::AimedArm)]
+    {
+        let (old, new) = (program(5, 4000, 0, machine), program(5, 4000, 8, machine));
+        for index in [Index::SuffixArray, Index::Sampled] {
+            let (file, built) = delta_of(&old, &new, &parameters(index, 2));
+            assert!(applied(&file, Some(built.table_sha256), &old).unwrap() == new);
+            let place = FrameKind::ALL.iter().position(|other| *other == kind).unwrap();
+            assert!(built.kinds[place] * 2 > built.header.frames, "{machine:?} {:?}", built.kinds);
+        }
     }
 }
 

@@ -92,6 +92,47 @@ fn words_are_added_with_their_carry_and_cut_at_the_end_of_a_match() {
     assert_eq!(decoded(FrameKind::Diff32, streams, &out).unwrap(), out);
 }
 
+/// Code of 40 bytes: calls at 0, 10, 20 and 30 of it, and what they look like when 10 and 30 moved, and
+/// one byte at 37.
+fn calls() -> (Vec<u8>, Vec<u8>) {
+    let call = |n: u8| [0x90, 0xe8, n, 2, 0, 0, 0x55, 0x53, 0x51, 0x50];
+    let before = [call(1), call(2), call(3), call(4)].concat();
+    let mut after = [call(1), call(12), call(3), call(14)].concat();
+    after[37] = 0x54;
+    (before, after)
+}
+
+fn aimed(gaps: &[u8], values: &[u8], cut: usize) -> Result<Vec<u8>, FrameError> {
+    let (before, after) = calls();
+    let adds: &[u8] = if cut == 0 { &[40] } else { &[13, 27] };
+    let (lits, seeks) = (vec![0; adds.len()], vec![0; adds.len()]);
+    let (list, payload) = stored([adds, &lits, &seeks, gaps, values, &[]]);
+    let of_40 = frame(FrameKind::AimedX86, 0..40, list, &payload, &after);
+    let mut decoder = Decoder::new(&header(200)).unwrap();
+    decoder.window(&of_40, &payload, &mut before.as_slice()).map(<[u8]>::to_vec)
+}
+
+#[test]
+fn gaps_count_places_of_code_where_they_are_even_and_bytes_where_they_are_odd() {
+    // One call is passed, then one; the byte stands one beyond the last word.
+    let values = [10, 0, 0, 0, 10, 0, 0, 0, 1, 0, 0];
+    assert_eq!(aimed(&[2, 2, 3], &values, 0).unwrap(), calls().1);
+    assert_eq!(aimed(&[2, 33, 3], &values, 0).unwrap(), calls().1);
+    // The first match ends within the second call: that is none, and its word differs elsewhere.
+    let values = [10, 10, 0, 0, 0, 1, 0, 0];
+    assert_eq!(aimed(&[25, 2, 3], &values, 1).unwrap(), calls().1);
+    for (gaps, values) in [
+        (&[2, 2, 3, 8][..], &[10, 0, 0, 0, 10, 0, 0, 0, 1, 0, 0][..]),
+        (&[2, 2, 3], &[10, 0, 0, 0, 10, 0, 0, 0, 1, 0]),
+        (&[2, 2, 3], &[10, 0, 0, 0, 10, 0, 0, 0, 1, 0, 0, 0]),
+        (&[2, 2, 0x83, 0], &[10, 0, 0, 0, 10, 0, 0, 0, 1, 0, 0]),
+        (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[]),
+        (&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[]),
+    ] {
+        assert!(malformed(&aimed(gaps, values, 0)), "{gaps:?} {values:?}");
+    }
+}
+
 /// The good payload with one stream replaced.
 fn with(index: usize, stream: &[u8]) -> Result<Vec<u8>, FrameError> {
     let mut streams = GOOD;

@@ -4,39 +4,14 @@
 //! [`crate::delta::streams`] and [`crate::delta::diff`] read.
 
 use super::BuildError;
-use super::equal::equal_len;
+use super::differences::{Differences, Spelling};
 use super::pack::Packer;
 use super::scan::Step;
-use crate::delta::diff::{WORD_BYTES, word};
-use crate::delta::format::FrameKind;
 use crate::delta::number::{fold, put, wide};
 use crate::delta::streams::STREAMS;
 
 /// Streams that are shorter together are tried in every grouping, in bytes.
 const GROUPED_BYTES: usize = 16 * 1024;
-
-/// How differences are written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spelling {
-    /// Runs of bytes that differ.
-    Bytes,
-    /// Words that begin where bytes differ: addresses in code for x86 stand anywhere.
-    Words,
-    /// Words at multiples of four bytes, equal bytes and all: instructions for Arm, and tables.
-    AlignedWords,
-}
-
-impl Spelling {
-    pub(super) const ALL: [Self; 3] = [Self::Bytes, Self::Words, Self::AlignedWords];
-
-    /// The kind of window that reads it.
-    pub(super) const fn kind(self) -> FrameKind {
-        match self {
-            Self::Bytes => FrameKind::Diff8,
-            Self::Words | Self::AlignedWords => FrameKind::Diff32,
-        }
-    }
-}
 
 /// The streams of a window: adds, lits, seeks, gaps, values, literals.
 pub(super) struct Streams([Vec<u8>; STREAMS]);
@@ -160,64 +135,4 @@ impl Streams {
 fn about(streams: &[&[u8]], quick: &mut Packer) -> Result<usize, BuildError> {
     let filled = streams.iter().filter(|stream| !stream.is_empty());
     filled.map(|stream| Ok(quick.pack(stream)?.len())).sum()
-}
-
-/// Gaps and values, gathered over all steps.
-#[derive(Default)]
-struct Differences {
-    gaps: Vec<u8>,
-    values: Vec<u8>,
-    /// Equal bytes since the last difference.
-    equal: usize,
-}
-
-impl Differences {
-    /// Adds a match that stands at `at` of the window.
-    fn put(&mut self, old: &[u8], new: &[u8], at: usize, spelling: Spelling) {
-        let mut done = 0_usize;
-        loop {
-            let equal = equal_len(tail(old, done), tail(new, done));
-            let differs = done.saturating_add(equal);
-            if differs >= new.len() {
-                self.equal = self.equal.saturating_add(equal);
-                return;
-            }
-            let start = match spelling {
-                Spelling::Bytes | Spelling::Words => differs,
-                Spelling::AlignedWords => {
-                    let beyond = at.saturating_add(differs) % WORD_BYTES;
-                    differs.saturating_sub(beyond).max(done)
-                }
-            };
-            put(&mut self.gaps, wide(self.equal.saturating_add(start.saturating_sub(done))));
-            self.equal = 0;
-            let (from, to) = (tail(old, start), tail(new, start));
-            done = start.saturating_add(match spelling {
-                Spelling::Bytes => self.bytes(from, to),
-                Spelling::Words | Spelling::AlignedWords => self.word(from, to),
-            });
-        }
-    }
-
-    /// A run of bytes that differ.
-    fn bytes(&mut self, old: &[u8], new: &[u8]) -> usize {
-        let pairs = || new.iter().zip(old).take_while(|(new, old)| new != old);
-        let length = pairs().count();
-        put(&mut self.gaps, wide(length));
-        self.values.extend(pairs().map(|(new, old)| new.wrapping_sub(*old)));
-        length
-    }
-
-    /// One word, or what is left of the match.
-    fn word(&mut self, old: &[u8], new: &[u8]) -> usize {
-        let length = new.len().min(WORD_BYTES);
-        let (old, new) = (old.get(..length), new.get(..length));
-        let difference = word(new.unwrap_or_default()).wrapping_sub(word(old.unwrap_or_default()));
-        self.values.extend(difference.to_le_bytes().iter().take(length));
-        length
-    }
-}
-
-fn tail(bytes: &[u8], from: usize) -> &[u8] {
-    bytes.get(from..).unwrap_or_default()
 }

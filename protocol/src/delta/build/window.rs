@@ -2,7 +2,8 @@
 //!
 //! Invariant: a window is within every limit of the decoder, or it is packed as it is.
 
-use super::encode::{Payload, Spelling, Streams};
+use super::differences::Spelling;
+use super::encode::{Payload, Streams};
 use super::matches::{Find, Memory};
 use super::pack::Packer;
 use super::scan::{BETTER_BYTES, Step, steps};

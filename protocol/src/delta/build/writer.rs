@@ -207,7 +207,7 @@ struct Sums {
     payload_off: u64,
     comp_len_max: u32,
     streams_len_max: u32,
-    kinds: [u32; 6],
+    kinds: [u32; FrameKind::ALL.len()],
 }
 
 impl Sums {

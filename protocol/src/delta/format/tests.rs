@@ -198,7 +198,7 @@ fn places_beyond_the_old_image_are_refused() {
 #[test]
 fn reserved_bytes_and_unknown_numbers_of_an_entry_are_refused() {
     let header = header(&frames());
-    for (at, byte) in [(0, 6), (0, 255), (1, 0), (1, 2), (2, 1), (3, 1)] {
+    for (at, byte) in [(0, 8), (0, 255), (1, 0), (1, 2), (2, 1), (3, 1)] {
         let mut entry = frames()[1].write();
         entry[at] = byte;
         assert!(refused(Frame::read(&entry, 1, &header)), "{at} {byte}");

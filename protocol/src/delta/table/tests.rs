@@ -113,7 +113,7 @@ fn refused(said: &Result<(Head, Vec<Frame>), FormatError>) -> bool {
 fn entries_with_unknown_parts_or_a_second_spelling_are_refused() {
     // Copy: kind, jump. Difference: kind, payload, list, jump, blocks, digest.
     assert!(spliced(0..1, &[0]).is_ok());
-    assert!(refused(&spliced(0..1, &[6])), "an unknown kind");
+    assert!(refused(&spliced(0..1, &[8])), "an unknown kind");
     assert!(refused(&spliced(0..1, &[255])), "an unknown kind");
     assert!(refused(&spliced(4..5, &[0])), "no payload");
     assert!(refused(&spliced(4..5, &[0xb2, 0])), "a second spelling");
