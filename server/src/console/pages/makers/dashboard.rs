@@ -26,7 +26,7 @@ use crate::notify::said::{self, Names};
 use crate::notify::subject::Severity;
 use crate::notify::{self};
 use crate::people::role::{MakerPower, Place};
-use crate::publish::current::Snapshot;
+use crate::publish::current::{Current, Snapshot};
 use crate::publish::staged::look;
 use crate::rollout::field::{Flight, Standing, flights};
 use askama::Template;
@@ -35,6 +35,7 @@ use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId};
 use patchward_protocol::time::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most lines of each list; the rest is behind its link.
 const LINES_MAX: usize = 8;
@@ -127,45 +128,9 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let (w, at, maker) = (visit.words, visit.at, visit.entry.maker.clone());
     let snapshot = visit.app.snapshot();
     let all = families_of(&snapshot, &maker);
-    let ids: Vec<FamilyId> = all.iter().map(|(family, _)| family.clone()).collect();
-    let place = Place::Maker(maker.clone());
-    let shared = snapshot.clone();
-    let read = visit.app.db.read(move |conn| {
-        let repositories: Vec<RepositoryId> =
-            ids.iter().cloned().map(RepositoryId::Family).collect();
-        let files = staged::of_all(conn, &repositories)?;
-        let open = repositories.iter().filter_map(|id| shared.get(id)).map(|current| {
-            let ours: Vec<_> =
-                files.iter().filter(|file| file.repository == current.id).cloned().collect();
-            look(current, &ours).len()
-        });
-        let staged: usize = open.sum();
-        let mut counted = BTreeMap::new();
-        for family in &ids {
-            counted.insert(family.clone(), totals(conn, family)?);
-        }
-        let matters = notify::open_matters(conn, &place)?;
-        Ok::<_, DbError>((staged, counted, matters, lifecycle::current(conn)?))
-    });
-    let (staged, counted, matters, said) = read.await?;
+    let (staged, counted, matters, said) = stored(&visit, &all, &snapshot).await?;
     let field = Field::read(&visit.app, &maker).await?;
-    let mut waiting = Vec::new();
-    for late in field.waiting.iter().take(LINES_MAX) {
-        let inventory = visit.app.inventories.of(&visit.app, &late.site).await?;
-        let names = Names(&snapshot);
-        let left = late.due.map(|due| due.millis_since(at) / 1000);
-        waiting.push(Unanswered {
-            site: names.site(w, &late.site),
-            to: visit.entry.path(&format!("sites/{}", late.site)),
-            release: format!("{} {}", names.family(w, &late.family), late.version),
-            late: left.is_some_and(|left| left <= 0),
-            due: left.map(|left| match left {
-                1.. => w.t1("makers-left", "left", w.span(left)),
-                _ => w.t1("makers-late", "late", w.span(-left)),
-            }),
-            contacts: contacts(&inventory).into_iter().take(2).collect(),
-        });
-    }
+    let waiting = unanswered(&visit, &field, &snapshot).await?;
     let consent = visit.app.views.consent();
     let path = |rest: &str| visit.entry.path(rest);
     let going = flights(&consent, &maker).into_iter();
@@ -176,24 +141,6 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
         let to = path(&format!("releases/{family}/{}", flight.image.image_sha256));
         in_flight(w, &snapshot, &flight, total.copied().unwrap_or_default(), stops, to)
     });
-    let mut runs_out = Vec::new();
-    for (family, current) in &all {
-        let line = repositories::line(w, family, current, String::new(), at);
-        let roles = line.roles.into_iter().filter(|role| role.light != Left::Plenty);
-        runs_out.extend(roles.map(|role| {
-            (
-                role.light,
-                RunsOut {
-                    title: format!("{} · {}", line.title, role.role),
-                    left: role.left,
-                    class: role.light.class(),
-                    expires: role.expires,
-                    advice: role.advice.unwrap_or_default(),
-                },
-            )
-        }));
-    }
-    runs_out.sort_by_key(|(light, _)| std::cmp::Reverse(*light));
     let endings = all.iter().filter_map(|(family, current)| {
         let to = path(&format!("families/{family}/lifecycle"));
         ending(w, title(w, current), to, said.get(family), at)
@@ -214,12 +161,100 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
         unready: field.unready(at).len(),
         sites_all: field.sites.len(),
         sites: path("sites"),
-        runs_out: runs_out.into_iter().map(|(_, line)| line).collect(),
+        runs_out: runs_out(w, &all, at),
         repositories: path("repositories"),
         endings: endings.collect(),
         families_all: all.len(),
         families: path("families"),
     })
+}
+
+/// What the dashboard reads: staged files on their way, the numbers of every release, open matters, and
+/// what is said of lives.
+type Stored = (
+    usize,
+    BTreeMap<FamilyId, BTreeMap<Sha256Digest, Total>>,
+    Vec<Notice>,
+    BTreeMap<FamilyId, Said>,
+);
+
+async fn stored(
+    visit: &Visit<AtMaker>,
+    all: &[(FamilyId, Arc<Current>)],
+    snapshot: &Arc<Snapshot>,
+) -> Result<Stored, Turned> {
+    let maker = visit.entry.maker.clone();
+    let ids: Vec<FamilyId> = all.iter().map(|(family, _)| family.clone()).collect();
+    let place = Place::Maker(maker);
+    let shared = Arc::clone(snapshot);
+    let read = visit.app.db.read(move |conn| {
+        let repositories: Vec<RepositoryId> =
+            ids.iter().cloned().map(RepositoryId::Family).collect();
+        let files = staged::of_all(conn, &repositories)?;
+        let open = repositories.iter().filter_map(|id| shared.get(id)).map(|current| {
+            let ours: Vec<_> =
+                files.iter().filter(|file| file.repository == current.id).cloned().collect();
+            look(current, &ours).len()
+        });
+        let staged: usize = open.sum();
+        let mut counted = BTreeMap::new();
+        for family in &ids {
+            counted.insert(family.clone(), totals(conn, family)?);
+        }
+        let matters = notify::open_matters(conn, &place)?;
+        Ok::<_, DbError>((staged, counted, matters, lifecycle::current(conn)?))
+    });
+    Ok(read.await?)
+}
+
+/// The sites that have not acknowledged, the most urgent first, with whom to call.
+async fn unanswered(
+    visit: &Visit<AtMaker>,
+    field: &Field,
+    snapshot: &Snapshot,
+) -> Result<Vec<Unanswered>, Turned> {
+    let w = visit.words;
+    let names = Names(snapshot);
+    let mut waiting = Vec::new();
+    for late in field.waiting.iter().take(LINES_MAX) {
+        let inventory = visit.app.inventories.of(&visit.app, &late.site).await?;
+        let left = late.due.map(|due| due.millis_since(visit.at) / 1000);
+        waiting.push(Unanswered {
+            site: names.site(w, &late.site),
+            to: visit.entry.path(&format!("sites/{}", late.site)),
+            release: format!("{} {}", names.family(w, &late.family), late.version),
+            late: left.is_some_and(|left| left <= 0),
+            due: left.map(|left| match left {
+                1.. => w.t1("makers-left", "left", w.span(left)),
+                _ => w.t1("makers-late", "late", w.span(-left)),
+            }),
+            contacts: contacts(&inventory).into_iter().take(2).collect(),
+        });
+    }
+    Ok(waiting)
+}
+
+/// Documents with less than half of their life left, the nearest end first.
+fn runs_out(w: Words, all: &[(FamilyId, Arc<Current>)], at: Timestamp) -> Vec<RunsOut> {
+    let mut runs_out = Vec::new();
+    for (family, current) in all {
+        let line = repositories::line(w, family, current, String::new(), at);
+        let roles = line.roles.into_iter().filter(|role| role.light != Left::Plenty);
+        runs_out.extend(roles.map(|role| {
+            (
+                role.light,
+                RunsOut {
+                    title: format!("{} · {}", line.title, role.role),
+                    left: role.left,
+                    class: role.light.class(),
+                    expires: role.expires,
+                    advice: role.advice.unwrap_or_default(),
+                },
+            )
+        }));
+    }
+    runs_out.sort_by_key(|(light, _)| std::cmp::Reverse(*light));
+    runs_out.into_iter().map(|(_, line)| line).collect()
 }
 
 fn matter(w: Words, snapshot: &Snapshot, notice: &Notice) -> Matter {
