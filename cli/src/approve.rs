@@ -447,11 +447,11 @@ pub fn withdraw(here: &Here, withdraw: &Withdraw) -> Outcome<Said> {
         return Err(Failure::with_problems(Code::ApprovalUnknown, what, names));
     }
     let approval = draft_next::withdrawn(approvals(), &withdraw.id);
-    let approval = approval.map_err(|error| match error {
-        BadDraft::NotListed(id) => {
-            Failure::new(Code::ApprovalUnknown, format!("{id} is withdrawn already"))
+    let approval = approval.map_err(|error| {
+        if let BadDraft::NotListed(id) = error {
+            return Failure::new(Code::ApprovalUnknown, format!("{id} is withdrawn already"));
         }
-        other => plan::not_drafted(here.language, other),
+        plan::not_drafted(here.language, error)
     })?;
     let drafted = [Drafted { approval, more: &|_, _| Vec::new() }];
     approvals::put(here, &id, spec, &drafted, None, &withdraw.out)

@@ -87,7 +87,11 @@ async fn store_file(app: &Arc<App>, draft: &Draft, bytes: &[u8]) -> Result<(), A
     let written = tokio::task::spawn_blocking(write).await.map_err(ApiError::failed)?;
     written.map_err(|error| match error {
         BlobError::StorageFull => ApiError::of(ErrorCode::StorageFull),
-        other => ApiError::failed(other),
+        other @ (BlobError::TooLong { .. }
+        | BlobError::WrongDigest { .. }
+        | BlobError::Damaged(_)
+        | BlobError::Stalled
+        | BlobError::Io { .. }) => ApiError::failed(other),
     })?;
     let (id, at) = (draft.repository(), app.clock.now());
     let add = move |conn: &mut crate::db::Connection| {
