@@ -9,14 +9,15 @@ use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
+use crate::console::when::Day;
 use crate::console::words::Words;
-use crate::db::DbError;
 use crate::fleet::roster::Roster;
 use crate::lifecycle::{self, Lifecycle, Said, Stage};
 use crate::notify::said::Names;
 use crate::notify::survey;
 use crate::people::role::SitePower;
 use askama::Template;
+use patchward_protocol::civil::CivilDate;
 use patchward_protocol::id::{FamilyId, RepositoryId};
 use patchward_protocol::time::Timestamp;
 use std::collections::BTreeMap;
@@ -41,10 +42,7 @@ struct Line {
     to: String,
     class: &'static str,
     stage: String,
-    supported: String,
-    limited: String,
-    ends: String,
-    end_of_life: String,
+    dates: Option<[Day; 4]>,
     left: Option<String>,
     release: Option<(String, String)>,
     said_by: Option<String>,
@@ -58,7 +56,7 @@ pub fn routes(routes: &mut Routes) {
 
 async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let entry = &visit.entry;
-    let said = visit.app.db.read(|conn| Ok::<_, DbError>(lifecycle::current(conn)?)).await?;
+    let said = visit.app.db.read(lifecycle::current).await?;
     let roster = Roster::of(&visit.app, &entry.site, &entry.inventory).await?;
     let snapshot = visit.app.snapshot();
     let newest = |family: &FamilyId| {
@@ -111,14 +109,20 @@ fn line(
         Stage::Undecided => (3, "info", "undecided"),
         Stage::Supported => (4, "good", "supported"),
     };
-    let dash = || "–".to_owned();
-    let dates = |of: fn(&lifecycle::Dates) -> String| match said.map(|said| &said.lifecycle) {
-        Some(Lifecycle::Dates(dates)) => of(dates),
-        Some(Lifecycle::Undecided { .. }) | None => dash(),
+    // Days of a life cycle belong to no zone.
+    let day = |date: CivilDate| w.day(date.end_utc().plus_seconds(-1), "Etc/UTC");
+    let dates = match said.map(|said| &said.lifecycle) {
+        Some(Lifecycle::Dates(dates)) => Some([
+            day(dates.supported_until),
+            day(dates.limited_until),
+            day(dates.end_of_support),
+            day(dates.end_of_life),
+        ]),
+        Some(Lifecycle::Undecided { .. }) | None => None,
     };
     let undecided = match said.map(|said| &said.lifecycle) {
         Some(Lifecycle::Undecided { until }) => {
-            Some(w.t1("lifecycle-undecided-until", "until", until.to_string()))
+            Some(w.t1("lifecycle-undecided-until", "until", day(*until)))
         }
         Some(Lifecycle::Dates(_)) | None => None,
     };
@@ -130,10 +134,7 @@ fn line(
         to: at.path(&format!("devices?family={family}")),
         class,
         stage: w.t(&format!("lifecycle-stage-{word}")),
-        supported: dates(|dates| dates.supported_until.to_string()),
-        limited: dates(|dates| dates.limited_until.to_string()),
-        ends: dates(|dates| dates.end_of_support.to_string()),
-        end_of_life: dates(|dates| dates.end_of_life.to_string()),
+        dates,
         left: left.or(undecided),
         release: newest.map(|version| (at.path(&format!("releases/{family}/{version}")), version)),
         said_by: said.map(|said| {
@@ -149,7 +150,6 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
     use crate::console::sample::{Sample, at_site, noon, site_frame};
     use crate::lifecycle::Dates;
     use crate::publish::current::Snapshot;
-    use patchward_protocol::civil::CivilDate;
     let snapshot = Snapshot::default();
     let day = |n: i64| CivilDate::of_utc(noon()).plus_days(n);
     let dates = |end: i64| {

@@ -134,11 +134,13 @@ async fn download(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     Ok(Answer::file(&format!("devices-{}.csv", entry.site), csv::KIND, table))
 }
 
+fn text(value: Option<&impl std::fmt::Display>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
 fn cells(member: &Member) -> [String; 14] {
     let outline = &member.outline;
     let listed = member.listed.as_ref();
-    let text =
-        |value: Option<&dyn std::fmt::Display>| value.map(ToString::to_string).unwrap_or_default();
     let installed = outline.installed.as_ref();
     let management = match outline.management {
         Management::Agent => "agent",
@@ -151,13 +153,13 @@ fn cells(member: &Member) -> [String; 14] {
         listed.map(|it| it.kind.to_string()).unwrap_or_default(),
         outline.family.to_string(),
         management.to_owned(),
-        text(installed.map(|it| &it.version as _)),
-        text(installed.map(|it| &it.seq as _)),
-        text(installed.map(|it| &it.image_sha256 as _)),
+        text(installed.map(|it| &it.version)),
+        text(installed.map(|it| &it.seq)),
+        text(installed.map(|it| &it.image_sha256)),
         member.condition.word().to_owned(),
         outline.state.clone().unwrap_or_default(),
         outline.reason.map(|reason| reason.code().to_owned()).unwrap_or_default(),
-        text(outline.last_seen.as_ref().map(|it| it as _)),
+        text(outline.last_seen.as_ref()),
         listed.and_then(|it| it.udi.clone()).unwrap_or_default(),
         listed.and_then(|it| it.serial_number.clone()).unwrap_or_default(),
     ]

@@ -145,8 +145,12 @@ fn support(w: Words, dossier: &Dossier) -> String {
         "supported" | "limited" | "end-of-support" => w.t(&format!("dossier-support-{status}")),
         _ => w.t("dossier-support-unknown"),
     };
-    let until = until.map(|day| day.to_string()).unwrap_or_default();
-    w.t2("dossier-support-line", "status", status, "until", until)
+    // The day belongs to no zone.
+    let day = until.map(|date| w.day(date.end_utc().plus_seconds(-1), "Etc/UTC"));
+    match day {
+        Some(day) => w.t2("dossier-support-line", "status", status, "until", day),
+        None => status,
+    }
 }
 
 fn technical(w: Words, known: &Known) -> Vec<(String, String, &'static str)> {

@@ -230,7 +230,6 @@ pub(super) fn list_page<T: Thing>(frame: Frame, w: Words, at: &AtSite) -> ListPa
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a form is made of, each of another type")]
 pub(super) fn form_page<T: Thing>(
     frame: Frame,
     w: Words,
