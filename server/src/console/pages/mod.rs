@@ -7,19 +7,19 @@ pub mod act;
 pub mod approvals;
 pub mod calendar;
 pub mod design;
+pub mod devices;
+pub mod dossier;
 pub mod holds;
+pub mod lifecycle;
 pub mod login;
 pub mod makers;
 pub mod notices;
 pub mod people;
 pub mod records;
 pub mod rollouts;
-pub mod stop;
-pub mod devices;
-pub mod today;
-pub mod dossier;
 pub mod settings;
-pub mod lifecycle;
+pub mod stop;
+pub mod today;
 
 use super::route::Routes;
 
