@@ -124,9 +124,10 @@ fn text_a_with_bytes_b_is_shown_as_a_difference_and_never_signed() {
         place.refused("statement_differs", &format!("{SIGN} --fingerprint {fingerprint}"));
     for (sign, day) in [("-", "@13T04:30:00Z"), ("+", "@14T04:30:00Z")] {
         let day = crate::place::dated(day);
-        let line = refused.err.lines().find(|line| line.contains(&format!("({day})")));
-        let line = line.unwrap_or_else(|| panic!("{day} is in\n{}", refused.err));
-        assert!(line.trim_start().strip_prefix("- ").unwrap().starts_with(sign), "{line}");
+        let listed = refused.err.lines().filter_map(|line| line.trim_start().strip_prefix("- "));
+        let mut listed = listed.filter(|line| line.contains(&format!("({day})")));
+        let line = listed.next().unwrap_or_else(|| panic!("{day} is in\n{}", refused.err));
+        assert!(line.starts_with(sign), "{line}");
     }
     assert_eq!(place.read(FILE), before, "nothing was signed");
 }
