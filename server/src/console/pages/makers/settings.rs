@@ -40,12 +40,15 @@ async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
 }
 
 fn view(frame: Frame, w: Words, path: impl Fn(&str) -> String, may: bool) -> Page {
-    let places = ["people", "notifications", "tokens"].map(|name| Place {
+    // People and tokens are an administrator's; nobody else is led to a page that turns them away.
+    let mine = ["people", "notifications", "tokens"];
+    let mine = mine.into_iter().filter(|name| may || *name == "notifications");
+    let places = mine.map(|name| Place {
         to: path(&format!("settings/{name}")),
         title: w.t(&format!("makers-settings-{name}")),
         what: w.t(&format!("makers-settings-{name}-what")),
     });
-    Page { frame, w, places: places.to_vec(), may }
+    Page { frame, w, places: places.collect(), may }
 }
 
 #[cfg(test)]

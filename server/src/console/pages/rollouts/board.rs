@@ -163,7 +163,7 @@ pub(super) fn view(frame: Frame, scene: &Scene<'_>, known: &[Known]) -> BoardPag
     let mut page = BoardPage {
         frame: Frame { title, ..frame }.script("live.js"),
         w: scene.w,
-        approval_to: entry.path(&format!("approvals/{approval}")),
+        approval_to: entry.path(&format!("approvals/sheet/{approval}")),
         approval,
         rollouts,
         events: entry.path(&format!("rollouts/{sha256}/events")),
