@@ -21,8 +21,8 @@ use std::{
 
 /// What the machine's packages bring.
 const COMPONENTS: [&needs::Component; 3] = [&needs::CHROMIUM, &needs::DRIVER, &needs::FONTS];
-/// The test that draws the screens.
-const SCREENS: &str = "screens::";
+/// The tests that draw the screens, while they tell their story.
+const SCREENS: &str = "story::";
 
 /// What the tests are told through their environment.
 #[derive(Debug)]
