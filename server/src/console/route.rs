@@ -31,11 +31,14 @@ pub struct Route {
     pub power: String,
 }
 
+/// What mounts one route.
+type Mount = Box<dyn FnOnce(&mut ServiceConfig)>;
+
 /// All routes.
 #[derive(Default)]
 pub struct Routes {
     listed: Vec<Route>,
-    mounts: Vec<Box<dyn FnOnce(&mut ServiceConfig)>>,
+    mounts: Vec<Mount>,
 }
 
 impl std::fmt::Debug for Routes {

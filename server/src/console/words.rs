@@ -251,7 +251,7 @@ mod tests {
 
     type Variables = BTreeMap<String, BTreeSet<String>>;
 
-    fn of_pattern<'a>(pattern: &Pattern<&'a str>, found: &mut BTreeSet<String>) {
+    fn of_pattern(pattern: &Pattern<&str>, found: &mut BTreeSet<String>) {
         for element in &pattern.elements {
             if let PatternElement::Placeable { expression } = element {
                 of_expression(expression, found);
@@ -275,7 +275,11 @@ mod tests {
                 found.insert(id.name.to_owned());
             }
             InlineExpression::Placeable { expression } => of_expression(expression, found),
-            _ => {}
+            InlineExpression::StringLiteral { .. }
+            | InlineExpression::NumberLiteral { .. }
+            | InlineExpression::FunctionReference { .. }
+            | InlineExpression::MessageReference { .. }
+            | InlineExpression::TermReference { .. } => {}
         }
     }
 

@@ -275,6 +275,30 @@ fn go_words(w: Words, go: &Go) -> String {
 }
 
 #[cfg(test)]
+pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
+    use crate::console::sample::{Sample, at_site, noon, site_frame};
+    let entry = at_site(words);
+    let zone = zone("Asia/Tokyo").unwrap();
+    let today = zone.date(noon());
+    let page = |span: Span, events: &[Event], holds: u32, secret: Option<&str>| {
+        let frame = site_frame(words, Nav::Calendar, "calendar-title");
+        let shown = Shown { w: words, entry: &entry, zone: &zone, today, day: today, span };
+        let made = secret.map(|_| noon());
+        let feed = feed::FeedView::of(words, &entry, made, secret.map(str::to_owned));
+        view(frame, &shown, &span.dates(today), events, (holds, feed))
+    };
+    let some = tests::some();
+    let address = Some("https://patchward.example/console/calendar/0011.ics");
+    let mut samples = vec![
+        Sample::of("calendar/calendar.html", "month", &page(Span::Month, &some, 1, None)),
+        Sample::of("calendar/calendar.html", "week", &page(Span::Week, &some, 0, address)),
+        Sample::of("calendar/calendar.html", "none", &page(Span::Month, &[], 0, None)),
+    ];
+    samples.extend(ward::samples(words));
+    samples
+}
+
+#[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::console::sample::noon;
@@ -317,28 +341,4 @@ pub(super) mod tests {
         assert_eq!(Span::Week.dates(day)[0].to_string(), "2026-11-30");
         assert_eq!(first_of_month(day).to_string(), "2026-12-01");
     }
-}
-
-#[cfg(test)]
-pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
-    use crate::console::sample::{Sample, at_site, noon, site_frame};
-    let entry = at_site(words);
-    let zone = zone("Asia/Tokyo").unwrap();
-    let today = zone.date(noon());
-    let page = |span: Span, events: &[Event], holds: u32, secret: Option<&str>| {
-        let frame = site_frame(words, Nav::Calendar, "calendar-title");
-        let shown = Shown { w: words, entry: &entry, zone: &zone, today, day: today, span };
-        let made = secret.map(|_| noon());
-        let feed = feed::FeedView::of(words, &entry, made, secret.map(str::to_owned));
-        view(frame, &shown, &span.dates(today), events, (holds, feed))
-    };
-    let some = tests::some();
-    let address = Some("https://patchward.example/console/calendar/0011.ics");
-    let mut samples = vec![
-        Sample::of("calendar/calendar.html", "month", &page(Span::Month, &some, 1, None)),
-        Sample::of("calendar/calendar.html", "week", &page(Span::Week, &some, 0, address)),
-        Sample::of("calendar/calendar.html", "none", &page(Span::Month, &[], 0, None)),
-    ];
-    samples.extend(ward::samples(words));
-    samples
 }

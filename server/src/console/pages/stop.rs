@@ -241,7 +241,9 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
         let ward = words.pick("5 East", "5階東病棟");
         let what = match &target {
             HoldTarget::Ward { .. } => words.t1("stop-what-ward", "ward", ward),
-            _ => words.t("stop-what-site"),
+            HoldTarget::Device { .. } | HoldTarget::Site | HoldTarget::Release { .. } => {
+                words.t("stop-what-site")
+            }
         };
         let choice =
             |text: &str, here: bool| Choice { to: "#".to_owned(), text: text.to_owned(), here };

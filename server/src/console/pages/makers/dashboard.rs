@@ -358,6 +358,7 @@ fn ending(
 }
 
 #[cfg(test)]
+#[expect(clippy::too_many_lines, reason = "one sample after the other")]
 pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     use super::sites::sample_contacts;
     use crate::console::sample::{Sample, maker_frame, noon};

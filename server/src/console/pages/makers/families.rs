@@ -339,6 +339,7 @@ fn commands(w: Words, app: &App, family: &FamilyId) -> Vec<(String, String)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::too_many_lines, reason = "one sample after the other")]
 pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     use super::lifecycle::sample_history;
     use crate::console::sample::{Sample, maker_frame, noon};

@@ -362,6 +362,7 @@ pub(super) fn halt_words(w: Words, halt: Halt) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::too_many_lines, reason = "one sample after the other")]
 pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     use crate::console::sample::{Sample, maker_frame, noon};
     use crate::rollout::field::{HaltedAt, Standing, WaveSum};

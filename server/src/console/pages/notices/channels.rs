@@ -248,43 +248,6 @@ fn line(w: Words, known: &Known<'_>, channel: &Channel, here: &str) -> ChannelLi
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::console::sample::noon;
-    use crate::notify::channel::Health;
-
-    pub(in crate::console) fn channel(kind: Kind, address: &str, health: Health) -> Channel {
-        Channel {
-            id: NoticeId::digest(address),
-            place: Place::Site("city-hospital".parse().unwrap()),
-            account: (kind == Kind::Mail).then_some(AccountId(7)),
-            kind,
-            address: address.to_owned(),
-            language: Language::Ja,
-            circle: Circle::First,
-            least: Severity::Important,
-            quiet: (kind == Kind::Mail).then_some(Quiet { from_min: 1260, to_min: 420 }),
-            tz: "Asia/Tokyo".to_owned(),
-            created: noon(),
-            created_by: "田中 由紀".to_owned(),
-            removed: None,
-            health,
-        }
-    }
-
-    #[test]
-    fn hours_of_a_day_are_minutes() {
-        assert_eq!(minute("21:30".parse().unwrap()), 1290);
-        assert_eq!(minute("00:00".parse().unwrap()), 0);
-    }
-
-    #[test]
-    fn an_entry_without_an_address_is_refused() {
-        assert!(entered(&Form::default(), None).is_err());
-    }
-}
-
-#[cfg(test)]
 pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
     use crate::console::sample::{Sample, maker_frame, noon, site_frame};
     use crate::notify::channel::Health;
@@ -324,4 +287,41 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         Sample::of(page, "none", &view(frame(), words, &known(&[], true, None))),
         Sample::of(page, "maker", &view(maker, words, &known(&all, true, Some(forms)))),
     ]
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::console::sample::noon;
+    use crate::notify::channel::Health;
+
+    pub(in crate::console) fn channel(kind: Kind, address: &str, health: Health) -> Channel {
+        Channel {
+            id: NoticeId::digest(address),
+            place: Place::Site("city-hospital".parse().unwrap()),
+            account: (kind == Kind::Mail).then_some(AccountId(7)),
+            kind,
+            address: address.to_owned(),
+            language: Language::Ja,
+            circle: Circle::First,
+            least: Severity::Important,
+            quiet: (kind == Kind::Mail).then_some(Quiet { from_min: 1260, to_min: 420 }),
+            tz: "Asia/Tokyo".to_owned(),
+            created: noon(),
+            created_by: "田中 由紀".to_owned(),
+            removed: None,
+            health,
+        }
+    }
+
+    #[test]
+    fn hours_of_a_day_are_minutes() {
+        assert_eq!(minute("21:30".parse().unwrap()), 1290);
+        assert_eq!(minute("00:00".parse().unwrap()), 0);
+    }
+
+    #[test]
+    fn an_entry_without_an_address_is_refused() {
+        assert!(entered(&Form::default(), None).is_err());
+    }
 }
