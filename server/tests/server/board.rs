@@ -104,13 +104,9 @@ fn a_person_stops_a_hospital_under_their_account_and_their_name() {
             let holds = Filter { which: Which::Holds, ..Filter::default() };
             let looked = move |conn: &mut _| search::back(conn, &north(), &holds, None);
             let found = app.db.read(looked).await.unwrap();
-            match &found.entries[..] {
-                [entry] => match &entry.said {
-                    Said::Server(act) => assert_eq!(act.who(), "account:tanaka"),
-                    other => panic!("{other:?}"),
-                },
-                other => panic!("{other:?}"),
-            }
+            let [entry] = &found.entries[..] else { panic!("{:?}", found.entries) };
+            let Said::Server(act) = &entry.said else { panic!("{:?}", entry.said) };
+            assert_eq!(act.who(), "account:tanaka");
         });
     });
 }

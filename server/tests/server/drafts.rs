@@ -231,7 +231,7 @@ fn a_draft_is_planned_signed_in_the_page_and_elsewhere_and_published_with_its_ac
         let people: Vec<_> = filed.iter().map(|filed| filed.act.person.to_string()).collect();
         assert_eq!(people, ["tanaka", "sato"]);
         let about = app.db.read(|conn| act::about(conn, "site:north")).await.unwrap();
-        let published = about.iter().filter(|(_, act, _)| act == "publish").next_back().unwrap();
+        let published = about.iter().rfind(|(_, act, _)| act == "publish").unwrap();
         for word in ["\"console\"", "\"offline\"", "\"tanaka\"", "\"sato\""] {
             assert!(published.2.contains(word), "the record names the method: {}", published.2);
         }

@@ -127,9 +127,8 @@ fn a_channel_is_proven_by_the_code_that_left_through_it_and_by_no_other() {
 
 async fn light(app: &Arc<App>) -> Light {
     let (snapshot, at) = (app.snapshot(), app.clock.now());
-    let known = app.db.read(move |conn| {
-        readiness::known(conn, &snapshot, &"north".parse().unwrap()).map_err(DbError::from)
-    });
+    let known =
+        app.db.read(move |conn| readiness::known(conn, &snapshot, &"north".parse().unwrap()));
     let readiness = readiness::readiness(&known.await.unwrap(), at);
     readiness.checks.iter().find(|it| it.check == Check::Channel).unwrap().light
 }
