@@ -8,7 +8,6 @@ use crate::place::on_both;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::repository::Reading;
 use patchward_server::app::App;
-use patchward_server::db::DbError;
 use patchward_server::notify::channel::{Circle, Kind, drill_code};
 use patchward_server::notify::raise::{Rules, living, pass_on};
 use patchward_server::notify::readiness::{self, Check, Light, PROVEN_S};
