@@ -7,6 +7,7 @@ use anyhow::Result;
 
 /// The same list as in `deny.toml`.
 const ALLOWED: [&str; 12] = [
+    "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
