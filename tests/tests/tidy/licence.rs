@@ -6,7 +6,7 @@ use crate::{crates, nothing_found};
 use anyhow::Result;
 
 /// The same list as in `deny.toml`.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
