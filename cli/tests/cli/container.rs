@@ -5,6 +5,7 @@ use crate::double::Double;
 use crate::place::{PREPARE, Place};
 use patchward_protocol::delta::apply::{NoBase, whole};
 use patchward_protocol::delta::build::{Parameters, full};
+use patchward_protocol::delta::format::{HEADER_BYTES, Header};
 use patchward_protocol::digest::Sha256Digest;
 use serde_json::{Value, json};
 use std::io::Cursor;
@@ -115,7 +116,10 @@ fn nobody_signs_for_a_container_with_another_image() {
     let mut forged = evil;
     let sha256: Sha256Digest = serde_json::from_value(honest["image_sha256"].clone()).unwrap();
     forged[88..120].copy_from_slice(sha256.as_bytes());
-    let table = Sha256Digest::of(&forged[..296]);
+    let header = Header::read(forged.first_chunk().unwrap()).unwrap();
+    let (from, until) = (header.table().start, header.table().end);
+    let table = &forged[usize::try_from(from).unwrap()..usize::try_from(until).unwrap()];
+    let table = Sha256Digest::of(&[&forged[..HEADER_BYTES], table].concat());
     listed_as(&place, &forged, |payload| {
         *payload = honest.clone();
         payload["table_sha256"] = json!(table);
