@@ -7,7 +7,7 @@
 use patchward_protocol::api::endpoint::{Description, Endpoint, Method, Who};
 use patchward_protocol::api::error::{ErrorCode, Problem};
 use patchward_protocol::api::{
-    self, consent, delta, device, operator, record, repository, site, token,
+    self, consent, delta, device, draft, operator, record, repository, site, token,
 };
 use patchward_protocol::{act, ledger, receipt};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -83,6 +83,8 @@ fn shapes(generator: &mut SchemaGenerator) -> BTreeMap<&'static str, Shapes> {
         ("WriteCampaign", shapes_of::<consent::WriteCampaign>(generator)),
         ("ReadCampaign", shapes_of::<consent::ReadCampaign>(generator)),
         ("WhyNot", shapes_of::<consent::WhyNot>(generator)),
+        ("ReadDraft", shapes_of::<draft::ReadDraft>(generator)),
+        ("SignDraft", shapes_of::<draft::SignDraft>(generator)),
         ("ReadWaveProof", shapes_of::<device::ReadWaveProof>(generator)),
         ("ShowServer", shapes_of::<operator::ShowServer>(generator)),
         ("ReadRecord", shapes_of::<record::ReadRecord>(generator)),

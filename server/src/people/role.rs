@@ -94,6 +94,8 @@ pub enum MakerPower {
     Stop,
     /// Prepare a release, answer questions of hospitals.
     Release,
+    /// Bring staged files for the next signer, and take them away.
+    Stage,
     /// Agree to what hospitals are told; never to what one wrote oneself.
     Review,
     /// Publish what reached its threshold.
@@ -152,6 +154,7 @@ impl MakerRole {
             MakerPower::See | MakerPower::Records => true,
             MakerPower::Stop => !matches!(self, Self::Viewer | Self::Regulatory),
             MakerPower::Release => matches!(self, Self::Release | Self::Psirt),
+            MakerPower::Stage => matches!(self, Self::Release | Self::Psirt | Self::KeyHolder),
             MakerPower::Review => matches!(self, Self::Regulatory | Self::Psirt),
             MakerPower::Publish => matches!(self, Self::KeyHolder),
             MakerPower::Administer => matches!(self, Self::Admin),

@@ -29,10 +29,11 @@ const SITE_POWERS: [SitePower; 7] = [
     SitePower::Administer,
     SitePower::Records,
 ];
-const MAKER_POWERS: [MakerPower; 7] = [
+const MAKER_POWERS: [MakerPower; 8] = [
     MakerPower::See,
     MakerPower::Stop,
     MakerPower::Release,
+    MakerPower::Stage,
     MakerPower::Review,
     MakerPower::Publish,
     MakerPower::Administer,

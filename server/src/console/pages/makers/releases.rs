@@ -75,7 +75,7 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
             }),
         });
     }
-    let may = visit.entry.may(MakerPower::Release) || visit.entry.may(MakerPower::Publish);
+    let may = visit.entry.may(MakerPower::Stage);
     let bring = may.then(|| visit.entry.path("staged"));
     let frame = visit.frame(Nav::Releases, w.t("releases-title"));
     Answer::page(&Page { frame, w, staged: lines, families, bring, commands: commands(w) })

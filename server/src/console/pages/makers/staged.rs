@@ -100,25 +100,15 @@ pub fn routes(routes: &mut Routes) {
     let file = "/console/makers/{maker}/staged/{family}/{role}";
     let bytes = "/console/makers/{maker}/staged/{family}/{role}/file";
     let drop = "/console/makers/{maker}/staged/{family}/{role}/drop";
-    routes.post::<AtMaker, _, _>("/console/makers/{maker}/staged", MakerPower::See, bring);
+    routes.post::<AtMaker, _, _>("/console/makers/{maker}/staged", MakerPower::Stage, bring);
     routes.get::<AtMaker, _, _>(file, MakerPower::See, show);
     routes.get::<AtMaker, _, _>(bytes, MakerPower::See, download);
-    routes.post::<AtMaker, _, _>(drop, MakerPower::See, take_away);
+    routes.post::<AtMaker, _, _>(drop, MakerPower::Stage, take_away);
     let publish_path = "/console/makers/{maker}/publish/{family}";
     routes.post::<AtMaker, _, _>(publish_path, MakerPower::Publish, publish);
 }
 
-/// Bringing files is for those who prepare releases and those who sign them.
-fn may_bring(at: &AtMaker) -> bool {
-    at.may(MakerPower::Release) || at.may(MakerPower::Publish)
-}
-
-fn must_bring(at: &AtMaker) -> Result<(), ApiError> {
-    if may_bring(at) { Ok(()) } else { Err(ApiError::of(ErrorCode::NotPermitted)) }
-}
-
 async fn bring(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
-    must_bring(&visit.entry)?;
     let sent = visit.form.file("file");
     let sent =
         sent.ok_or_else(|| ApiError::with(ErrorCode::RequestInvalid, "file: it is empty"))?;
@@ -173,7 +163,6 @@ async fn download(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
 }
 
 async fn take_away(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
-    must_bring(&visit.entry)?;
     let (family, _) = family_of(&visit.app, &visit.entry, &visit.asked)?;
     let role: String = visit.asked.part("role")?;
     staged::drop_file(&visit.app, &family, &role, &visit.entry.who).await?;
@@ -243,7 +232,7 @@ fn view(
         stale: looked.stale,
         own: place.own,
         may_publish: at.may(MakerPower::Publish),
-        may_bring: may_bring(at),
+        may_bring: at.may(MakerPower::Stage),
         together: place.together,
         file: format!("{path}/file"),
         bring: at.path("staged"),
