@@ -16,7 +16,7 @@ use patchward_protocol::api::error::ErrorCode;
 use std::str::FromStr;
 
 /// Cookie that keeps the language of somebody who is not signed in, and of one who switched.
-pub const LANGUAGE_COOKIE: &str = "pw_language";
+const LANGUAGE_COOKIE: &str = "pw_language";
 /// Says whether a request comes from a page of ours (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

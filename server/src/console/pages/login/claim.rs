@@ -5,7 +5,7 @@
 
 use super::{session_cookie, with_back, wrong};
 use crate::console::answer::Answer;
-use crate::console::asked::LANGUAGE_COOKIE;
+use crate::console::asked::language_cookie;
 use crate::console::door::{Anybody, SignedIn, Visit};
 use crate::console::frame::{Frame, home_of};
 use crate::console::route::Routes;
@@ -17,7 +17,6 @@ use crate::people::invitation::{Invitation, Purpose};
 use crate::people::name::{LoginName, Printed};
 use crate::people::password::Password;
 use crate::people::who::Language;
-use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use askama::Template;
 
@@ -84,7 +83,7 @@ async fn join(visit: &Visit<Anybody>, ticket: &str) -> Result<Answer, ApiError> 
         language: Language::of(text("language")).unwrap_or_else(|| visit.words.language()),
         password: Password::typed(visit.form.raw("password").unwrap_or_default()),
     };
-    let language = Cookie::build(LANGUAGE_COOKIE, newcomer.language.tag()).path("/").finish();
+    let language = language_cookie(newcomer.language, &visit.app.config);
     let half = accept::join(&visit.app, &visit.asked.knock, ticket, newcomer).await?;
     let cookie = session_cookie(&visit.app.config, &half.secret);
     Ok(Answer::go("/console/login/enrol").cookie(cookie).cookie(language))
