@@ -47,7 +47,7 @@ pub async fn file(
 /// Files an act that somebody named `label` brought.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub async fn file_as(
     app: &Arc<App>,
     site: &SiteId,

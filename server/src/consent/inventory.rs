@@ -50,7 +50,7 @@ pub async fn write(
 /// The same, by `who`: the name of a token, or an account.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn write_by(
     app: &Arc<App>,
     site: &SiteId,

@@ -1,6 +1,6 @@
 //! Rows of channels, of drills through them, and of how they do.
 //!
-//! Not here: who gets what ([`crate::notify::audience`]). Invariant: a removed channel keeps its row, so
+//! Not here: who gets what ([`crate::notify`]). Invariant: a removed channel keeps its row, so
 //! that what was sent through it can still be told; the secret of a webhook is in no row.
 
 use super::column::{from_name, instant, to_name};

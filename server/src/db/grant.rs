@@ -1,6 +1,6 @@
 //! Rows of roles: which account holds which role where.
 //!
-//! Not here: who may give one ([`crate::people::grant`]). Invariant: a role is held once.
+//! Not here: who may give one ([`crate::people::duty`]). Invariant: a role is held once.
 
 use super::schema::grants;
 use super::{Connection, DbError, queries};
