@@ -334,9 +334,7 @@ impl Draft<'_> {
         let planned = known.plan(&approve.site, &wishes, &aim).map_err(refused)?;
         ward_rules::must_hold(here.language, &planned, WaveOrder::InTime)?;
         if planned.parts.iter().all(|part| part.devices.is_empty()) {
-            let lines = plan_text::not_planned(here.language, &planned);
-            let why = lines.iter().map(|line| line.trim().to_owned()).collect();
-            return Err(refused(BadDraft::NobodyPlaced { site: approve.site.clone(), why }));
+            return Err(refused(planned.nobody_placed(&approve.site)));
         }
         let notes = Notes::of(|language| {
             let mut lines = plan_text::not_planned(language, &planned);
@@ -360,7 +358,7 @@ impl Draft<'_> {
                 .views
                 .iter()
                 .filter(|view| picked.iter().any(|(device, _)| device.id == view.device));
-            rollback::must_be_permitted(self.releases, firmware, named)?;
+            rollback::must_be_permitted(here.language, self.releases, firmware, named)?;
         }
         let sorted = |slots: &[SlotWord]| {
             let mut slots: Vec<_> = slots.iter().map(|slot| slot.0).collect();

@@ -16,7 +16,7 @@ use crate::{approvals, login, repository, rollback, ward_rules};
 use patchward_protocol::approval::Urgency;
 use patchward_protocol::check::WaveOrder;
 use patchward_protocol::draft::planned::{Aim, Direction, Known, Named, Wishes, attended};
-use patchward_protocol::draft::{BadDraft, back, plan_text, rules};
+use patchward_protocol::draft::{BadDraft, back, plan_text};
 use patchward_protocol::id::{DeviceId, FamilyId, RepositoryId, SiteId, Version, WardId};
 use patchward_protocol::inventory::Attendance;
 use patchward_protocol::plan::{ALTERNATIVES, Hours, WAIT_S};
@@ -174,18 +174,13 @@ pub fn not_drafted(language: Language, error: BadDraft) -> Failure {
             let what = "--any-hours: only an --emergency may skip windows and soft freezes";
             Failure::new(Code::Usage, what)
         }
-        BadDraft::NobodyWanted { ref left, .. } => {
-            Failure::with_problems(Code::PlanRefused, &error, left.clone())
+        BadDraft::NobodyWanted { .. } | BadDraft::NobodyPlaced { .. } => {
+            let problems = error.particulars(language);
+            let problems = problems.iter().map(|line| line.trim().to_owned()).collect();
+            Failure::with_problems(Code::PlanRefused, &error, problems)
         }
-        BadDraft::NobodyPlaced { ref why, .. } => {
-            Failure::with_problems(Code::PlanRefused, &error, why.clone())
-        }
-        BadDraft::Violates(found) => {
-            let problems = found.iter().map(|violation| rules::line(language, violation));
-            Failure::with_problems(Code::PlanViolates, "the plan", problems.collect())
-        }
-        BadDraft::NotPermitted { ref refused, .. } => {
-            Failure::with_problems(Code::RollbackNotPermitted, &error, refused.clone())
+        BadDraft::Violates(_) => {
+            Failure::with_problems(Code::PlanViolates, "the plan", error.particulars(language))
         }
         BadDraft::Ask(ref source) => Failure::because(Code::PlanRefused, "the plan", source),
         BadDraft::Ward { .. } => Failure::new(Code::PlanRefused, error),

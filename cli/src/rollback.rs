@@ -6,6 +6,7 @@
 use crate::error::{Code, Failure, Outcome};
 use patchward_protocol::api::site::DeviceView;
 use patchward_protocol::draft::back;
+use patchward_protocol::language::Language;
 use patchward_protocol::tuf::custom::Firmware;
 use patchward_protocol::tuf::trusted_set::TrustedSet;
 
@@ -21,6 +22,7 @@ pub fn releases(set: &TrustedSet) -> Vec<Firmware> {
 /// # Errors
 /// [`Code::RollbackNotPermitted`].
 pub fn must_be_permitted<'a>(
+    language: Language,
     releases: &[Firmware],
     to: &Firmware,
     views: impl Iterator<Item = &'a DeviceView>,
@@ -29,6 +31,7 @@ pub fn must_be_permitted<'a>(
     if refused.is_empty() {
         return Ok(());
     }
+    let refused = refused.iter().map(|left| left.line(language)).collect();
     let what = format!("{} {} (seq {})", to.family, to.version, to.seq);
     Err(Failure::with_problems(Code::RollbackNotPermitted, what, refused))
 }

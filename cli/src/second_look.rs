@@ -92,7 +92,7 @@ pub fn look(
             look.lines.extend(draft_rules::accepted_lines(here.language, &found));
             look.accepted.extend(found.iter().map(|violation| violation.rule.code()));
             if approval.action == Action::Rollback {
-                let cves = reexposed(approval, family.as_ref(), &known.views)?;
+                let cves = reexposed(here.language, approval, family.as_ref(), &known.views)?;
                 look.cves.insert(approval.id.clone(), cves);
             }
         }
@@ -263,6 +263,7 @@ fn slots_of(approval: &Approval) -> Vec<Busy> {
 
 /// Holes that a rollback opens again, as the manufacturer names them.
 fn reexposed(
+    language: Language,
     approval: &Approval,
     family: Option<&TrustedSet>,
     views: &[DeviceView],
@@ -274,7 +275,8 @@ fn reexposed(
     };
     let releases = rollback::releases(set);
     if let Some(firmware) = firmware(family, approval) {
-        rollback::must_be_permitted(&releases, &firmware, back::named(approval, views))?;
+        let named = back::named(approval, views);
+        rollback::must_be_permitted(language, &releases, &firmware, named)?;
     }
     Ok(back::reexposed_by(approval, &releases, views))
 }

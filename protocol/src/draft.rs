@@ -11,6 +11,7 @@ pub mod carried;
 pub mod changes;
 pub mod draw;
 mod error;
+pub mod left_out;
 pub mod need;
 pub mod next;
 pub mod plan_text;

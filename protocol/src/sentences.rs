@@ -101,6 +101,7 @@ pub(crate) use sentences;
 #[cfg(test)]
 mod tests {
     use crate::check::Broken;
+    use crate::draft::left_out::LeftOut;
     use crate::inventory::BrokenRule;
     use crate::plan::Reason;
     use std::collections::BTreeSet;
@@ -110,7 +111,8 @@ mod tests {
         let broken = Broken::ALL.iter().map(|one| (one.code(), one.en(), one.ja())).collect();
         let rules = BrokenRule::ALL.iter().map(|one| (one.code(), one.en(), one.ja())).collect();
         let reasons = Reason::ALL.iter().map(|one| (one.code(), one.en(), one.ja())).collect();
-        let tables: [Vec<(&str, &str, &str)>; 3] = [broken, rules, reasons];
+        let left = LeftOut::ALL.iter().map(|one| (one.code(), one.en(), one.ja())).collect();
+        let tables: [Vec<(&str, &str, &str)>; 4] = [broken, rules, reasons, left];
         for table in tables {
             let codes: BTreeSet<_> = table.iter().map(|(code, ..)| code).collect();
             assert_eq!(codes.len(), table.len());

@@ -8,6 +8,8 @@ use crate::clock::NoChance;
 use crate::db::DbError;
 use crate::keys::KeyError;
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::draft::BadDraft;
+use patchward_protocol::language::Language;
 use std::error::Error;
 use std::fmt;
 
@@ -26,6 +28,8 @@ pub enum ApiError {
         /// When to ask again, in seconds, where the code allows it.
         retry_after_s: Option<u32>,
     },
+    /// No approval was drafted, with every device and rule that stands against it.
+    NotDrafted(Box<BadDraft>),
     /// Ours. The cause goes to the log, never to the caller.
     Failed(Box<dyn Error + Send + Sync>),
 }
@@ -61,11 +65,25 @@ impl ApiError {
         Self::Failed(error.into())
     }
 
+    /// Particulars of this case, in English; none where there is nothing to add.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Refused { detail, .. } => detail.clone(),
+            Self::NotDrafted(why) => {
+                let first = std::iter::once(Chain(why.as_ref()).to_string());
+                Some(first.chain(why.particulars(Language::En)).collect::<Vec<_>>().join("\n"))
+            }
+            Self::Failed(_) => None,
+        }
+    }
+
     /// The row of the code table.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Refused { code, .. } => *code,
+            Self::NotDrafted(_) => ErrorCode::DraftRefused,
             Self::Failed(_) => ErrorCode::Internal,
         }
     }
@@ -78,6 +96,7 @@ impl fmt::Display for ApiError {
                 write!(f, "{}: {detail}", code.code())
             }
             Self::Refused { code, detail: None, .. } => f.write_str(code.code()),
+            Self::NotDrafted(_) => f.write_str(self.code().code()),
             Self::Failed(_) => f.write_str("the server failed"),
         }
     }
@@ -87,6 +106,7 @@ impl Error for ApiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Refused { .. } => None,
+            Self::NotDrafted(why) => Some(why.as_ref()),
             Self::Failed(error) => Some(error.as_ref()),
         }
     }
@@ -117,6 +137,12 @@ impl From<DbError> for ApiError {
         } else {
             Self::failed(error)
         }
+    }
+}
+
+impl From<BadDraft> for ApiError {
+    fn from(why: BadDraft) -> Self {
+        Self::NotDrafted(Box::new(why))
     }
 }
 

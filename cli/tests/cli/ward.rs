@@ -102,7 +102,7 @@ fn a_plan_shows_waves_wards_hours_reasons_and_what_canaries_can_find() {
         "02:00:00 Asia/Tokyo (",
         "T17:00:00Z)",
         "pump-10: It has no agent; update it by hand and record it. [no_agent]",
-        "pump-11: it runs it already, or a newer one",
+        "pump-11: It runs it already, or a newer one. [runs_it]",
         "find a fault of one device in twenty with a probability of 5 %",
     ] {
         assert!(run.out.contains(word), "{word}\n{}", run.out);
@@ -148,7 +148,11 @@ fn an_approval_without_devices_is_planned_judged_signed_and_published() {
     place.good(&format!("stage publish {staged}"));
     // What is approved is not planned again, unless somebody asks for it.
     let run = place.refused("plan_refused", &format!("approve {RELEASE} --out a2"));
-    assert!(run.err.contains("infusion-a-12-v2 names it already"), "{}", run.err);
+    assert!(
+        run.err.contains("names it already; ask for it to be planned again. (infusion-a-12-v2)"),
+        "{}",
+        run.err
+    );
     let again = place.json(&format!("plan {RELEASE} --again"));
     assert!(!again["parts"][0]["devices"].as_array().unwrap().is_empty());
     drop(server);
@@ -265,12 +269,12 @@ fn going_back_names_the_holes_and_asks_for_a_control_an_owner_and_a_day() {
         "rollback_not_permitted",
         &format!("{back} --device pump-01 --device pump-03 {slot} --out b0"),
     );
-    assert!(run.err.contains("- pump-03: it does not say what runs on it"), "{}", run.err);
+    assert!(run.err.contains("- pump-03: It does not say what runs on it."), "{}", run.err);
     assert!(!run.err.contains("- pump-01"), "{}", run.err);
     let run = place.good(&format!("plan {RELEASE} --rollback"));
     assert!(run.out.contains("GOING BACK OPENS AGAIN: CVE-2026-9999"), "{}", run.out);
     let run = place.good(&format!("{back} --out b1"));
-    assert!(run.out.contains("pump-03: it does not say what runs on it"), "{}", run.out);
+    assert!(run.out.contains("pump-03: It does not say what runs on it."), "{}", run.out);
     let drafted = approval(&place, "b1/targets/approval/infusion-a-12-v2.json");
     assert_eq!((drafted.action, drafted.devices.len()), (Action::Rollback, 2));
     let staged = "b1/targets-v2.stage.json";

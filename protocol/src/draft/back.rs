@@ -4,6 +4,7 @@
 //! device asks it again. Not here: automatic ways back.
 //! Invariant: an installed image that the verified repository does not list permits nothing.
 
+use super::left_out::{Left, LeftOut};
 use crate::api::site::DeviceView;
 use crate::approval::Approval;
 use crate::id::Seq;
@@ -11,34 +12,21 @@ use crate::language::Language;
 use crate::tuf::custom::Firmware;
 use std::collections::BTreeSet;
 
-/// Why a device may not go back to a release, in English and Japanese; nothing when it may.
+/// Why a device may not go back to a release; nothing when it may.
 #[must_use]
-pub fn not_permitted(
-    releases: &[Firmware],
-    to: &Firmware,
-    view: &DeviceView,
-) -> Option<(String, String)> {
-    let both = |en: &str, ja: &str| Some((en.to_owned(), ja.to_owned()));
+pub fn not_permitted(releases: &[Firmware], to: &Firmware, view: &DeviceView) -> Option<Left> {
+    let because = |reason| Left::new(view.device.clone(), reason);
     let Some(installed) = &view.installed else {
-        return both("it does not say what runs on it", "適用中の版が不明です");
+        return Some(because(LeftOut::RunsUnknown));
     };
     if installed.seq <= to.seq {
-        return both(
-            "it runs this release or an older one",
-            "この版か、より古い版で動作しています",
-        );
+        return Some(because(LeftOut::RunsOlder));
     }
     let runs = |firmware: &&Firmware| firmware.payload.image_sha256 == installed.image_sha256;
     match releases.iter().find(runs) {
         Some(firmware) if firmware.rollback_ok.contains(&to.seq) => None,
-        Some(firmware) => Some((
-            format!("the manufacturer does not permit going back from {}", firmware.version),
-            format!("製造販売業者は {} からのロールバックを許可していません", firmware.version),
-        )),
-        None => both(
-            "what runs on it is not listed by the manufacturer",
-            "適用中の版が製造販売業者の一覧にありません",
-        ),
+        Some(firmware) => Some(because(LeftOut::BackNotPermitted).about(&firmware.version)),
+        None => Some(because(LeftOut::ImageUnlisted)),
     }
 }
 
@@ -84,17 +72,14 @@ pub fn newest<'a>(views: impl Iterator<Item = &'a DeviceView>) -> Option<Seq> {
     views.filter_map(|view| view.installed.as_ref()).map(|image| image.seq).max()
 }
 
-/// The devices that may not go back, each with the reason in English.
+/// The devices that may not go back, each with the reason.
 #[must_use]
 pub fn refused<'a>(
     releases: &[Firmware],
     to: &Firmware,
     views: impl Iterator<Item = &'a DeviceView>,
-) -> Vec<String> {
-    let why = |view: &DeviceView| {
-        Some(format!("{}: {}", view.device, not_permitted(releases, to, view)?.0))
-    };
-    views.filter_map(why).collect()
+) -> Vec<Left> {
+    views.filter_map(|view| not_permitted(releases, to, view)).collect()
 }
 
 /// Which holes open again, in words, when a plan for devices of a family is drawn up.

@@ -4,11 +4,12 @@
 //! Not here: planning ([`crate::plan`](mod@crate::plan)). Invariant: every device of the plan has its line.
 
 use super::approval_text::{self, in_zone};
-use super::planned::{Left, Planned};
+use super::left_out::Left;
+use super::planned::Planned;
 use crate::approval::{ApprovedDevice, Wave};
 use crate::inventory::Inventory;
 use crate::language::Language;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unplaced};
 use serde_json::{Value, json};
 
 /// The share of devices that a fault hits, in thousandths, for which detection is shown: one of twenty.
@@ -35,7 +36,16 @@ pub fn lines(language: Language, inventory: &Inventory, planned: &Planned) -> Ve
 /// Who got no slot and who was left out, each with the reason.
 #[must_use]
 pub fn not_planned(language: Language, planned: &Planned) -> Vec<String> {
-    let unplaced: Vec<_> = planned.parts.iter().flat_map(|part| &part.unplaced).collect();
+    nobody_lines(language, planned.parts.iter().flat_map(|part| &part.unplaced), &planned.left)
+}
+
+/// Devices without a slot and devices that were not planned, each with the reason.
+pub(super) fn nobody_lines<'a>(
+    language: Language,
+    unplaced: impl Iterator<Item = &'a Unplaced>,
+    left: &[Left],
+) -> Vec<String> {
+    let unplaced: Vec<_> = unplaced.collect();
     let mut lines = Vec::new();
     if !unplaced.is_empty() {
         lines.push(match language {
@@ -50,14 +60,13 @@ pub fn not_planned(language: Language, planned: &Planned) -> Vec<String> {
         };
         format!("  {}: {why} [{}]", unplaced.device, unplaced.reason.code())
     }));
-    if !planned.left.is_empty() {
+    if !left.is_empty() {
         lines.push(match language {
-            Language::En => format!("{} devices left out:", planned.left.len()),
-            Language::Ja => format!("対象外の機器 {} 台:", planned.left.len()),
+            Language::En => format!("{} devices left out:", left.len()),
+            Language::Ja => format!("対象外の機器 {} 台:", left.len()),
         });
     }
-    let left = planned.left.iter();
-    lines.extend(left.map(|left| format!("  {}: {}", left.device, left.words(language))));
+    lines.extend(left.iter().map(|left| format!("  {}", left.line(language))));
     lines
 }
 

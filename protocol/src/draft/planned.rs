@@ -5,17 +5,16 @@
 
 use super::back;
 use super::error::BadDraft;
+use super::left_out::{Left, LeftOut};
 use crate::api::site::{DeviceView, Management};
 use crate::approval::{Approval, ApprovalState, Urgency};
 use crate::id::{ApprovalId, DeviceId, SiteId, WardId};
 use crate::inventory::{Attendance, Inventory};
-use crate::language::Language;
 use crate::limits::{EMERGENCY_LIFE_S_MAX, SLOT_RESERVE_S};
 use crate::plan::{ALTERNATIVES, Ask, Busy, Hours, Plan, Request, WAIT_S, Wanted, plan_parts};
 use crate::time::Timestamp;
 use crate::tuf::custom::Firmware;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
@@ -96,15 +95,6 @@ pub enum Direction {
     Back,
 }
 
-/// A device that is not planned at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
-    /// The device.
-    pub device: DeviceId,
-    /// Why, in English and Japanese.
-    pub why: (String, String),
-}
-
 /// What came out.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -145,6 +135,15 @@ pub fn need_s(firmware: &Firmware, inventory: Option<&Inventory>) -> u64 {
     firmware.est.worst_s().saturating_add(reserve_s)
 }
 
+impl Planned {
+    /// The refusal of a plan in which no device got a slot.
+    #[must_use]
+    pub fn nobody_placed(self, site: &SiteId) -> BadDraft {
+        let unplaced = self.parts.into_iter().flat_map(|part| part.unplaced).collect();
+        BadDraft::NobodyPlaced { site: site.clone(), unplaced, left: self.left }
+    }
+}
+
 impl Known {
     /// Slots that approvals in force gave, but for these.
     #[must_use]
@@ -181,7 +180,6 @@ impl Known {
         }
         let (wanted, left) = self.wanted(inventory, words, aim);
         if wanted.is_empty() {
-            let left = left.iter().map(|left| format!("{}: {}", left.device, left.why.0)).collect();
             return Err(BadDraft::NobodyWanted { site: site.clone(), left });
         }
         let days = words.horizon_days.unwrap_or(HORIZON_DAYS);
@@ -227,42 +225,31 @@ impl Known {
                 continue;
             }
             match self.why_left(view, words, aim) {
-                Some(why) => left.push(Left { device: view.device.clone(), why }),
+                Some(why) => left.push(why),
                 None => wanted.push(view.device.clone()),
             }
         }
         (wanted, left)
     }
 
-    fn why_left(
-        &self,
-        view: &DeviceView,
-        words: &Wishes,
-        aim: &Aim<'_>,
-    ) -> Option<(String, String)> {
-        let both = |en: &str, ja: &str| Some((en.to_owned(), ja.to_owned()));
+    fn why_left(&self, view: &DeviceView, words: &Wishes, aim: &Aim<'_>) -> Option<Left> {
+        let because = |reason| Some(Left::new(view.device.clone(), reason));
         if view.hardware.as_ref().is_some_and(|hw| !aim.firmware.hw.contains(hw)) {
-            return both(
-                "the release is for other hardware",
-                "このリリースの対象外のハードウェアです",
-            );
+            return because(LeftOut::OtherHardware);
         }
         if view.forked {
-            return both(
-                "its ledger forked: a cloned or restored device, look at it first",
-                "機器記録が分岐しています(複製または復元された機器)。先に確認してください",
-            );
+            return because(LeftOut::LedgerForked);
         }
         let installed = view.installed.as_ref();
         match aim.direction {
             Direction::Forward if installed.is_some_and(|image| image.seq >= aim.firmware.seq) => {
-                return both("it runs it already, or a newer one", "適用済みか、より新しい版です");
+                return because(LeftOut::RunsIt);
             }
             Direction::Forward => {}
             Direction::Back if view.management != Management::Agent => {}
             Direction::Back => {
-                if let Some(why) = back::not_permitted(aim.releases, aim.firmware, view) {
-                    return Some(why);
+                if let Some(left) = back::not_permitted(aim.releases, aim.firmware, view) {
+                    return Some(left);
                 }
             }
         }
@@ -274,23 +261,6 @@ impl Known {
         };
         let named =
             self.in_force(aim.issued).find(names).filter(|_| words.named == Named::LeftOut)?;
-        Some((
-            format!("{} names it already (--again plans it anew)", named.id),
-            format!("{} で承認済みです(--again で計画し直せます)", named.id),
-        ))
-    }
-}
-
-impl Left {
-    /// Why, in a language.
-    #[must_use]
-    pub fn words(&self, language: Language) -> &str {
-        language.pick(&self.why.0, &self.why.1)
-    }
-
-    /// For machines.
-    #[must_use]
-    pub fn value(&self) -> serde_json::Value {
-        json!({"device": self.device, "en": self.why.0, "ja": self.why.1})
+        Some(Left::new(view.device.clone(), LeftOut::ApprovedAlready).about(&named.id))
     }
 }

@@ -6,12 +6,10 @@
 
 use super::draw::Terms;
 use super::error::BadDraft;
-use super::plan_text;
 use super::planned::{Known, Planned};
 use crate::approval::{Action, Approval, ApprovalState, RollbackTerms, StandingPolicy, Urgency};
 use crate::id::{ApprovalId, DeviceId, SiteId, WardId};
 use crate::inventory::Attendance;
-use crate::language::Language;
 use crate::limits::SLOT_RESERVE_S;
 use crate::plan::{Ask, Hours, Request, Wanted, plan_standing};
 use crate::time::Timestamp;
@@ -95,9 +93,7 @@ pub fn plan(
     let part = plan_standing(&request);
     let planned = Planned { request, parts: vec![part], left: Vec::new() };
     if planned.parts.iter().all(|part| part.devices.is_empty()) {
-        let why = plan_text::not_planned(Language::En, &planned);
-        let why = why.iter().map(|line| line.trim().to_owned()).collect();
-        return Err(BadDraft::NobodyPlaced { site: site.clone(), why });
+        return Err(planned.nobody_placed(site));
     }
     Ok(planned)
 }

@@ -80,6 +80,19 @@ pub enum BadAsk {
     },
 }
 
+impl BadAsk {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Window(_) => "ask_window",
+            Self::Device { .. } => "ask_device",
+            Self::Ward { .. } => "ask_ward",
+            Self::Span { .. } => "ask_span",
+        }
+    }
+}
+
 impl Request {
     /// Puts together what is known; windows are expanded between `now` and `until`.
     ///

@@ -206,7 +206,7 @@ fn work<T>(
     let done = db::once(&database, |conn| act(conn, &doer));
     done.map_err(|error| match &error {
         ApiError::Refused { code, .. } => anyhow!("{} ({})", code.en(), code.code()),
-        ApiError::Failed(_) => anyhow!(error),
+        ApiError::NotDrafted(_) | ApiError::Failed(_) => anyhow!(error),
     })
 }
 

@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::asked::Asked;
 use super::frame::Frame;
+use super::pages::approvals::reasons;
 use super::words::Words;
 use crate::error::{ApiError, Chain};
 use crate::people::who::Who;
@@ -60,14 +61,14 @@ impl Turned {
 
 fn refused(error: &ApiError, asked: &Asked, who: Option<&Who>, request_id: &str) -> Answer {
     let code = error.code();
-    let detail = match error {
-        ApiError::Refused { detail, .. } => detail.clone(),
-        ApiError::Failed(_) => {
-            tracing::error!(request.id = %request_id, error = %Chain(error), "A page failed");
-            None
-        }
-    };
+    if let ApiError::Failed(_) = error {
+        tracing::error!(request.id = %request_id, error = %Chain(error), "A page failed");
+    }
     let words = asked.words(who.map(|who| who.language));
+    let detail = match error {
+        ApiError::NotDrafted(why) => Some(reasons::draft(words, "Etc/UTC", why)),
+        ApiError::Refused { .. } | ApiError::Failed(_) => error.detail(),
+    };
     let frame = Frame::bare(asked, who, words, words.t("frame-turned-title"));
     let page = TurnedPage {
         frame,

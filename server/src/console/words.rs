@@ -98,6 +98,7 @@ areas![
     "makers",
     "notices",
     "people",
+    "plans",
     "questions",
     "readiness",
     "records",

@@ -19,7 +19,8 @@ const RETRY_AFTER_S: u32 = 5;
 pub fn problem(error: &ApiError, request_id: &RequestId) -> HttpResponse {
     let code = error.code();
     let (detail, after) = match error {
-        ApiError::Refused { detail, retry_after_s, .. } => (detail.clone(), *retry_after_s),
+        ApiError::Refused { retry_after_s, .. } => (error.detail(), *retry_after_s),
+        ApiError::NotDrafted(_) => (error.detail(), None),
         ApiError::Failed(cause) => {
             let cause = Chain(cause.as_ref()).to_string();
             tracing::error!(request.id = %request_id, error = %cause, "A request failed");

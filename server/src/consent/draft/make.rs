@@ -13,11 +13,11 @@ use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::approval::Approval;
 use patchward_protocol::check::WaveOrder;
 use patchward_protocol::draft::draw::Frame;
-use patchward_protocol::draft::planned::{self, Aim, Left, Planned};
+use patchward_protocol::draft::left_out::Left;
+use patchward_protocol::draft::planned::{self, Aim, Planned};
 use patchward_protocol::draft::standing::{self, Wanting};
-use patchward_protocol::draft::{BadDraft, next, plan_text, rules};
+use patchward_protocol::draft::{BadDraft, next, rules};
 use patchward_protocol::id::{FamilyId, PersonId, SiteId, Version};
-use patchward_protocol::language::Language;
 use patchward_protocol::plan::{Plan, Unplaced};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::TargetsSpec;
@@ -126,14 +126,14 @@ async fn draw(facts: Facts, wanted: Wanted, by: String, at: Timestamp) -> Result
 }
 
 fn draw_now(facts: &Facts, wanted: Wanted, by: String, at: Timestamp) -> Result<Draft, ApiError> {
-    let mut spec = next::begin(&facts.published, at, next::SITE_DAYS).map_err(|e| refused(&e))?;
+    let mut spec = next::begin(&facts.published, at, next::SITE_DAYS)?;
     let drawn = match &wanted {
         Wanted::Release(release) => of_release(facts, release, &spec)?,
         Wanted::Standing(wanting) => of_policy(facts, wanting, &spec)?,
         Wanted::Withdraw { approvals } => {
             let listed = || facts.known.approvals.iter();
             let taken = approvals.iter().map(|id| next::withdrawn(listed(), id));
-            let approvals = taken.collect::<Result<_, _>>().map_err(|error| refused(&error))?;
+            let approvals = taken.collect::<Result<_, _>>()?;
             Drawn { approvals, ..Drawn::default() }
         }
     };
@@ -141,12 +141,12 @@ fn draw_now(facts: &Facts, wanted: Wanted, by: String, at: Timestamp) -> Result<
     next::drop_past(listed.iter().map(|(path, approval)| (path, approval)), &mut spec);
     let mut files = Vec::new();
     for approval in drawn.approvals {
-        let added = next::add(&mut spec, approval).map_err(|error| refused(&error))?;
+        let added = next::add(&mut spec, approval)?;
         let text = String::from_utf8(added.bytes).map_err(ApiError::failed)?;
         files.push(File { path: added.path, text });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let staged = spec.staged(Role::Targets).map_err(|error| refused(&BadDraft::Tuf(error)))?;
+    let staged = spec.staged(Role::Targets).map_err(BadDraft::Tuf)?;
     let inventory = facts.known.inventory.clone();
     let empty = || patchward_protocol::inventory::Inventory::empty(facts.site.clone(), "Etc/UTC");
     Ok(Draft {
@@ -186,11 +186,10 @@ fn of_release(
         issued: spec.issued,
     };
     let planned = facts.known.plan(&facts.site, &wanted.wishes, &aim);
-    let planned = planned.map_err(|error| refused(&error))?;
+    let planned = planned?;
     must_hold(&planned, WaveOrder::InTime)?;
     if planned.parts.iter().all(|part| part.devices.is_empty()) {
-        let why = plan_text::not_planned(Language::En, &planned);
-        return Err(refused(&BadDraft::NobodyPlaced { site: facts.site.clone(), why }));
+        return Err(planned.nobody_placed(&facts.site).into());
     }
     let frame = Frame {
         site: &facts.site,
@@ -205,7 +204,7 @@ fn of_release(
         image: &image,
         terms: &wanted.terms,
     };
-    let approvals = frame.of_plan(&planned).map_err(|error| refused(&error))?;
+    let approvals = frame.of_plan(&planned)?;
     Ok(Drawn { approvals, unplaced: unplaced(&planned.parts), left: planned.left })
 }
 
@@ -217,12 +216,12 @@ fn of_policy(facts: &Facts, wanting: &Wanting, spec: &TargetsSpec) -> Result<Dra
     let releases = families.iter().flat_map(|family| facts.releases_of(family));
     let asks = standing::asks(releases, &facts.known, wanting.terms.attended);
     let planned = standing::plan(wanting, &facts.site, &facts.known, spec.issued, asks);
-    let planned = planned.map_err(|error| refused(&error))?;
+    let planned = planned?;
     must_hold(&planned, WaveOrder::ByProof)?;
     let serial = next::serial(spec.version, facts.known.approvals.iter());
     let under = (spec.version, serial, spec.issued);
     let approval = standing::draw_up(wanting, &facts.site, &facts.known, &planned, under);
-    let approvals = vec![approval.map_err(|error| refused(&error))?];
+    let approvals = vec![approval?];
     Ok(Drawn { approvals, unplaced: unplaced(&planned.parts), left: planned.left })
 }
 
@@ -246,34 +245,9 @@ pub fn released(
 
 fn must_hold(planned: &Planned, order: WaveOrder) -> Result<(), ApiError> {
     let found = rules::of_plan(planned, order);
-    if found.is_empty() { Ok(()) } else { Err(refused(&BadDraft::Violates(found))) }
+    if found.is_empty() { Ok(()) } else { Err(BadDraft::Violates(found).into()) }
 }
 
 fn unplaced(parts: &[Plan]) -> Vec<Unplaced> {
     parts.iter().flat_map(|part| part.unplaced.clone()).collect()
-}
-
-/// Why nothing was drafted, with every device or rule that stands against it.
-fn refused(error: &BadDraft) -> ApiError {
-    let mut lines = vec![crate::error::Chain(error).to_string()];
-    match error {
-        BadDraft::NobodyWanted { left, .. } => lines.extend(left.iter().cloned()),
-        BadDraft::NobodyPlaced { why, .. } => lines.extend(why.iter().cloned()),
-        BadDraft::NotPermitted { refused, .. } => lines.extend(refused.iter().cloned()),
-        BadDraft::Violates(found) => {
-            lines.extend(found.iter().map(|violation| rules::line(Language::En, violation)));
-        }
-        BadDraft::NoInventory(_)
-        | BadDraft::AnyHours
-        | BadDraft::Ward { .. }
-        | BadDraft::Ask(_)
-        | BadDraft::Approval { .. }
-        | BadDraft::TooLong { .. }
-        | BadDraft::Taken(_)
-        | BadDraft::Name(_)
-        | BadDraft::NotListed(_)
-        | BadDraft::IssuedBefore { .. }
-        | BadDraft::Tuf(_) => {}
-    }
-    ApiError::with(ErrorCode::DraftRefused, lines.join("\n"))
 }

@@ -4,7 +4,7 @@
 //! nothing but to make it again.
 
 use super::plan::{self, NotPlaced, WardSlots, WaveRow};
-use super::{kind, steps, subject, way};
+use super::{kind, refused, steps, subject, way};
 use crate::consent::draft::facts::Facts;
 use crate::consent::draft::status::{BaseState, Signed, Standing};
 use crate::consent::draft::{Draft, Wanted, finish, make};
@@ -102,8 +102,10 @@ async fn again(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         }
         other @ (Wanted::Standing(_) | Wanted::Withdraw { .. }) => other,
     };
-    make::rebuild(app, site, Some(wanted), visit.entry.who.name.clone()).await?;
-    Ok(Answer::done(&visit.entry.path("approvals/draft"), "approvals-again-done"))
+    match make::rebuild(app, site, Some(wanted), visit.entry.who.name.clone()).await {
+        Ok(_) => Ok(Answer::done(&visit.entry.path("approvals/draft"), "approvals-again-done")),
+        Err(error) => refused::page(&visit, error, Some(visit.entry.path("approvals/draft"))),
+    }
 }
 
 async fn discard(visit: Visit<AtSite>) -> Result<Answer, Turned> {

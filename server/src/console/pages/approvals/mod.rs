@@ -9,6 +9,8 @@ mod key;
 mod list;
 mod new;
 mod plan;
+pub(in crate::console) mod reasons;
+mod refused;
 mod sheet;
 mod sign;
 mod standing;
@@ -109,6 +111,7 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
     let mut all = Vec::new();
     all.extend(list::samples(words));
     all.extend(new::samples(words));
+    all.extend(refused::samples(words));
     all.extend(standing::samples(words));
     all.extend(withdraw::samples(words));
     all.extend(draft::samples(words));

@@ -3,7 +3,7 @@
 //! All affected devices are chosen by default. Not here: slots (the planner proposes them next).
 //! Invariant: what cannot be approved is not offered.
 
-use super::{family_name, steps};
+use super::{family_name, reasons, refused, steps};
 use crate::consent::draft::facts::Facts;
 use crate::consent::draft::kept::WantedRelease;
 use crate::consent::draft::{Wanted, make};
@@ -143,8 +143,15 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 async fn make_it(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let wanted = wanted(&visit.form, visit.entry.tz())?;
     let (app, site, who) = (&visit.app, &visit.entry.site, &visit.entry.who);
-    make::make(app, site, Wanted::Release(Box::new(wanted)), who.name.clone()).await?;
-    Ok(Answer::go(visit.entry.path("approvals/draft")))
+    let (family, version) = (wanted.family.clone(), wanted.version.clone());
+    let kind = Kind::of(visit.form.get("kind")).word();
+    match make::make(app, site, Wanted::Release(Box::new(wanted)), who.name.clone()).await {
+        Ok(_) => Ok(Answer::go(visit.entry.path("approvals/draft"))),
+        Err(error) => {
+            let again = format!("approvals/new?family={family}&version={version}&kind={kind}");
+            refused::page(&visit, error, Some(visit.entry.path(&again)))
+        }
+    }
 }
 
 fn wanted(form: &Form, tz: &str) -> Result<WantedRelease, ApiError> {
@@ -305,7 +312,7 @@ fn device(
         Some(words.t("approvals-without-agent"))
     } else if kind == Kind::Rollback {
         let refused = back::not_permitted(facts.releases_of(&firmware.family), firmware, view);
-        refused.map(|(en, ja)| words.pick(&en, &ja).to_owned())
+        refused.map(|left| reasons::left(words, &left))
     } else if installed.is_some_and(|image| image.seq >= firmware.seq) {
         Some(words.t("approvals-runs-it"))
     } else {

@@ -2,6 +2,7 @@
 //!
 //! Pure. Not here: planning. Invariant: every device of the draft has its line in it.
 
+use super::reasons;
 use crate::consent::draft::Draft;
 use crate::console::when::{Day, When};
 use crate::console::words::Words;
@@ -115,7 +116,7 @@ pub(super) fn waves(words: Words, approvals: &[Approval]) -> Vec<WaveRow> {
 pub(super) fn not_placed(words: Words, draft: &Draft) -> Vec<NotPlaced> {
     let unplaced = draft.unplaced.iter().map(|unplaced| NotPlaced {
         device: unplaced.device.to_string(),
-        why: words.pick(&unplaced.en(), &unplaced.ja()).to_owned(),
+        why: reasons::unplaced(words, &draft.inventory, unplaced),
     });
     let chosen: Option<BTreeSet<_>> = match &draft.wanted {
         crate::consent::draft::Wanted::Release(wanted) => {
@@ -128,10 +129,8 @@ pub(super) fn not_placed(words: Words, draft: &Draft) -> Vec<NotPlaced> {
         .left
         .iter()
         .filter(|left| chosen.as_ref().is_none_or(|chosen| chosen.contains(&left.device)));
-    let left = left.map(|left| NotPlaced {
-        device: left.device.to_string(),
-        why: words.pick(&left.why.0, &left.why.1).to_owned(),
-    });
+    let left = left
+        .map(|left| NotPlaced { device: left.device.to_string(), why: reasons::left(words, left) });
     unplaced.chain(left).collect()
 }
 

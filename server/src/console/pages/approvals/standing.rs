@@ -55,8 +55,13 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 async fn make_it(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let wanting = wanting(&visit.form)?;
     let (app, site, who) = (&visit.app, &visit.entry.site, &visit.entry.who);
-    make::make(app, site, Wanted::Standing(Box::new(wanting)), who.name.clone()).await?;
-    Ok(Answer::go(visit.entry.path("approvals/draft")))
+    match make::make(app, site, Wanted::Standing(Box::new(wanting)), who.name.clone()).await {
+        Ok(_) => Ok(Answer::go(visit.entry.path("approvals/draft"))),
+        Err(error) => {
+            let again = visit.entry.path("approvals/standing");
+            super::refused::page(&visit, error, Some(again))
+        }
+    }
 }
 
 fn wanting(form: &Form) -> Result<Wanting, ApiError> {

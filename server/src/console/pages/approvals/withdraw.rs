@@ -57,8 +57,10 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 async fn make_it(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let approvals = vec![visit.form.read::<ApprovalId>("approval")?];
     let (app, site, who) = (&visit.app, &visit.entry.site, &visit.entry.who);
-    make::make(app, site, Wanted::Withdraw { approvals }, who.name.clone()).await?;
-    Ok(Answer::go(visit.entry.path("approvals/draft/sign")))
+    match make::make(app, site, Wanted::Withdraw { approvals }, who.name.clone()).await {
+        Ok(_) => Ok(Answer::go(visit.entry.path("approvals/draft/sign"))),
+        Err(error) => super::refused::page(&visit, error, Some(visit.entry.path("approvals"))),
+    }
 }
 
 #[cfg(test)]

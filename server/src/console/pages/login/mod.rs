@@ -97,7 +97,7 @@ pub(super) fn wrong(error: ApiError, w: Words) -> Result<String, Turned> {
             let wait = retry_after_s.map(|s| w.t1("login-wait", "span", w.span(i64::from(s))));
             Ok(wait.map_or_else(|| hint.clone(), |wait| format!("{hint} {wait}")))
         }
-        error @ ApiError::Failed(_) => Err(error.into()),
+        error @ (ApiError::NotDrafted(_) | ApiError::Failed(_)) => Err(error.into()),
     }
 }
 

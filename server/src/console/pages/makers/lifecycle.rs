@@ -252,7 +252,7 @@ pub(super) fn in_words(w: Words, error: &ApiError) -> String {
     let hint = w.pick(code.en(), code.ja());
     match error {
         ApiError::Refused { detail: Some(detail), .. } => format!("{hint} ({detail})"),
-        ApiError::Refused { .. } | ApiError::Failed(_) => hint.to_owned(),
+        ApiError::Refused { .. } | ApiError::NotDrafted(_) | ApiError::Failed(_) => hint.to_owned(),
     }
 }
 
@@ -318,8 +318,7 @@ mod tests {
     use super::*;
 
     fn form(fields: &[(&str, &str)]) -> Form {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Form::of(fields.collect())
+        Form::of(fields.iter().copied())
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
+use crate::console::pages::approvals::reasons;
 use crate::console::route::Routes;
 use crate::console::turned::{Turned, not_found};
 use crate::console::words::Words;
@@ -79,9 +80,11 @@ fn view(
         for device in devices {
             match back::not_permitted(releases, to, device) {
                 None => may = may.saturating_add(1),
-                Some((en, ja)) => {
-                    let why = w.pick(&en, &ja).to_owned();
-                    refused.entry(why).or_default().push(device.device.to_string());
+                Some(left) => {
+                    refused
+                        .entry(reasons::left(w, &left))
+                        .or_default()
+                        .push(device.device.to_string());
                 }
             }
         }
@@ -112,7 +115,7 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         versions,
         board: at_site(words).path("rollouts"),
     };
-    let why = words.pick("it does not say what runs on it", "適用中の版が不明です").to_owned();
+    let why = words.t("plans-left-runs_unknown");
     let one = |version: &str, may: usize, withdrawn: bool| VersionView {
         version: version.to_owned(),
         may,
