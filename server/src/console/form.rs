@@ -37,8 +37,9 @@ pub struct Sent {
 impl Form {
     /// Of these fields.
     #[must_use]
-    pub const fn of(fields: Vec<(String, String)>) -> Self {
-        Self { fields, files: Vec::new() }
+    pub fn of(fields: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { fields: fields.collect(), files: Vec::new() }
     }
 
     /// The first value of a field, trimmed; nothing when it is empty or missing.
@@ -123,8 +124,8 @@ impl Form {
             }
             bytes.extend_from_slice(&piece);
         }
-        let fields = url::form_urlencoded::parse(&bytes).into_owned().take(FORM_FIELDS_MAX);
-        Ok(Self::of(fields.collect()))
+        let fields = url::form_urlencoded::parse(&bytes).take(FORM_FIELDS_MAX);
+        Ok(Self::of(fields))
     }
 
     async fn parts(boundary: String, payload: Payload) -> Result<Self, ApiError> {

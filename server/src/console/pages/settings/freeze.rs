@@ -4,7 +4,7 @@
 //! zone of the site and stored as instants.
 
 use super::field::{Field, Fields, Kind, Wrong};
-use super::thing::{Line, Thing, unread};
+use super::thing::{Thing, Values, unread};
 use crate::console::form::Form;
 use crate::console::local;
 use crate::console::words::Words;
@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 pub struct Freezes;
 
 impl Thing for Freezes {
+    type Item = Freeze;
     const WORD: &'static str = "freeze";
     const TEXTS: &'static str = "settings-freeze";
     const LIST: &'static str = "freezes";
@@ -24,40 +25,42 @@ impl Thing for Freezes {
     const FORM_PATH: &'static str = "/console/sites/{site}/settings/freeze";
     const REMOVE_PATH: &'static str = "/console/sites/{site}/settings/freeze/remove";
 
-    fn lines(w: Words, inventory: &Inventory) -> Vec<Line> {
-        let tz = &inventory.tz;
-        let line = |freeze: &Freeze| {
-            let (from, to) = (w.instant(freeze.from, tz), w.instant(freeze.to, tz));
-            let span = w.t2("settings-freeze-span", "from", from.words(), "to", to.words());
-            Line {
-                id: freeze.id.to_string(),
-                name: scope_words(w, inventory, &freeze.scope),
-                text: format!("{span} · {}", freeze.why),
-            }
-        };
-        inventory.freezes.iter().map(line).collect()
+    fn all(inventory: &Inventory) -> &[Freeze] {
+        &inventory.freezes
     }
 
-    fn values(inventory: &Inventory, id: Option<&str>) -> Option<Form> {
-        let fields = match id {
-            None => vec![("scope", "site".to_owned()), ("hardness", "soft".to_owned())],
-            Some(id) => {
-                let freeze = inventory.freezes.iter().find(|it| it.id.as_str() == id)?;
-                let hardness = match freeze.hardness {
-                    Hardness::Hard => "hard",
-                    Hardness::Soft => "soft",
-                };
-                vec![
-                    ("id", freeze.id.to_string()),
-                    ("from", local::write(freeze.from, &inventory.tz)),
-                    ("to", local::write(freeze.to, &inventory.tz)),
-                    ("scope", scope_word(&freeze.scope)),
-                    ("hardness", hardness.to_owned()),
-                    ("why", freeze.why.clone()),
-                ]
-            }
+    fn all_mut(inventory: &mut Inventory) -> &mut Vec<Freeze> {
+        &mut inventory.freezes
+    }
+
+    fn id(freeze: &Freeze) -> &str {
+        freeze.id.as_str()
+    }
+
+    fn words(w: Words, inventory: &Inventory, freeze: &Freeze) -> (String, String) {
+        let instant = |at| w.instant(at, &inventory.tz);
+        let (from, to) = (instant(freeze.from), instant(freeze.to));
+        let span = w.t2("settings-freeze-span", "from", from.words(), "to", to.words());
+        (scope_words(w, inventory, &freeze.scope), format!("{span} · {}", freeze.why))
+    }
+
+    fn blank() -> Values {
+        vec![("scope", "site".to_owned()), ("hardness", "soft".to_owned())]
+    }
+
+    fn values(inventory: &Inventory, freeze: &Freeze) -> Values {
+        let hardness = match freeze.hardness {
+            Hardness::Hard => "hard",
+            Hardness::Soft => "soft",
         };
-        Some(Form::of(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        vec![
+            ("id", freeze.id.to_string()),
+            ("from", local::write(freeze.from, &inventory.tz)),
+            ("to", local::write(freeze.to, &inventory.tz)),
+            ("scope", scope_word(&freeze.scope)),
+            ("hardness", hardness.to_owned()),
+            ("why", freeze.why.clone()),
+        ]
     }
 
     fn fields(fields: &Fields<'_>, inventory: &Inventory) -> Vec<Field> {
@@ -74,12 +77,7 @@ impl Thing for Freezes {
         ]
     }
 
-    fn put(
-        w: Words,
-        inventory: &mut Inventory,
-        id: Option<&str>,
-        form: &Form,
-    ) -> Result<usize, Vec<Wrong>> {
+    fn read(w: Words, inventory: &Inventory, form: &Form) -> Result<Freeze, Vec<Wrong>> {
         let named = form.get("id").and_then(|text| FreezeId::new(text).ok());
         let instant = |name: &str| form.get(name).and_then(|it| local::read(it, &inventory.tz));
         let (from, to) = (instant("from"), instant("to"));
@@ -98,24 +96,7 @@ impl Thing for Freezes {
         let hardness =
             if form.get("hardness") == Some("hard") { Hardness::Hard } else { Hardness::Soft };
         let why = form.get("why").unwrap_or_default().to_owned();
-        let freeze = Freeze { id: named, from, to, scope, hardness, why };
-        let found = inventory.freezes.iter().position(|it| Some(it.id.as_str()) == id);
-        match found.and_then(|at| Some((at, inventory.freezes.get_mut(at)?))) {
-            Some((at, held)) => {
-                *held = freeze;
-                Ok(at)
-            }
-            None => {
-                inventory.freezes.push(freeze);
-                Ok(inventory.freezes.len().saturating_sub(1))
-            }
-        }
-    }
-
-    fn remove(inventory: &mut Inventory, id: &str) -> bool {
-        let before = inventory.freezes.len();
-        inventory.freezes.retain(|freeze| freeze.id.as_str() != id);
-        before != inventory.freezes.len()
+        Ok(Freeze { id: named, from, to, scope, hardness, why })
     }
 }
 

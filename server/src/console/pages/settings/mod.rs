@@ -3,6 +3,7 @@
 //! Not here: people's accounts, tokens, channels of notices; those have areas of their own. Invariant:
 //! whoever may only look sees what is written down, without forms.
 
+pub mod change;
 pub mod field;
 pub mod freeze;
 pub mod rules;

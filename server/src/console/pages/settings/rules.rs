@@ -3,8 +3,10 @@
 //! Not here: what follows from them (`protocol::plan`, `protocol::gate`). Invariant: what was written is
 //! read back the same.
 
+use super::change::{self, Change};
 use super::field::{Field, Fields, Kind, Wrong};
 use super::thing::{FormPage, problems, unread};
+use super::window;
 use crate::consent::inventory;
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
@@ -15,7 +17,6 @@ use crate::console::turned::Turned;
 use crate::console::words::Words;
 use crate::people::role::SitePower;
 use actix_web::http::StatusCode;
-use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::inventory::{Inventory, SigningPolicy, SiteRules};
 use std::str::FromStr;
 
@@ -36,25 +37,20 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 }
 
 async fn save(visit: Visit<AtSite>) -> Result<Answer, Turned> {
-    let (app, entry, form) = (&visit.app, &visit.entry, &visit.form);
-    let revision = form.read::<u64>("_revision")?;
-    let now = inventory::read(app, &entry.site).await?;
+    let (entry, form) = (&visit.entry, &visit.form);
+    let now = inventory::read(&visit.app, &entry.site).await?;
     let mut inventory = now.clone();
     let wrong = match put(visit.words, &mut inventory, form) {
         Ok(()) => at_fields(problems(visit.words, &inventory, "", 0)),
         Err(wrong) => wrong,
     };
-    let mut conflict = revision != now.revision;
-    if wrong.is_empty() && !conflict {
-        match inventory::write_by(app, &entry.site, inventory, entry.who.by()).await {
-            Ok(_) => return Ok(Answer::done(&entry.path("settings"), "settings-saved-done")),
-            Err(error) if error.code() == ErrorCode::InventoryConflict => conflict = true,
-            Err(error) => return Err(error.into()),
-        }
+    let change = change::write(&visit, inventory, &wrong).await?;
+    if change == Change::Written {
+        return Ok(Answer::done(&entry.path("settings"), "settings-saved-done"));
     }
     let frame = visit.frame(Nav::Settings, visit.words.t("settings-rules-title"));
     let mut page = page(frame, visit.words, entry, (&now, form), &wrong);
-    page.conflict = conflict;
+    page.conflict = change == Change::Overtaken;
     Answer::page_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
@@ -110,15 +106,11 @@ fn values(inventory: &Inventory) -> Form {
         ("rollback_persons", policy.rollback_persons.to_string()),
     ];
     fields.extend(windows.iter().map(|it| ("windows", it.to_string())));
-    Form::of(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Form::of(fields)
 }
 
 fn fields(fields: &Fields<'_>, inventory: &Inventory) -> Vec<Field> {
-    let w = fields.w;
-    let windows = inventory
-        .windows
-        .iter()
-        .map(|window| (window.id.to_string(), w.pick(&window.name_en, &window.name_ja).to_owned()));
+    let windows = window::choices(fields.w, inventory);
     vec![
         fields.one("tz", Kind::Text),
         fields.of("windows", Kind::Checks, windows),
@@ -221,20 +213,10 @@ fn page(
     wrong: &[Wrong],
 ) -> FormPage {
     let fields = fields(&Fields { w, form, texts: TEXTS, wrong }, inventory);
-    let known = |name: &str| fields.iter().any(|field| field.name == name);
-    let elsewhere = wrong.iter().filter(|(field, _)| !known(field));
+    let (to, back) = (at.path("settings/rules"), at.path("settings"));
     FormPage {
         intro: Some(w.t("settings-rules-intro")),
-        to: at.path("settings/rules"),
-        revision: inventory.revision,
-        id: String::new(),
-        elsewhere: elsewhere.map(|(_, text)| text.clone()).collect(),
-        conflict: false,
-        remove: None,
-        back: at.path("settings"),
-        fields,
-        frame,
-        w,
+        ..FormPage::of((frame, w), (to, back), inventory.revision, fields, wrong)
     }
 }
 

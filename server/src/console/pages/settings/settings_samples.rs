@@ -1,7 +1,7 @@
 //! Lists and forms with nothing, with much, and refused; and that every form reads back what it shows.
 
 use super::field::Wrong;
-use super::thing::{Thing, form_page, list_page, problems};
+use super::thing::{Thing, filled, form_page, lines, list_page, problems, put, take};
 use super::{freeze::Freezes, signer::Signers, view, ward::Wards, window::Windows};
 use crate::console::form::Form;
 use crate::console::frame::{Frame, Nav};
@@ -89,15 +89,15 @@ fn of<T: Thing>(words: Words, inventory: &Inventory, nothing: &Form) -> Vec<Samp
     let empty = list_page::<T>(frame(), words, &at);
     at.inventory = Arc::new(inventory.clone());
     let list = list_page::<T>(frame(), words, &at);
-    let id = T::lines(words, inventory).first().map(|line| line.id.clone());
+    let id = lines::<T>(words, inventory).first().map(|line| line.id.clone());
     let id = id.as_deref();
-    let values = T::values(inventory, id).unwrap();
+    let values = filled::<T>(inventory, id).unwrap();
     let form_frame = || Frame { title: words.t(&format!("{}-new", T::TEXTS)), ..frame() };
     let form = |form: &Form, id: Option<&str>, wrong: &[Wrong]| {
         form_page::<T>(form_frame(), words, &at, inventory, id, form, wrong)
     };
     let mut spoilt = inventory.clone();
-    let wrong = T::put(words, &mut spoilt, None, nothing)
+    let wrong = put::<T>(words, &mut spoilt, None, nothing)
         .map_or_else(|wrong| wrong, |position| problems(words, &spoilt, T::LIST, position));
     assert!(!wrong.is_empty(), "an empty {} is refused", T::WORD);
     let name =
@@ -112,7 +112,7 @@ fn of<T: Thing>(words: Words, inventory: &Inventory, nothing: &Form) -> Vec<Samp
 
 pub(super) fn samples(words: Words) -> Vec<Sample> {
     let inventory = full(words);
-    let nothing = Form::of(vec![("id".to_owned(), "Not an id".to_owned())]);
+    let nothing = Form::of([("id", "Not an id")]);
     let mut all = of::<Wards>(words, &inventory, &nothing);
     all.extend(of::<Windows>(words, &inventory, &nothing));
     all.extend(of::<Freezes>(words, &inventory, &nothing));
@@ -127,13 +127,13 @@ pub(super) fn samples(words: Words) -> Vec<Sample> {
 
 fn read_back<T: Thing>(inventory: &Inventory) {
     let words = Words::of(Language::En);
-    for line in T::lines(words, inventory) {
-        let form = T::values(inventory, Some(&line.id)).unwrap();
+    for line in lines::<T>(words, inventory) {
+        let form = filled::<T>(inventory, Some(&line.id)).unwrap();
         let mut again = inventory.clone();
-        T::put(words, &mut again, Some(&line.id), &form).unwrap();
+        put::<T>(words, &mut again, Some(&line.id), &form).unwrap();
         assert_eq!(again, *inventory, "{} {}", T::WORD, line.id);
-        assert!(T::remove(&mut again, &line.id));
-        assert!(!T::remove(&mut again, &line.id));
+        assert!(take::<T>(&mut again, &line.id));
+        assert!(!take::<T>(&mut again, &line.id));
     }
 }
 
@@ -155,14 +155,14 @@ fn a_ward_with_another_id_keeps_its_devices() {
         inventory.devices.iter().filter(|it| it.ward.as_ref() == Some(id)).count()
     };
     let before = count(&inventory, &old);
-    let form = Wards::values(&inventory, Some(old.as_str())).unwrap();
+    let form = filled::<Wards>(&inventory, Some(old.as_str())).unwrap();
     let fields = form.fields().map(|(name, value)| {
         let value = if name == "id" { "new-ward" } else { value };
-        (name.to_owned(), value.to_owned())
+        (name, value)
     });
-    let form = Form::of(fields.collect());
-    let _ = Freezes::remove(&mut inventory, "freeze-2");
-    Wards::put(words, &mut inventory, Some(old.as_str()), &form).unwrap();
+    let form = Form::of(fields);
+    let _ = take::<Freezes>(&mut inventory, "freeze-2");
+    put::<Wards>(words, &mut inventory, Some(old.as_str()), &form).unwrap();
     assert_eq!(inventory.check(), []);
     assert_eq!(count(&inventory, &WardId::new("new-ward").unwrap()), before);
 }

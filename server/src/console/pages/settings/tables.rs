@@ -3,6 +3,7 @@
 //! Not here: the form of the tables (`protocol::inventory::csv`). Invariant: a table replaces its whole
 //! list, or nothing when anything in it is wrong; every bad row is named with its line.
 
+use super::change::{self, Change};
 use crate::consent::inventory;
 use crate::console::answer::Answer;
 use crate::console::csv::KIND;
@@ -14,7 +15,6 @@ use crate::console::words::Words;
 use crate::people::role::SitePower;
 use actix_web::http::StatusCode;
 use askama::Template;
-use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::inventory::Inventory;
 use patchward_protocol::inventory::csv::BadTable;
 
@@ -76,27 +76,22 @@ async fn wards_table(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 }
 
 async fn take(visit: Visit<AtSite>) -> Result<Answer, Turned> {
-    let (app, entry, form) = (&visit.app, &visit.entry, &visit.form);
-    let revision = form.read::<u64>("_revision")?;
-    let now = inventory::read(app, &entry.site).await?;
+    let (entry, form) = (&visit.entry, &visit.form);
+    let now = inventory::read(&visit.app, &entry.site).await?;
     let mut page = view(frame(&visit), visit.words, entry, &now);
-    page.conflict = revision != now.revision;
+    page.conflict = change::overtaken(&visit, &now)?;
     match (form.file("table"), page.conflict) {
         (None, _) => page.wrong = Some(visit.words.t("settings-tables-no-file")),
         (Some(_), true) => {}
         (Some(sent), false) => match read(&now, form.get("which"), &sent.bytes) {
             Err(bad) => page = page.with(visit.words, bad),
             Ok(inventory) => {
-                match inventory::write_by(app, &entry.site, inventory, entry.who.by()).await {
-                    Ok(_) => {
-                        let to = entry.path("settings/tables");
-                        return Ok(Answer::done(&to, "settings-taken-done"));
-                    }
-                    Err(error) if error.code() == ErrorCode::InventoryConflict => {
-                        page.conflict = true;
-                    }
-                    Err(error) => return Err(error.into()),
+                let change = change::write(&visit, inventory, &[]).await?;
+                if change == Change::Written {
+                    let to = entry.path("settings/tables");
+                    return Ok(Answer::done(&to, "settings-taken-done"));
                 }
+                page.conflict = change == Change::Overtaken;
             }
         },
     }

@@ -1,8 +1,9 @@
 //! What a hospital writes down of itself, one thing at a time: a list, a form for one, removing one.
 //!
-//! Not here: which things there are and what they consist of. Invariant: an inventory is replaced by
-//! compare-and-swap on the revision that the form was made of, and nothing of a refused one is stored.
+//! Not here: which things there are and what they consist of, and writing ([`change`]). Invariant: one
+//! takes the place of the one with the same id, whatever kind it is.
 
+use super::change::{self, Change};
 use super::field::{Field, Fields, Wrong};
 use crate::consent::inventory;
 use crate::console::answer::Answer;
@@ -12,11 +13,9 @@ use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::{Turned, not_found};
 use crate::console::words::Words;
-use crate::error::ApiError;
 use crate::people::role::SitePower;
 use actix_web::http::StatusCode;
 use askama::Template;
-use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::inventory::Inventory;
 
 /// A line of a list.
@@ -30,8 +29,13 @@ pub struct Line {
     pub text: String,
 }
 
+/// Values of fields by name; a field of several values stands there several times.
+pub type Values = Vec<(&'static str, String)>;
+
 /// A kind of thing in the inventory.
 pub trait Thing: 'static {
+    /// One of them.
+    type Item: Clone;
     /// The word in addresses and in ids of texts.
     const WORD: &'static str;
     /// Beginning of its texts.
@@ -45,29 +49,81 @@ pub trait Thing: 'static {
     /// Where one is removed.
     const REMOVE_PATH: &'static str;
 
-    /// All of them, in lines.
-    fn lines(w: Words, inventory: &Inventory) -> Vec<Line>;
+    /// All of them.
+    fn all(inventory: &Inventory) -> &[Self::Item];
 
-    /// What stands in the form of one; of a new one when there is no id.
-    fn values(inventory: &Inventory, id: Option<&str>) -> Option<Form>;
+    /// All of them, to be changed.
+    fn all_mut(inventory: &mut Inventory) -> &mut Vec<Self::Item>;
+
+    /// Its id.
+    fn id(item: &Self::Item) -> &str;
+
+    /// One in a list: its name and what it says.
+    fn words(w: Words, inventory: &Inventory, item: &Self::Item) -> (String, String);
+
+    /// What stands in the form of one.
+    fn values(inventory: &Inventory, item: &Self::Item) -> Values;
+
+    /// What stands in the form of a new one.
+    fn blank() -> Values {
+        Vec::new()
+    }
 
     /// Its fields.
     fn fields(fields: &Fields<'_>, inventory: &Inventory) -> Vec<Field>;
 
-    /// Puts what the form says in the place of the one with this id, or behind the others. Returns its
-    /// position in the list.
+    /// What a form says.
     ///
     /// # Errors
     /// What does not read.
-    fn put(
-        w: Words,
-        inventory: &mut Inventory,
-        id: Option<&str>,
-        form: &Form,
-    ) -> Result<usize, Vec<Wrong>>;
+    fn read(w: Words, inventory: &Inventory, form: &Form) -> Result<Self::Item, Vec<Wrong>>;
 
-    /// Takes one away; whether there was one.
-    fn remove(inventory: &mut Inventory, id: &str) -> bool;
+    /// Lets the rest of the inventory follow when one took the place of another.
+    fn follow(_: &mut Inventory, _before: &Self::Item, _now: &Self::Item) {}
+}
+
+/// All of them, in lines.
+pub(super) fn lines<T: Thing>(w: Words, inventory: &Inventory) -> Vec<Line> {
+    let line = |item: &T::Item| {
+        let (name, text) = T::words(w, inventory, item);
+        Line { id: T::id(item).to_owned(), name, text }
+    };
+    T::all(inventory).iter().map(line).collect()
+}
+
+/// The form of one, or of a new one when there is no id.
+pub(super) fn filled<T: Thing>(inventory: &Inventory, id: Option<&str>) -> Option<Form> {
+    let Some(id) = id else { return Some(Form::of(T::blank())) };
+    let item = T::all(inventory).iter().find(|item| T::id(item) == id)?;
+    Some(Form::of(T::values(inventory, item)))
+}
+
+/// Puts what the form says in the place of the one with this id, or behind the others. Returns its
+/// position in the list.
+pub(super) fn put<T: Thing>(
+    w: Words,
+    inventory: &mut Inventory,
+    id: Option<&str>,
+    form: &Form,
+) -> Result<usize, Vec<Wrong>> {
+    let item = T::read(w, inventory, form)?;
+    let all = T::all_mut(inventory);
+    let held = all.iter_mut().enumerate().find(|(_, held)| Some(T::id(held)) == id);
+    if let Some((at, held)) = held {
+        let before = std::mem::replace(held, item.clone());
+        T::follow(inventory, &before, &item);
+        return Ok(at);
+    }
+    all.push(item);
+    Ok(all.len().saturating_sub(1))
+}
+
+/// Takes one away; whether there was one.
+pub(super) fn take<T: Thing>(inventory: &mut Inventory, id: &str) -> bool {
+    let all = T::all_mut(inventory);
+    let before = all.len();
+    all.retain(|item| T::id(item) != id);
+    before != all.len()
 }
 
 /// The list.
@@ -111,6 +167,35 @@ pub struct FormPage {
     pub back: String,
 }
 
+impl FormPage {
+    /// A form with these fields of the inventory in this revision; what is wrong where no field is
+    /// stands above them.
+    #[must_use]
+    pub fn of(
+        (frame, w): (Frame, Words),
+        (to, back): (String, String),
+        revision: u64,
+        fields: Vec<Field>,
+        wrong: &[Wrong],
+    ) -> Self {
+        let known = |name: &str| fields.iter().any(|field| field.name == name);
+        let elsewhere = wrong.iter().filter(|(field, _)| !known(field));
+        Self {
+            elsewhere: elsewhere.map(|(_, text)| text.clone()).collect(),
+            intro: None,
+            id: String::new(),
+            conflict: false,
+            remove: None,
+            frame,
+            w,
+            to,
+            back,
+            revision,
+            fields,
+        }
+    }
+}
+
 /// Adds the routes of a kind of thing.
 pub fn routes<T: Thing>(routes: &mut Routes) {
     routes.get::<AtSite, _, _>(T::LIST_PATH, SitePower::See, list::<T>);
@@ -128,56 +213,53 @@ async fn list<T: Thing>(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 async fn show<T: Thing>(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let inventory = inventory::read(&visit.app, &visit.entry.site).await?;
     let id = visit.asked.query("id");
-    let form = T::values(&inventory, id).ok_or_else(not_found)?;
+    let form = filled::<T>(&inventory, id).ok_or_else(not_found)?;
     let frame = frame::<T>(&visit, id);
     Answer::page(&form_page::<T>(frame, visit.words, &visit.entry, &inventory, id, &form, &[]))
 }
 
 async fn save<T: Thing>(visit: Visit<AtSite>) -> Result<Answer, Turned> {
-    let (app, entry, form) = (&visit.app, &visit.entry, &visit.form);
-    let (id, revision) = (form.get("_id"), form.read::<u64>("_revision")?);
-    let mut inventory = inventory::read(app, &entry.site).await?;
-    let now = inventory.clone();
-    let wrong = match T::put(visit.words, &mut inventory, id, form) {
+    let (entry, form) = (&visit.entry, &visit.form);
+    let id = form.get("_id");
+    let now = inventory::read(&visit.app, &entry.site).await?;
+    let mut inventory = now.clone();
+    let wrong = match put::<T>(visit.words, &mut inventory, id, form) {
         Ok(at) => problems(visit.words, &inventory, T::LIST, at),
         Err(wrong) => wrong,
     };
-    let mut conflict = revision != now.revision;
-    if wrong.is_empty() && !conflict {
-        match inventory::write_by(app, &entry.site, inventory, entry.who.by()).await {
-            Ok(_) => {
-                let to = entry.path(&T::LIST_PATH.replace("/console/sites/{site}/", ""));
-                return Ok(Answer::done(&to, "settings-saved-done"));
-            }
-            Err(error) if error.code() == ErrorCode::InventoryConflict => conflict = true,
-            Err(error) => return Err(error.into()),
-        }
+    let change = change::write(&visit, inventory, &wrong).await?;
+    if change == Change::Written {
+        return Ok(Answer::done(&path(entry, T::LIST_PATH), "settings-saved-done"));
     }
     let frame = frame::<T>(&visit, id);
     let mut page = form_page::<T>(frame, visit.words, entry, &now, id, form, &wrong);
-    page.conflict = conflict;
+    page.conflict = change == Change::Overtaken;
     Answer::page_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
 async fn remove<T: Thing>(visit: Visit<AtSite>) -> Result<Answer, Turned> {
-    let (app, entry, form) = (&visit.app, &visit.entry, &visit.form);
-    let (id, revision) = (form.need("_id")?, form.read::<u64>("_revision")?);
-    let now = inventory::read(app, &entry.site).await?;
+    let entry = &visit.entry;
+    let id = visit.form.need("_id")?;
+    let now = inventory::read(&visit.app, &entry.site).await?;
+    let form = filled::<T>(&now, Some(id)).ok_or_else(not_found)?;
     let mut inventory = now.clone();
-    if !T::remove(&mut inventory, id) {
+    if !take::<T>(&mut inventory, id) {
         return Err(not_found());
     }
     let wrong = problems(visit.words, &inventory, "", 0);
-    if wrong.is_empty() && revision == now.revision {
-        inventory::write_by(app, &entry.site, inventory, entry.who.by()).await?;
-        let to = entry.path(&T::LIST_PATH.replace("/console/sites/{site}/", ""));
-        return Ok(Answer::done(&to, "settings-removed-done"));
+    let change = change::write(&visit, inventory, &wrong).await?;
+    if change == Change::Written {
+        return Ok(Answer::done(&path(entry, T::LIST_PATH), "settings-removed-done"));
     }
-    let values = T::values(&now, Some(id)).ok_or_else(not_found)?;
     let frame = frame::<T>(&visit, Some(id));
-    let mut page = form_page::<T>(frame, visit.words, entry, &now, Some(id), &values, &wrong);
-    page.conflict = revision != now.revision;
+    let mut page = form_page::<T>(frame, visit.words, entry, &now, Some(id), &form, &wrong);
+    page.conflict = change == Change::Overtaken;
     Answer::page_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+/// The address of a route at this site.
+fn path(at: &AtSite, route: &str) -> String {
+    route.replace("{site}", at.site.as_str())
 }
 
 fn frame<T: Thing>(visit: &Visit<AtSite>, id: Option<&str>) -> Frame {
@@ -211,13 +293,13 @@ fn field_of(rest: &str) -> String {
 }
 
 pub(super) fn list_page<T: Thing>(frame: Frame, w: Words, at: &AtSite) -> ListPage {
-    let form = at.path(&T::FORM_PATH.replace("/console/sites/{site}/", ""));
+    let form = path(at, T::FORM_PATH);
     let may = at.may(SitePower::Administer);
     let link = |id: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         may.then(|| format!("{form}?{}", query.append_pair("id", id).finish()))
     };
-    let lines = T::lines(w, &at.inventory).into_iter();
+    let lines = lines::<T>(w, &at.inventory).into_iter();
     let texts = T::TEXTS;
     ListPage {
         intro: w.t(&format!("{texts}-intro")),
@@ -240,22 +322,11 @@ pub(super) fn form_page<T: Thing>(
     wrong: &[Wrong],
 ) -> FormPage {
     let fields = T::fields(&Fields { w, form, texts: T::TEXTS, wrong }, inventory);
-    let known = |name: &str| fields.iter().any(|field| field.name == name);
-    let elsewhere = wrong.iter().filter(|(field, _)| !known(field));
-    let elsewhere = elsewhere.map(|(_, text)| text.clone()).collect();
-    let path = |path: &str| at.path(&path.replace("/console/sites/{site}/", ""));
+    let (to, back) = (path(at, T::FORM_PATH), path(at, T::LIST_PATH));
     FormPage {
-        intro: None,
-        to: path(T::FORM_PATH),
-        revision: inventory.revision,
         id: id.unwrap_or_default().to_owned(),
-        elsewhere,
-        conflict: false,
-        remove: id.map(|_| path(T::REMOVE_PATH)),
-        back: path(T::LIST_PATH),
-        fields,
-        frame,
-        w,
+        remove: id.map(|_| path(at, T::REMOVE_PATH)),
+        ..FormPage::of((frame, w), (to, back), inventory.revision, fields, wrong)
     }
 }
 
@@ -263,11 +334,4 @@ pub(super) fn form_page<T: Thing>(
 #[must_use]
 pub fn unread(w: Words, field: &str, id: &str) -> Wrong {
     (field.to_owned(), w.t(id))
-}
-
-/// What a refusal says in words.
-#[must_use]
-pub fn refusal(w: Words, error: &ApiError) -> String {
-    let code = error.code();
-    w.pick(code.en(), code.ja()).to_owned()
 }

@@ -3,7 +3,7 @@
 //! Not here: expanding them (`protocol::window`). Invariant: what was written is read back the same.
 
 use super::field::{Field, Fields, Kind, Wrong};
-use super::thing::{Line, Thing, unread};
+use super::thing::{Thing, Values, unread};
 use crate::console::form::Form;
 use crate::console::words::Words;
 use patchward_protocol::civil::{CivilDate, Weekday};
@@ -18,6 +18,7 @@ const KINDS: [&str; 3] = ["weekly", "daily", "dates"];
 pub struct Windows;
 
 impl Thing for Windows {
+    type Item = UsualWindow;
     const WORD: &'static str = "window";
     const TEXTS: &'static str = "settings-window";
     const LIST: &'static str = "windows";
@@ -25,18 +26,28 @@ impl Thing for Windows {
     const FORM_PATH: &'static str = "/console/sites/{site}/settings/window";
     const REMOVE_PATH: &'static str = "/console/sites/{site}/settings/window/remove";
 
-    fn lines(w: Words, inventory: &Inventory) -> Vec<Line> {
-        let line = |window: &UsualWindow| Line {
-            id: window.id.to_string(),
-            name: w.pick(&window.name_en, &window.name_ja).to_owned(),
-            text: rule_words(w, &window.rule),
-        };
-        inventory.windows.iter().map(line).collect()
+    fn all(inventory: &Inventory) -> &[UsualWindow] {
+        &inventory.windows
     }
 
-    fn values(inventory: &Inventory, id: Option<&str>) -> Option<Form> {
-        let Some(id) = id else { return Some(blank()) };
-        let window = inventory.windows.iter().find(|window| window.id.as_str() == id)?;
+    fn all_mut(inventory: &mut Inventory) -> &mut Vec<UsualWindow> {
+        &mut inventory.windows
+    }
+
+    fn id(window: &UsualWindow) -> &str {
+        window.id.as_str()
+    }
+
+    fn words(w: Words, _: &Inventory, window: &UsualWindow) -> (String, String) {
+        (name(w, window), rule_words(w, &window.rule))
+    }
+
+    fn blank() -> Values {
+        let fields = [("kind", "weekly"), ("start", "13:30"), ("minutes", "120"), ("every", "1")];
+        fields.map(|(name, value)| (name, value.to_owned())).to_vec()
+    }
+
+    fn values(_: &Inventory, window: &UsualWindow) -> Values {
         let mut fields = vec![
             ("id", window.id.to_string()),
             ("name_en", window.name_en.clone()),
@@ -76,7 +87,7 @@ impl Thing for Windows {
                 ("dates", list(dates)),
             ]),
         }
-        Some(Form::of(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        fields
     }
 
     fn fields(fields: &Fields<'_>, _: &Inventory) -> Vec<Field> {
@@ -100,40 +111,20 @@ impl Thing for Windows {
         ]
     }
 
-    fn put(
-        w: Words,
-        inventory: &mut Inventory,
-        id: Option<&str>,
-        form: &Form,
-    ) -> Result<usize, Vec<Wrong>> {
+    fn read(w: Words, _: &Inventory, form: &Form) -> Result<UsualWindow, Vec<Wrong>> {
         let mut reader = Reader { w, form, wrong: Vec::new() };
         let window = reader.window();
-        let Some(window) = window.filter(|_| reader.wrong.is_empty()) else {
-            return Err(reader.wrong);
-        };
-        let found = inventory.windows.iter().position(|it| Some(it.id.as_str()) == id);
-        match found.and_then(|at| Some((at, inventory.windows.get_mut(at)?))) {
-            Some((at, held)) => {
-                *held = window;
-                Ok(at)
-            }
-            None => {
-                inventory.windows.push(window);
-                Ok(inventory.windows.len().saturating_sub(1))
-            }
-        }
-    }
-
-    fn remove(inventory: &mut Inventory, id: &str) -> bool {
-        let before = inventory.windows.len();
-        inventory.windows.retain(|window| window.id.as_str() != id);
-        before != inventory.windows.len()
+        window.filter(|_| reader.wrong.is_empty()).ok_or(reader.wrong)
     }
 }
 
-fn blank() -> Form {
-    let fields = [("kind", "weekly"), ("start", "13:30"), ("minutes", "120"), ("every", "1")];
-    Form::of(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+/// The windows of an inventory as choices: id and name.
+pub(super) fn choices(w: Words, inventory: &Inventory) -> impl Iterator<Item = (String, String)> {
+    inventory.windows.iter().map(move |window| (window.id.to_string(), name(w, window)))
+}
+
+fn name(w: Words, window: &UsualWindow) -> String {
+    w.pick(&window.name_en, &window.name_ja).to_owned()
 }
 
 /// Reads fields; what is wrong is collected.
