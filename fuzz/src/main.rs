@@ -40,10 +40,12 @@ fn main() -> Result<()> {
     }
     let elapsed = now().duration_since(begun).as_secs().max(1);
     say(&format!(
-        "{} executions in {elapsed} s, {} a second, {} decoded a window to its end, {} ends",
+        "{} executions in {elapsed} s, {} a second, {} decoded a window to its end, {} of them \
+         counted in places of code, {} ends",
         tally.executions,
         tally.executions / elapsed,
         tally.deep,
+        tally.aimed,
         tally.ends.len()
     ))?;
     for (end, count) in &tally.ends {

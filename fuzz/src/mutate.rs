@@ -4,11 +4,15 @@
 //! only the changed rule can refuse.
 
 use crate::chance::Chance;
-use crate::payload::{Packing, apart, packed, together, unpacked};
+use crate::payload::{Packing, Streams, apart, packed, together, unpacked};
 use patchward_protocol::delta::apply::Entries;
 use patchward_protocol::delta::format::{Frame, FrameKind, HEADER_BYTES, Header, spell};
 use patchward_protocol::digest::Sha256Digest;
 use std::io::Cursor;
+
+/// The kinds whose payloads are six streams: each reads the streams of the others.
+const OF_STREAMS: [FrameKind; 4] =
+    [FrameKind::Diff8, FrameKind::Diff32, FrameKind::AimedX86, FrameKind::AimedArm];
 
 /// Most bytes that one damage inserts.
 const INSERT_BYTES_MAX: usize = 64;
@@ -34,6 +38,27 @@ impl Parts {
             frames.push((frame, payload));
         }
         Some(Self { header, frames })
+    }
+
+    /// Whether a window counts its differences in places of code.
+    pub(crate) fn is_aimed(&self) -> bool {
+        let aimed = |kind| matches!(kind, FrameKind::AimedX86 | FrameKind::AimedArm);
+        self.frames.iter().any(|(frame, _)| aimed(frame.kind))
+    }
+
+    /// The same container with these streams in its first window, read over the whole old image. What
+    /// comes out is not the image of the header.
+    pub(crate) fn with_streams(mut self, kind: FrameKind, streams: &Streams) -> Vec<u8> {
+        let old_bytes = self.header.old.map_or(0, |old| old.length);
+        if let Some((frame, payload)) = self.frames.first_mut() {
+            let (bytes, list_len) = together(streams, Packing::Stored);
+            frame.stream_lens_len = u32::try_from(list_len).unwrap_or(0);
+            self.header.streams_len_max = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            (frame.kind, frame.old_off, frame.old_range) = (kind, 0, 0..old_bytes);
+            *payload = bytes;
+        }
+        self.put_right();
+        self.file()
     }
 
     /// Puts lengths, places, sums and digests right, as far as they are not the damage.
@@ -178,7 +203,10 @@ pub(crate) fn streams(parts: &mut Parts, chance: &mut Chance) -> Vec<u8> {
     if let Some((frame, payload)) = parts.frames.get_mut(index) {
         let list_len = usize::try_from(frame.stream_lens_len).unwrap_or(usize::MAX);
         if let Some(mut streams) = apart(payload, list_len).filter(|_| list_len > 0) {
-            for _ in 0..=chance.below(3) {
+            if chance.below(4) == 0 {
+                frame.kind = chance.of(&OF_STREAMS).unwrap_or(frame.kind);
+            }
+            for _ in 0..chance.below(5) {
                 let which = chance.below(streams.len());
                 if let Some(stream) = streams.get_mut(which) {
                     damage(stream, chance);

@@ -3,9 +3,11 @@
 //! Invariant: a pool is never empty.
 
 use crate::chance::Chance;
+use crate::mutate::Parts;
 use crate::target::{Outcome, read};
 use anyhow::{Context as _, Result};
 use patchward_protocol::delta::build::{Index, Parameters, delta, full};
+use patchward_protocol::delta::format::FrameKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
@@ -51,7 +53,23 @@ impl Pool {
             delta(&pool.old, &new, &mut made, &parameters, &|_| ())?;
             pool.files.insert(name.to_owned(), made.into_inner());
         }
+        pool.add_aimed()?;
         Ok(pool)
+    }
+
+    /// Windows that count differences in places of code: nothing here is code, so they are put
+    /// together by hand.
+    fn add_aimed(&mut self) -> Result<()> {
+        let copy = self.files.get("made-copy").and_then(|file| Parts::of(file));
+        let copy = copy.context("take a made container apart")?;
+        for (name, kind) in [("made-x86", FrameKind::AimedX86), ("made-arm", FrameKind::AimedArm)] {
+            // One match of 8,995 bytes; differences at a place, 50 bytes on, two places on, at one.
+            let adds = vec![0xa3, 0x46];
+            let (lits, seeks, gaps, values) = (vec![0], vec![0], vec![0, 101, 4, 0], vec![7; 16]);
+            let streams = [adds, lits, seeks, gaps, values, Vec::new()];
+            self.files.insert(name.to_owned(), copy.clone().with_streams(kind, &streams));
+        }
+        Ok(())
     }
 
     /// Takes every container of a folder as well.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may stop at the first surprise")]
 
 use nix::sys::resource::{Resource, setrlimit};
-use patchward_fuzz::{Pool, Tally, play, read};
+use patchward_fuzz::{Outcome, Pool, Tally, play, read};
 use std::path::Path;
 
 /// Most memory of this process, in bytes: threads of the test's harness included.
@@ -27,11 +27,20 @@ fn every_committed_container_ends_as_its_name_says() {
 }
 
 #[test]
+fn windows_that_count_in_places_of_code_are_decoded_to_their_end() {
+    let pool = pool();
+    for name in ["made-x86", "made-arm"] {
+        assert_eq!(read(pool.files.get(name).unwrap(), &pool.old), Outcome::Sum, "{name}");
+    }
+}
+
+#[test]
 fn hostile_containers_are_refused_or_give_their_image() {
     let (mut pool, mut tally) = (pool(), Tally::default());
     play(&mut pool, 20_261_122, 10_000, &mut tally);
     assert_eq!(tally.executions, 10_000);
     assert!(tally.deep > 400, "damage gets past the digests: {tally:?}");
+    assert!(tally.aimed > 40, "and reaches places of code: {tally:?}");
     assert!(tally.ends.len() > 25, "{tally:?}");
 }
 

@@ -2,6 +2,7 @@
 
 use patchward_protocol::delta::apply::{ApplyError, whole};
 use patchward_protocol::delta::build::{Built, Index, Parameters, delta, full};
+use patchward_protocol::delta::format::FrameKind;
 use patchward_protocol::digest::Sha256Digest;
 use std::io::Cursor;
 use std::num::NonZeroUsize;
@@ -111,6 +112,11 @@ pub(crate) fn delta_of(old: &[u8], new: &[u8], parameters: &Parameters) -> (Vec<
     let mut file = Cursor::new(Vec::new());
     let built = delta(old, new, &mut file, parameters, &|_| ()).unwrap();
     (file.into_inner(), built)
+}
+
+/// How many windows of a kind there are.
+pub(crate) fn windows_of(built: &Built, kind: FrameKind) -> u32 {
+    built.kinds[FrameKind::ALL.iter().position(|other| *other == kind).unwrap()]
 }
 
 pub(crate) fn applied(

@@ -11,6 +11,7 @@
     reason = "tests may stop at the first surprise"
 )]
 
+mod aimed;
 mod corruption;
 mod images;
 mod laws;
