@@ -19,7 +19,7 @@ const PEERS: [(Tool, &str); 8] = [
     (Tool::Casync, "casync"),
 ];
 const WIDTH: f64 = 860.0;
-const LEFT: f64 = 200.0;
+const LEFT: f64 = 232.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 108.0;
 const ROW: f64 = 30.0;
@@ -38,7 +38,8 @@ text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600;font-siz
 /// The picture.
 #[must_use]
 pub fn drawn(summary: &Summary<'_>) -> String {
-    let pairs = summary.pairs();
+    let marked = |pair: &&str| marks(summary, pair).next().is_some();
+    let pairs: Vec<&str> = summary.pairs().into_iter().filter(marked).collect();
     let rows = u32::try_from(pairs.len()).unwrap_or(u32::MAX).saturating_add(1);
     let bottom = TOP + ROW * f64::from(rows);
     let height = bottom + 28.0;
@@ -62,10 +63,7 @@ pub fn drawn(summary: &Summary<'_>) -> String {
     }
     let mut y = TOP + ROW / 2.0;
     for pair in pairs {
-        let marks = PEERS.iter().filter_map(|(tool, class)| {
-            Some((*tool, *class, summary.ratio(pair, *tool, Tool::Suffix, Measure::Size)?))
-        });
-        row(&mut text, y, pair, &marks.collect::<Vec<_>>());
+        row(&mut text, y, pair, &marks(summary, pair).collect::<Vec<_>>());
         y += ROW;
     }
     let means = PEERS.iter().filter_map(|(tool, class)| {
@@ -74,6 +72,13 @@ pub fn drawn(summary: &Summary<'_>) -> String {
     row(&mut text, y, "geometric mean", &means.collect::<Vec<_>>());
     text.push_str("</svg>\n");
     text
+}
+
+/// What was tried on a pair beside ours; nothing where ours was not.
+fn marks(summary: &Summary<'_>, pair: &str) -> impl Iterator<Item = (Tool, &'static str, f64)> {
+    PEERS.iter().filter_map(move |(tool, class)| {
+        Some((*tool, *class, summary.ratio(pair, *tool, Tool::Suffix, Measure::Size)?))
+    })
 }
 
 fn legend(text: &mut String) {
@@ -130,8 +135,10 @@ mod tests {
             trial("a", Tool::Suffix, 50),
             trial("a", Tool::Bsdiff, 100),
             trial("a", Tool::Casync, 5_000_000),
+            trial("ours by samples alone", Tool::Sampled, 70),
         ];
         let text = drawn(&Summary::new(&trials));
+        assert!(!text.contains("samples alone"), "a row without marks");
         assert!(text.contains("a, bsdiff 4.3: 2.00 times ours"), "{text}");
         assert_eq!(text.matches("<title>").count(), 4);
         assert_eq!(text, drawn(&Summary::new(&trials)));
