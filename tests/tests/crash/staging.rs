@@ -195,7 +195,7 @@ fn torment(
 #[test]
 fn an_agent_killed_and_cut_off_while_it_stages_goes_on_and_ends_with_the_signed_bytes() -> Result<()>
 {
-    let count = torture(32, 4, 2);
+    let (count, least) = (torture(40, 4, 2), torture(200, 4, 2));
     let (scene, Lines { lines, devices, payloads }) = begin(count)?;
     let told = Redone { payloads, most: AtomicU64::new(0), all: AtomicU64::new(0) };
     let killed = on_each(&scene, (&devices, AT_ONCE_MAX), |n, device| {
@@ -207,5 +207,6 @@ fn an_agent_killed_and_cut_off_while_it_stages_goes_on_and_ends_with_the_signed_
     println!(
         "{killed} kills of {count} agents; fetched again: {all} bytes, at most {most} at once"
     );
+    ensure!(killed >= least, "{killed} kills are no campaign: {least} at least");
     Ok(())
 }
