@@ -8,7 +8,7 @@ mod people;
 
 use crate::app::Mode;
 use crate::clock::{Clock as _, SystemClock, SystemRng};
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::delta::order::ORDER_BYTES_MAX;
 use crate::delta::{child, worker};
 use crate::rollout::recount;
@@ -70,6 +70,10 @@ struct Serve {
     /// Plain HTTP beyond this machine: what is sent can be read and changed on the way
     #[arg(long)]
     insecure_plain_http: bool,
+    /// A network of proxies of your own, over the configuration: from there the last address of
+    /// X-Forwarded-For counts as the visitor's, from elsewhere none; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<Network>,
     /// Let in the public example keys: for demonstrations only
     #[arg(long)]
     demo: bool,
@@ -125,6 +129,7 @@ fn run_server(serve: Serve) -> Result<()> {
     let mut config = serve.place.config()?;
     config.listen = serve.listen.unwrap_or(config.listen);
     config.insecure_plain_http |= serve.insecure_plain_http;
+    config.proxy.trusted.extend(serve.trusted_proxy);
     config.check().context("the configuration is not right")?;
     logging::start(&config.log);
     let mode = if serve.demo { Mode::InsecureDemo } else { Mode::Production };

@@ -5,8 +5,10 @@
 //! Invariant: a value made by [`Config::read`] or [`Config::default`] has passed [`Config::check`].
 
 mod notify;
+mod proxy;
 
 pub use notify::{Mail as NotifyMail, MailSecurity, Notify};
+pub use proxy::{BadNetwork, Forwarding, Network, Proxy};
 
 use patchward_protocol::limits::{SNAPSHOT_LIFE_S_MAX, TIMESTAMP_LIFE_S_MAX};
 use serde::Deserialize;
@@ -46,6 +48,8 @@ pub struct Config {
     pub recount_s: u64,
     /// TLS; absent: plain HTTP.
     pub tls: Option<Tls>,
+    /// Proxies whose word on a visitor's address counts.
+    pub proxy: Proxy,
     /// The log.
     pub log: Log,
     /// Storage that repositories may use.
@@ -195,6 +199,7 @@ impl Default for Config {
             gate_check_s: 5,
             recount_s: 24 * 3600,
             tls: None,
+            proxy: Proxy::default(),
             log: Log::default(),
             quota: Quota::default(),
             refresh: Refresh::default(),
@@ -355,6 +360,7 @@ impl Config {
         )?;
         self.check_delta()?;
         self.notify.check()?;
+        self.proxy.check()?;
         must(self.limits.request_head_s >= 1, "limits.request_head_s", "at least 1")?;
         must(self.limits.upload_idle_s >= 1, "limits.upload_idle_s", "at least 1")?;
         must((1..=65_536).contains(&self.limits.downloads), "limits.downloads", "1 to 65536")?;

@@ -81,7 +81,12 @@ impl Asked {
     pub fn knocking(mut self, request: &HttpRequest, config: &Config) -> Self {
         let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
         let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let address = request.peer_addr().map(|peer| peer.ip().to_string());
+        let name = config.proxy.header.name();
+        let said: Vec<_> =
+            request.headers().get_all(name).map(|line| line.to_str().unwrap_or_default()).collect();
+        let address = request
+            .peer_addr()
+            .map(|peer| config.proxy.visitor(peer.ip(), said.iter().copied()).to_string());
         self.knock = Knock {
             browser: Browser {
                 agent: agent.unwrap_or_default().to_owned(),
