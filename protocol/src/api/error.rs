@@ -137,8 +137,8 @@ sentences! {
             "Signing in took too long. Begin again with name and password.",
             "サインインの手続きが時間切れになりました。ユーザー名とパスワードの入力からやり直してください。";
         EnrolmentOver, "enrolment_over", 403, Never,
-            "The time for setting up the second step is over. Ask whoever runs the server to reset it.",
-            "2段階認証の設定期限が過ぎました。サーバーの管理者に再設定を依頼してください。";
+            "The time for setting up the second step is over. Ask an administrator to reset it.",
+            "2段階認証の設定期限が過ぎました。管理者に再設定を依頼してください。";
         LoginMalformed, "login_malformed", 422, Never,
             "A login name has 2 to 64 characters of a-z, 0-9, '.', '_', '-' and '@', a letter or digit at both ends.",
             "ユーザー名は2~64文字で、英小文字・数字・「.」「_」「-」「@」が使えます。先頭と末尾は英小文字か数字です。";
@@ -169,6 +169,18 @@ sentences! {
         GrantLast, "grant_last", 409, Never,
             "This is the last administrator here. Make another one first.",
             "最後の管理者です。先に別の管理者を登録してください。";
+        AccountOwn, "account_own", 422, Never,
+            "Nobody disables or resets their own account. Ask another administrator.",
+            "自分のアカウントは停止・再設定できません。別の管理者に依頼してください。";
+        AccountElsewhere, "account_elsewhere", 409, Never,
+            "The account has roles at other places too. Take its roles here away, or ask whoever runs this server.",
+            "このアカウントは他の施設や組織でも役割を持っています。ここでの役割を外すか、サーバーの管理者に依頼してください。";
+        ReasonMalformed, "reason_malformed", 422, Never,
+            "A reason has 1 to 300 characters, and no line breaks.",
+            "理由は1~300文字で、改行せずに入力してください。";
+        ZoneUnknown, "zone_unknown", 422, Never,
+            "This is no time zone. Write it as Asia/Tokyo or Europe/Berlin.",
+            "タイムゾーンとして認識できません。Asia/Tokyo や Europe/Berlin のように入力してください。";
         PersonTaken, "person_taken", 409, Never,
             "Another account is this person of the site.",
             "この担当者には、別のアカウントが結び付けられています。";

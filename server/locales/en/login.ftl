@@ -52,3 +52,6 @@ login-language-en = English
 login-new-password-title = Choose a new password
 login-new-password-for = For the account of { $name }. Every session of it ends; the second step stays as it is.
 login-new-password-do = Change the password and end all sessions
+login-new-second-title = Set up another second step
+login-new-second-for = For the account of { $name }. Give the password; then set up the phone.
+login-new-second-do = Go on

@@ -52,3 +52,6 @@ login-language-en = English
 login-new-password-title = 新しいパスワードを決める
 login-new-password-for = { $name }さんのアカウントです。すべてのセッションが終了します。2段階認証の設定は変わりません。
 login-new-password-do = パスワードを変更し、すべてのセッションを終了
+login-new-second-title = 2段階認証を設定し直す
+login-new-second-for = { $name }さんのアカウントです。パスワードを入力し、続いてスマートフォンを設定してください。
+login-new-second-do = 次へ

@@ -4,6 +4,7 @@
 //! claim is used up in the transaction that stores the token it buys.
 
 use super::api_token::{Holder, TokenDigest, TokenSecret};
+use super::place_token;
 use crate::app::App;
 use crate::clock::random;
 use crate::db::act::{self, Act};
@@ -12,19 +13,22 @@ use crate::error::ApiError;
 use crate::limits::{
     FIRST_TOKEN_LIFE_S, LABEL_CHARS_MAX, SCOPE_FAMILIES_MAX, TOKEN_LIFE_S_MAX, TOKEN_LIFE_S_MIN,
 };
+use crate::people::who::AccountId;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
 
-/// What acts about tokens are about.
-const SCOPE: &str = "server";
-
-/// Makes a token; `who` is the name of the caller's.
+/// Makes a token, written down at its place under the name of whoever makes it; the account where a
+/// person does so in the console: the token ends with it.
 ///
 /// # Errors
 /// `request_invalid`, or a failure of ours.
-pub async fn make(app: &App, request: MakeTokenRequest, who: String) -> Result<NewToken, ApiError> {
+pub async fn make(
+    app: &App,
+    request: MakeTokenRequest,
+    (who, account): (String, Option<AccountId>),
+) -> Result<NewToken, ApiError> {
     let MakeTokenRequest { label, scope, life_s } = request;
     let families = match &scope {
         Scope::Maker { families } => families.len(),
@@ -49,7 +53,7 @@ pub async fn make(app: &App, request: MakeTokenRequest, who: String) -> Result<N
     let (stored, digest) = (view.clone(), secret.digest());
     app.db
         .write(move |conn| {
-            token::insert_api(conn, &stored, digest, at)?;
+            token::insert_api(conn, &stored, (digest, account), at)?;
             act::append(conn, &made(&stored, who, at))
         })
         .await?;
@@ -68,7 +72,7 @@ pub async fn claim(app: &App, claim: TokenDigest) -> Result<NewToken, ApiError> 
     let bought = app.db.write(move |conn| {
         let good = token::take_claim(conn, claim, at)?;
         if good {
-            token::insert_api(conn, &stored, digest, at)?;
+            token::insert_api(conn, &stored, (digest, None), at)?;
             act::append(conn, &made(&stored, "claim".to_owned(), at))?;
         }
         Ok::<_, DbError>(good)
@@ -96,9 +100,11 @@ pub async fn list(app: &App) -> Result<Vec<TokenView>, ApiError> {
 pub async fn revoke(app: &App, id: String, who: String) -> Result<(), ApiError> {
     let at = app.clock.now();
     let is_there = app.db.write(move |conn| {
+        let known = token::named(conn, &id)?;
         let is_there = token::revoke_api(conn, &id, at)?;
-        if is_there {
-            let (scope, detail) = (SCOPE.to_owned(), json!({ "token": id }));
+        if let Some(known) = known {
+            let scope = place_token::place_of(&known.scope).to_string();
+            let detail = json!({ "token": id, "label": known.label });
             act::append(conn, &Act { at, scope, who, act: "revoke-token", detail })?;
         }
         Ok::<_, DbError>(is_there)
@@ -121,7 +127,8 @@ pub fn whoami(holder: &Holder) -> TokenView {
 fn made(view: &TokenView, who: String, at: Timestamp) -> Act {
     let TokenView { id, label, scope, expires, .. } = view;
     let detail = json!({ "token": id, "label": label, "covers": scope, "expires": expires });
-    Act { at, scope: SCOPE.to_owned(), who, act: "make-token", detail }
+    let scope = place_token::place_of(scope).to_string();
+    Act { at, scope, who, act: "make-token", detail }
 }
 
 fn draw(

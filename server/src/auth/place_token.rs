@@ -5,12 +5,14 @@
 
 use super::issue;
 use crate::app::App;
+use crate::db::token;
 use crate::error::ApiError;
 use crate::people::role::Place;
 use crate::people::who::Who;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
 use patchward_protocol::id::{FamilyId, RepositoryId};
+use std::collections::HashMap;
 
 /// The tokens of a place, the newest first; those that ended long ago too.
 ///
@@ -21,6 +23,14 @@ pub async fn list(app: &App, place: &Place) -> Result<Vec<TokenView>, ApiError> 
     all.retain(|token| is_of(&token.scope, place));
     all.reverse();
     Ok(all)
+}
+
+/// The login names of those who made tokens in the console, by the tokens' names.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn makers(app: &App) -> Result<HashMap<String, String>, ApiError> {
+    Ok(app.db.read(token::makers).await?)
 }
 
 /// The families that a manufacturer's token may cover; nothing for another place.
@@ -61,7 +71,8 @@ pub async fn make(
         }
         Place::Server => return Err(missing()),
     };
-    issue::make(app, MakeTokenRequest { label, scope, life_s }, who.by()).await
+    let maker = (who.by(), Some(who.account));
+    issue::make(app, MakeTokenRequest { label, scope, life_s }, maker).await
 }
 
 /// Revokes a token of a place.
@@ -75,7 +86,23 @@ pub async fn revoke(app: &App, who: &Who, place: &Place, id: String) -> Result<(
     issue::revoke(app, id, who.by()).await
 }
 
-fn is_of(scope: &Scope, place: &Place) -> bool {
+/// Where what is done to a token of this scope is written down.
+#[must_use]
+pub fn place_of(scope: &Scope) -> Place {
+    let server = || Place::Server;
+    match scope {
+        Scope::Administrator => Place::Server,
+        Scope::Site { site } => Place::Site(site.clone()),
+        Scope::Maker { families } => families.first().map_or_else(server, |first| {
+            let place = Place::Maker(first.maker());
+            if is_of(scope, &place) { place } else { Place::Server }
+        }),
+    }
+}
+
+/// Whether a token of this scope is one of the place.
+#[must_use]
+pub fn is_of(scope: &Scope, place: &Place) -> bool {
     match (scope, place) {
         (Scope::Site { site }, Place::Site(at)) => site == at,
         (Scope::Maker { families }, Place::Maker(maker)) => {
@@ -103,5 +130,9 @@ mod tests {
         assert!(!is_of(&maker(vec![family("acme.a"), family("evil.b")]), &acme));
         assert!(!is_of(&maker(Vec::new()), &acme));
         assert!(!is_of(&Scope::Administrator, &city));
+        assert_eq!(place_of(&scope), city);
+        assert_eq!(place_of(&maker(vec![family("acme.a"), family("acme.b")])), acme);
+        assert_eq!(place_of(&maker(vec![family("acme.a"), family("evil.b")])), Place::Server);
+        assert_eq!(place_of(&Scope::Administrator), Place::Server);
     }
 }

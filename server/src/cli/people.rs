@@ -8,13 +8,15 @@ use crate::clock::{Clock as _, SystemClock, SystemRng};
 use crate::config::Config;
 use crate::db::{self, Connection};
 use crate::error::ApiError;
+use crate::notify::raise::Rules;
 use crate::people::account::Account;
+use crate::people::closing;
 use crate::people::demo;
 use crate::people::invitation::Ticket;
 use crate::people::invite::{self, Wish};
-use crate::people::name::{LoginName, Printed};
+use crate::people::name::{LoginName, Printed, Reason};
 use crate::people::role::{Grant, Place};
-use crate::people::roster::{self, Doer};
+use crate::people::roster::Doer;
 use crate::people::session::is_over_tls;
 use crate::people::who::Language;
 use crate::setup::DataFolder;
@@ -35,11 +37,12 @@ enum Verb {
     List(Folder),
     /// Print a one-time link with which somebody joins, good for 72 hours
     Invite(Invite),
-    /// Let an account in no more; its sessions end at once
-    Disable(Named),
+    /// Let an account in no more; its sessions, links and API tokens end at once
+    Disable(Disable),
     /// Let a disabled account in again
     Enable(Named),
-    /// Take the second factor away (a lost phone): the password sets up another one within an hour
+    /// Take the second factor away (a lost phone) and print a one-time link, good for 72 hours, which sets
+    /// up another one together with the password
     ResetSecondFactor(Named),
     /// Print a one-time link with which an account chooses a new password, good for 72 hours
     ResetPassword(Named),
@@ -54,6 +57,15 @@ struct Named {
     /// The name that the account signs in with
     #[arg(value_name = "LOGIN")]
     login: String,
+}
+
+#[derive(Debug, Args)]
+struct Disable {
+    #[command(flatten)]
+    named: Named,
+    /// Why, for the record and for the account's places
+    #[arg(long, value_name = "WORDS", default_value = "at the command line of the server")]
+    reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -99,25 +111,14 @@ pub(super) fn run(people: &People) -> Result<()> {
     match &people.verb {
         Verb::List(place) => list(place),
         Verb::Invite(asked) => invite(asked),
-        Verb::Disable(named) => {
-            change(named, roster::disable_in)?;
-            println!("{} is disabled; its sessions have ended", named.login);
-            Ok(())
-        }
+        Verb::Disable(asked) => disable(asked),
         Verb::Enable(named) => {
-            change(named, roster::enable_in)?;
+            let rules = Rules::of(&named.place.config()?.notify);
+            change(named, |conn, doer, account| closing::enable_in(conn, &rules, doer, account))?;
             println!("{} may sign in again", named.login);
             Ok(())
         }
-        Verb::ResetSecondFactor(named) => {
-            change(named, roster::reset_second_in)?;
-            println!(
-                "{} sets up a second factor at the next sign-in, within an hour; sessions and \
-                 passkeys have ended",
-                named.login
-            );
-            Ok(())
-        }
+        Verb::ResetSecondFactor(named) => reset_second(named),
         Verb::ResetPassword(named) => reset_password(named),
         Verb::InsecureDemo(asked) => insecure_demo(asked),
     }
@@ -158,6 +159,27 @@ fn invite(asked: &Invite) -> Result<()> {
     let digest = ticket.digest();
     work(&asked.place, move |conn, doer| Ok(invite::store(conn, doer, wish, (id, digest))?))?;
     println!("{}", link(&asked.place.config()?, &ticket));
+    Ok(())
+}
+
+fn disable(asked: &Disable) -> Result<()> {
+    let named = &asked.named;
+    let rules = Rules::of(&named.place.config()?.notify);
+    let why = Reason::read(&asked.reason).map_err(|code| anyhow!(code.en()))?;
+    change(named, |conn, doer, account| closing::disable_in(conn, &rules, doer, (account, &why)))?;
+    println!("{} is disabled; its sessions, links and API tokens have ended", named.login);
+    Ok(())
+}
+
+fn reset_second(named: &Named) -> Result<()> {
+    let config = named.place.config()?;
+    let rules = Rules::of(&config.notify);
+    let (ticket, id) = invite::draw(&SystemRng)?;
+    let digest = ticket.digest();
+    change(named, move |conn, doer, account| {
+        closing::reset_second_in(conn, &rules, doer, account, (id, digest))
+    })?;
+    println!("{}", link(&config, &ticket));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Not here: rules. Invariant: a code is used by compare-and-swap, a step of one-time codes only rises.
 
 use super::column::{count, instant, parse, store_count};
-use super::schema::{account_persons, accounts, recovery_codes};
+use super::schema::{account_persons, accounts, disabled_accounts, recovery_codes};
 use super::{Connection, DbError, queries};
 use crate::people::account::Account;
 use crate::people::name::{LoginName, Printed};
@@ -90,6 +90,27 @@ queries! {
         let row = accounts::table.find(id);
         diesel::update(row).set(accounts::disabled.eq(at)).execute(conn)?;
         Ok(())
+    }
+
+    fn insert_disabled_row(conn, id: i64, by: &str, why: &str) -> Result<(), DbError> {
+        let row = (
+            disabled_accounts::account.eq(id),
+            disabled_accounts::disabled_by.eq(by),
+            disabled_accounts::why.eq(why),
+        );
+        diesel::insert_into(disabled_accounts::table).values(row).execute(conn)?;
+        Ok(())
+    }
+
+    fn delete_disabled_row(conn, id: i64) -> Result<(), DbError> {
+        diesel::delete(disabled_accounts::table.find(id)).execute(conn)?;
+        Ok(())
+    }
+
+    fn disabled_row(conn, id: i64) -> Result<Option<(String, String)>, DbError> {
+        let row = disabled_accounts::table.find(id);
+        let both = (disabled_accounts::disabled_by, disabled_accounts::why);
+        Ok(row.select(both).first::<(String, String)>(conn).optional()?)
     }
 
     fn person_rows(conn, id: i64) -> Result<Vec<(String, String)>, DbError> {
@@ -264,16 +285,39 @@ pub fn take_step(conn: &mut Connection, id: AccountId, step: u64) -> Result<bool
     Ok(take_step_row(conn, id.0, store_count("accounts.second_step", step)?)? == 1)
 }
 
-/// Disables an account, or lets it in again.
+/// Disables an account: when, by whom, why.
 ///
 /// # Errors
 /// [`DbError`].
-pub fn set_disabled(
+pub fn disable(
     conn: &mut Connection,
     id: AccountId,
-    at: Option<Timestamp>,
+    at: Timestamp,
+    (by, why): (&str, &str),
 ) -> Result<(), DbError> {
-    set_disabled_row(conn, id.0, at.map(Timestamp::millis))
+    set_disabled_row(conn, id.0, Some(at.millis()))?;
+    delete_disabled_row(conn, id.0)?;
+    insert_disabled_row(conn, id.0, by, why)
+}
+
+/// Lets a disabled account in again.
+///
+/// # Errors
+/// [`DbError`].
+pub fn enable(conn: &mut Connection, id: AccountId) -> Result<(), DbError> {
+    set_disabled_row(conn, id.0, None)?;
+    delete_disabled_row(conn, id.0)
+}
+
+/// Who disabled an account, and why.
+///
+/// # Errors
+/// [`DbError`].
+pub fn disabled_by(
+    conn: &mut Connection,
+    id: AccountId,
+) -> Result<Option<(String, String)>, DbError> {
+    disabled_row(conn, id.0)
 }
 
 /// Which persons of sites an account is.

@@ -165,6 +165,11 @@ queries! {
         Ok(diesel::update(devices::table.find((site, device))).set(moved).execute(conn)?)
     }
 
+    fn manage_row(conn, site: &str, device: &str, management: String) -> Result<usize, DbError> {
+        let row = devices::table.find((site, device));
+        Ok(diesel::update(row).set(devices::management.eq(management)).execute(conn)?)
+    }
+
     fn fork_row(conn, site: &str, device: &str) -> Result<usize, DbError> {
         let row = devices::table.find((site, device));
         Ok(diesel::update(row).set(devices::forked.eq(true)).execute(conn)?)
@@ -249,6 +254,21 @@ pub fn insert(
 /// [`DbError`].
 pub fn update(conn: &mut Connection, device: &StoredDevice, at: Timestamp) -> Result<(), DbError> {
     update_row(conn, &Row::of(device, at)?)?;
+    Ok(())
+}
+
+/// Changes how a device is looked after.
+///
+/// # Errors
+/// [`DbError`].
+pub fn manage(
+    conn: &mut Connection,
+    site: &SiteId,
+    device: &DeviceId,
+    management: Management,
+) -> Result<(), DbError> {
+    let word = to_name("devices.management", &management)?;
+    manage_row(conn, site.as_str(), device.as_str(), word)?;
     Ok(())
 }
 

@@ -80,9 +80,10 @@ queries! {
         Ok(diesel::update(open).set(invitations::revoked.eq(Some(at))).execute(conn)?)
     }
 
-    fn revoke_rows_for(conn, account: i64, at: i64) -> Result<usize, DbError> {
+    fn revoke_rows_for(conn, account: i64, purpose: &str, at: i64) -> Result<usize, DbError> {
         let open = invitations::table
             .filter(invitations::account.eq(Some(account)))
+            .filter(invitations::purpose.eq(purpose))
             .filter(invitations::used_at.is_null())
             .filter(invitations::revoked.is_null());
         Ok(diesel::update(open).set(invitations::revoked.eq(Some(at))).execute(conn)?)
@@ -97,10 +98,11 @@ pub fn insert(conn: &mut Connection, invitation: &Invitation, digest: &str) -> R
     let (purpose, place, role) = match &invitation.purpose {
         Purpose::Join { grant, .. } => ("join", grant.place(), grant.word()),
         Purpose::Password(_) => ("password", Place::Server, ""),
+        Purpose::Second(_) => ("second", Place::Server, ""),
     };
     let (person, account) = match &invitation.purpose {
         Purpose::Join { person, .. } => (person.as_ref().map(ToString::to_string), None),
-        Purpose::Password(account) => (None, Some(account.0)),
+        Purpose::Password(account) | Purpose::Second(account) => (None, Some(account.0)),
     };
     insert_row(
         conn,
@@ -172,13 +174,27 @@ pub fn revoke(
     Ok(revoke_row(conn, id, &place.to_string(), at.millis())? == 1)
 }
 
-/// Takes back what an account has invited, and the links by which it could choose a new password.
+/// Takes back what an account has invited, and the links by which it could choose a new password or
+/// set up a second factor.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn revoke_all(conn: &mut Connection, account: AccountId, at: Timestamp) -> Result<(), DbError> {
     revoke_rows_of(conn, account.0, at.millis())?;
-    revoke_rows_for(conn, account.0, at.millis())?;
+    revoke_rows_for(conn, account.0, "password", at.millis())?;
+    revoke_second(conn, account, at)
+}
+
+/// Takes back the links by which an account could set up a second factor.
+///
+/// # Errors
+/// [`DbError`].
+pub fn revoke_second(
+    conn: &mut Connection,
+    account: AccountId,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    revoke_rows_for(conn, account.0, "second", at.millis())?;
     Ok(())
 }
 
@@ -186,6 +202,7 @@ impl Row {
     fn read(self) -> Result<Invitation, DbError> {
         let purpose = match (self.purpose.as_str(), self.account) {
             ("password", Some(account)) => Purpose::Password(AccountId(account)),
+            ("second", Some(account)) => Purpose::Second(AccountId(account)),
             ("join", _) => Purpose::Join {
                 grant: super::grant::read(&self.place, &self.role)?,
                 person: parse_some("invitations.person", self.person.as_deref())?,

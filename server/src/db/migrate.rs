@@ -41,7 +41,8 @@ migrations!(
     "0007_notices",
     "0008_by_hand",
     "0009_lifecycle",
-    "0010_calendar"
+    "0010_calendar",
+    "0011_people"
 );
 
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \

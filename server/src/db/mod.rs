@@ -44,6 +44,7 @@ pub mod session;
 pub mod staged;
 mod thread;
 pub mod token;
+pub mod zone;
 
 pub(crate) use connection::queries;
 pub use connection::{Connection, DatabaseUrl};

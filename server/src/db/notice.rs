@@ -6,6 +6,7 @@
 use super::column::{from_json, from_name, instant, store_count, to_json, to_name};
 use super::schema::notice::notices;
 use super::{Connection, DbError, queries};
+use crate::notify::raise::CLOCK_BACK_S;
 use crate::notify::subject::{NoticeId, Severity, Subject};
 use crate::people::role::Place;
 use diesel::prelude::*;
@@ -71,6 +72,9 @@ struct Row {
     closed_why: Option<String>,
 }
 
+/// What was created later than so many milliseconds from now was created while the clock ran ahead.
+const CLOCK_BACK_MS: i64 = CLOCK_BACK_S * 1000;
+
 queries! {
     fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
         let insert = diesel::insert_into(notices::table).values(row);
@@ -130,7 +134,9 @@ queries! {
     }
 
     fn due_rows(conn, at: i64, limit: i64) -> Result<Vec<Row>, DbError> {
-        let rows = notices::table.filter(notices::step_due.le(at));
+        let ahead = notices::created.gt(at.saturating_add(CLOCK_BACK_MS));
+        let waits = notices::table.filter(notices::step_due.is_not_null());
+        let rows = waits.filter(notices::step_due.le(at).assume_not_null().or(ahead));
         Ok(rows.order((notices::step_due, notices::id)).limit(limit).load(conn)?)
     }
 
@@ -142,6 +148,12 @@ queries! {
             .filter(notices::closed.is_null());
         let passed = (notices::step.eq(to), notices::step_due.eq(next));
         Ok(diesel::update(here).set(passed).execute(conn)?)
+    }
+
+    fn restart_row(conn, id: &str, step: i64, at: i64, due: Option<i64>) -> Result<usize, DbError> {
+        let here = notices::table.find(id).filter(notices::step.eq(step));
+        let now = (notices::created.eq(at), notices::step_due.eq(due));
+        Ok(diesel::update(here.filter(notices::closed.is_null())).set(now).execute(conn)?)
     }
 
     fn graver_row(conn, id: &str, severity: &str, due: Option<i64>, step_due: Option<i64>)
@@ -279,6 +291,21 @@ pub fn pass_on(
 ) -> Result<bool, DbError> {
     let (from, to) = (i64::from(notice.step), i64::from(notice.step.saturating_add(1)));
     Ok(step_row(conn, notice.id.as_str(), from, to, next.map(Timestamp::millis))? == 1)
+}
+
+/// The clock of an open notice begins now: it came up while the server's clock ran ahead.
+///
+/// # Errors
+/// [`DbError`].
+pub fn restart(
+    conn: &mut Connection,
+    notice: &Notice,
+    at: Timestamp,
+    step_due: Option<Timestamp>,
+) -> Result<(), DbError> {
+    let due = step_due.map(Timestamp::millis);
+    restart_row(conn, notice.id.as_str(), i64::from(notice.step), at.millis(), due)?;
+    Ok(())
 }
 
 /// An open notice has become graver; `false` when it is closed, or was so already.

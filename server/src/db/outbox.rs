@@ -8,6 +8,7 @@ use super::column::{count, from_name, instant, to_name};
 use super::notice::{read_id, read_place, store_step};
 use super::schema::notice::outbox;
 use super::{Connection, DbError, queries};
+use crate::notify::raise::CLOCK_BACK_S;
 use crate::notify::subject::NoticeId;
 use crate::people::role::Place;
 use diesel::prelude::*;
@@ -95,6 +96,12 @@ struct Row {
     failure: Option<String>,
 }
 
+/// No claim lasts so many milliseconds: one that says so was made while the clock ran ahead.
+const CLAIM_MS_MAX: i64 = 600_000;
+/// A clock may be set back by so many milliseconds; what was created later than that in the future is
+/// due now.
+const CLOCK_BACK_MS: i64 = CLOCK_BACK_S * 1000;
+
 queries! {
     fn insert_row(conn, row: &Row) -> Result<usize, DbError> {
         let insert = diesel::insert_into(outbox::table).values(row);
@@ -106,13 +113,17 @@ queries! {
     }
 
     fn due_rows(conn, at: i64, limit: i64) -> Result<Vec<Row>, DbError> {
-        let free = outbox::claimed_until.is_null().or(outbox::claimed_until.le(at));
-        let rows = outbox::table.filter(outbox::next_try.le(at)).filter(free);
+        let ahead = outbox::claimed_until.gt(at.saturating_add(CLAIM_MS_MAX));
+        let free = outbox::claimed_until.is_null().or(outbox::claimed_until.le(at)).or(ahead);
+        let born_ahead = outbox::created.gt(at.saturating_add(CLOCK_BACK_MS));
+        let waits = outbox::table.filter(outbox::next_try.is_not_null());
+        let rows = waits.filter(outbox::next_try.le(at).assume_not_null().or(born_ahead)).filter(free);
         Ok(rows.order((outbox::next_try, outbox::id)).limit(limit).load(conn)?)
     }
 
     fn claim_row(conn, id: &str, tries: i64, by: &str, at: i64, until: i64) -> Result<usize, DbError> {
-        let free = outbox::claimed_until.is_null().or(outbox::claimed_until.le(at));
+        let ahead = outbox::claimed_until.gt(at.saturating_add(CLAIM_MS_MAX));
+        let free = outbox::claimed_until.is_null().or(outbox::claimed_until.le(at)).or(ahead);
         let free = outbox::table
             .find(id)
             .filter(outbox::tries.eq(tries))

@@ -194,6 +194,7 @@ diesel::table! {
         created -> BigInt,
         expires -> BigInt,
         revoked -> Nullable<BigInt>,
+        account -> Nullable<BigInt>,
     }
 }
 
@@ -362,6 +363,21 @@ diesel::table! {
         enrol_until -> BigInt,
         created -> BigInt,
         disabled -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    disabled_accounts (account) {
+        account -> BigInt,
+        disabled_by -> Text,
+        why -> Text,
+    }
+}
+
+diesel::table! {
+    zones (holder) {
+        holder -> Text,
+        tz -> Text,
     }
 }
 

@@ -69,6 +69,14 @@ queries! {
         Ok(diesel::delete(old).execute(conn)?)
     }
 
+    fn delete_at(conn, repository: &str, role: &str, revision: i64) -> Result<usize, DbError> {
+        let old = staged_files::table
+            .filter(staged_files::repository.eq(repository))
+            .filter(staged_files::role.eq(role))
+            .filter(staged_files::revision.eq(revision));
+        Ok(diesel::delete(old).execute(conn)?)
+    }
+
     fn rows(conn, repository: &str) -> Result<Vec<Row>, DbError> {
         let rows = staged_files::table.filter(staged_files::repository.eq(repository));
         Ok(rows.order(staged_files::role).load(conn)?)
@@ -123,6 +131,15 @@ pub fn remove(
     role: &str,
 ) -> Result<bool, DbError> {
     Ok(delete_row(conn, &repository.to_string(), role)? == 1)
+}
+
+/// Removes this open file, and no other that took its place; `false` when it is not there any more.
+///
+/// # Errors
+/// [`DbError`].
+pub fn remove_this(conn: &mut Connection, file: &StagedFile) -> Result<bool, DbError> {
+    let revision = store_count("staged_files.revision", file.revision)?;
+    Ok(delete_at(conn, &file.repository.to_string(), &file.role, revision)? == 1)
 }
 
 impl Row {

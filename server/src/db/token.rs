@@ -9,11 +9,13 @@ use super::schema::{api_tokens, enrolment_tokens, server_state};
 use super::{Connection, DbError};
 use crate::auth::api_token::TokenDigest;
 use crate::limits::TOKENS_LISTED_MAX;
+use crate::people::who::AccountId;
 use diesel::prelude::*;
 use patchward_protocol::api::token::{Scope, TokenView};
 use patchward_protocol::id::{DeviceId, FamilyId, SiteId};
 use patchward_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Row of the claim in `server_state`.
 const CLAIM: &str = "claim";
@@ -28,6 +30,7 @@ struct ApiTokenRow {
     created: i64,
     expires: i64,
     revoked: Option<i64>,
+    account: Option<i64>,
 }
 
 #[derive(Queryable, Insertable, Debug, Clone)]
@@ -76,6 +79,10 @@ queries! {
         Ok(row.first::<ApiTokenRow>(conn).optional()?)
     }
 
+    fn named_row(conn, id: &str) -> Result<Option<ApiTokenRow>, DbError> {
+        Ok(api_tokens::table.find(id).first::<ApiTokenRow>(conn).optional()?)
+    }
+
     fn api_rows(conn) -> Result<Vec<ApiTokenRow>, DbError> {
         let rows = api_tokens::table.order((api_tokens::created, api_tokens::id));
         Ok(rows.limit(TOKENS_LISTED_MAX).load(conn)?)
@@ -86,6 +93,21 @@ queries! {
             .filter(api_tokens::id.eq(id))
             .filter(api_tokens::revoked.is_null());
         Ok(diesel::update(open).set(api_tokens::revoked.eq(Some(at))).execute(conn)?)
+    }
+
+    fn rows_of(conn, account: i64) -> Result<Vec<ApiTokenRow>, DbError> {
+        let open = api_tokens::table
+            .filter(api_tokens::account.eq(Some(account)))
+            .filter(api_tokens::revoked.is_null());
+        Ok(open.order(api_tokens::id).load(conn)?)
+    }
+
+    fn maker_rows(conn) -> Result<Vec<(String, Option<i64>)>, DbError> {
+        let rows = api_tokens::table
+            .filter(api_tokens::account.is_not_null())
+            .order((api_tokens::created, api_tokens::id))
+            .select((api_tokens::id, api_tokens::account));
+        Ok(rows.limit(TOKENS_LISTED_MAX).load(conn)?)
     }
 
     fn count_api_rows(conn, id: &str) -> Result<i64, DbError> {
@@ -137,14 +159,14 @@ queries! {
     }
 }
 
-/// Stores a new API token.
+/// Stores a new API token, with the account that made it in the console.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn insert_api(
     conn: &mut Connection,
     view: &TokenView,
-    digest: TokenDigest,
+    (digest, account): (TokenDigest, Option<AccountId>),
     at: Timestamp,
 ) -> Result<(), DbError> {
     let row = ApiTokenRow {
@@ -155,6 +177,7 @@ pub fn insert_api(
         created: at.millis(),
         expires: view.expires.millis(),
         revoked: view.revoked.map(Timestamp::millis),
+        account: account.map(|account| account.0),
     };
     insert_api_row(conn, &row)
 }
@@ -169,12 +192,45 @@ pub fn find_api(conn: &mut Connection, digest: TokenDigest) -> Result<Option<Tok
     row.map(ApiTokenRow::view).transpose()
 }
 
+/// The API token of this name, whatever its state.
+///
+/// # Errors
+/// [`DbError`].
+pub fn named(conn: &mut Connection, id: &str) -> Result<Option<TokenView>, DbError> {
+    named_row(conn, id)?.map(ApiTokenRow::view).transpose()
+}
+
 /// Every API token, oldest first.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn list_api(conn: &mut Connection) -> Result<Vec<TokenView>, DbError> {
     api_rows(conn)?.into_iter().map(ApiTokenRow::view).collect()
+}
+
+/// The tokens that an account made in the console and that are not revoked.
+///
+/// # Errors
+/// [`DbError`].
+pub fn of_account(conn: &mut Connection, account: AccountId) -> Result<Vec<TokenView>, DbError> {
+    rows_of(conn, account.0)?.into_iter().map(ApiTokenRow::view).collect()
+}
+
+/// The login names of those who made tokens in the console, by the tokens' names.
+///
+/// # Errors
+/// [`DbError`].
+pub fn makers(conn: &mut Connection) -> Result<HashMap<String, String>, DbError> {
+    let made = maker_rows(conn)?;
+    let ids: Vec<_> = made.iter().filter_map(|(_, account)| account.map(AccountId)).collect();
+    let logins: HashMap<i64, String> = super::account::some(conn, &ids)?
+        .into_iter()
+        .map(|account| (account.id.0, account.login.to_string()))
+        .collect();
+    let named = made
+        .into_iter()
+        .filter_map(|(token, account)| Some((token, logins.get(&account?)?.clone())));
+    Ok(named.collect())
 }
 
 /// Revokes an API token; `false` when there is none of this name. Doing it again is harmless.

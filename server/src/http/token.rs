@@ -23,7 +23,7 @@ async fn claim_first(call: Call<ClaimFirst, ProofOf<ClaimFirst>>) -> Result<NewT
 
 async fn make_token(call: Call<MakeToken, ProofOf<MakeToken>>) -> Result<NewToken, ApiError> {
     let who = call.caller.holder().id.clone();
-    issue::make(&call.app, call.body, who).await
+    issue::make(&call.app, call.body, (who, None)).await
 }
 
 async fn list_tokens(

@@ -1,4 +1,5 @@
-//! Following a one-time link: a new account, one role more for an account, or a new password.
+//! Following a one-time link: a new account, one role more for an account, a new password, or another
+//! second factor.
 //!
 //! Looking at a link changes nothing, because mail programs look at links too. Not here: making links
 //! ([`super::invite`]). Invariant: a link is used in the transaction that gives what it is for, and whoever
@@ -12,6 +13,7 @@ use super::name::{LoginName, Printed};
 use super::password::Password;
 use super::role::Grant;
 use super::roster::{self, Doer};
+use super::second;
 use super::session::{self, Session, SessionSecret, Stage};
 use super::tries::{self, Buckets, Knock};
 use super::who::{AccountId, Language, Who};
@@ -24,9 +26,9 @@ use patchward_protocol::id::PersonId;
 use patchward_protocol::time::Timestamp;
 use serde_json::json;
 
-/// For so many seconds after an account was made its second factor may be set up: an hour, as after a
-/// reset. Who comes later asks for a reset.
-const ENROL_S: i64 = roster::RESET_S;
+/// For so many seconds after an account was made its second factor may be set up: an hour. Who comes
+/// later asks for a reset.
+const ENROL_S: i64 = 3600;
 
 /// What somebody new says of themselves.
 #[derive(Debug)]
@@ -157,6 +159,39 @@ pub async fn choose_password(
         .await
 }
 
+/// Begins to set up another second factor, by a link and the password: neither does so alone.
+///
+/// # Errors
+/// `invitation_over`, `login_failed`, `login_delayed`, `busy`, or a failure of ours.
+pub async fn begin_second(
+    app: &App,
+    knock: &Knock,
+    ticket: &str,
+    password: Password,
+) -> Result<Half, ApiError> {
+    let invitation = look(app, knock, ticket).await?;
+    let Purpose::Second(id) = invitation.purpose else { return Err(over()) };
+    let account = enter::verify(app, knock, id, password).await?;
+    let at = app.clock.now();
+    let secret = SessionSecret::from_random(random(app.rng.as_ref())?);
+    let mut session = Session::new(id, Stage::Second, &secret, &knock.browser, at);
+    session.pending = Some(second::draw_offer(app, id)?);
+    let held = enter::held(knock);
+    app.db
+        .write(move |conn| {
+            let now = db::account::find(conn, id)?;
+            let good = |now: &Account| now.disabled.is_none() && now.second.is_none();
+            if !now.is_some_and(|now| good(&now) && now.password == account.password) {
+                return Err(over());
+            }
+            use_up(conn, &invitation, id, at)?;
+            held.map_or(Ok(false), |digest| db::session::delete(conn, &digest))?;
+            Ok(session::begin(conn, &session, at)?)
+        })
+        .await?;
+    Ok(Half { secret, next: Next::Enrol })
+}
+
 /// Changes the password of somebody signed in, who gives the old one; other sessions end, and this one
 /// goes on under another cookie.
 ///
@@ -211,6 +246,7 @@ fn join_in(
     account: &Account,
     (invitation, grant, person): (&Invitation, &Grant, Option<&PersonId>),
 ) -> Result<(), ApiError> {
+    still_gives(conn, invitation, grant)?;
     use_up(conn, invitation, account.id, doer.at)?;
     roster::give_in(conn, doer, account, grant)?;
     if person.is_some() {
@@ -222,6 +258,19 @@ fn join_in(
     });
     let by = Doer { by: format!("account:{}", account.login), ..doer.clone() };
     Ok(act::append(conn, &by.act(&grant.place(), "accept-invitation", detail))?)
+}
+
+/// A link is worth what its maker could give now: who administers no more has no door left open.
+fn still_gives(
+    conn: &mut Connection,
+    invitation: &Invitation,
+    grant: &Grant,
+) -> Result<(), ApiError> {
+    let Some(inviter) = invitation.inviter else { return Ok(()) };
+    let account = db::account::find(conn, inviter)?;
+    let enabled = account.is_some_and(|account| account.disabled.is_none());
+    let held = db::grant::of(conn, inviter)?;
+    if enabled && roster::gives(&held, grant) { Ok(()) } else { Err(over()) }
 }
 
 fn use_up(

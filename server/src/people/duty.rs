@@ -84,6 +84,28 @@ pub fn may_take(
     if is_last && hand != Hand::CommandLine { Err(ErrorCode::GrantLast) } else { Ok(()) }
 }
 
+/// Whether a person in the console, who holds `own`, may disable an account, let it in again or reset
+/// its second factor: never the own one, and only one all of whose places they administer, since an
+/// account is disabled everywhere at once.
+///
+/// # Errors
+/// `account_own`, `account_elsewhere`.
+pub fn may_close(
+    hand: Hand,
+    own: &[Grant],
+    account: AccountId,
+    held: &[Grant],
+) -> Result<(), ErrorCode> {
+    match hand {
+        Hand::CommandLine => return Ok(()),
+        Hand::Account(mine) if mine == account => return Err(ErrorCode::AccountOwn),
+        Hand::Account(_) => {}
+    }
+    let administers = |place| own.iter().any(|grant| grant.administers() && grant.place() == place);
+    let everywhere = held.iter().all(|grant| administers(grant.place()));
+    if everywhere { Ok(()) } else { Err(ErrorCode::AccountElsewhere) }
+}
+
 /// What everybody at the place of these roles must know.
 #[must_use]
 pub fn notices(members: &[(AccountId, Grant)]) -> Vec<Notice> {
@@ -185,6 +207,24 @@ mod tests {
         let told = may_take(Hand::Account(ME), OTHER, &admin, &members);
         assert_eq!(told, Err(ErrorCode::GrantLast));
         assert_eq!(may_take(Hand::CommandLine, OTHER, &admin, &members), Ok(()));
+    }
+
+    #[test]
+    fn nobody_closes_the_own_account_or_one_of_another_place_too() {
+        let (admin, here) = (site(SiteRole::Admin), site(SiteRole::Approver));
+        let hand = Hand::Account(ME);
+        let own = [admin];
+        assert_eq!(may_close(hand, &own, ME, &own), Err(ErrorCode::AccountOwn));
+        assert_eq!(may_close(hand, &own, OTHER, std::slice::from_ref(&here)), Ok(()));
+        let elsewhere = Grant::Site(SiteId::new("other").unwrap(), SiteRole::Viewer);
+        for more in [elsewhere, Grant::Operator, maker(MakerRole::Viewer)] {
+            let held = [here.clone(), more];
+            assert_eq!(may_close(hand, &own, OTHER, &held), Err(ErrorCode::AccountElsewhere));
+            assert_eq!(may_close(Hand::CommandLine, &[], OTHER, &held), Ok(()));
+        }
+        let approver = [site(SiteRole::Approver)];
+        let told = may_close(hand, &approver, OTHER, &[here]);
+        assert_eq!(told, Err(ErrorCode::AccountElsewhere), "an approver administers nothing");
     }
 
     #[test]

@@ -102,9 +102,14 @@ pub async fn password(
     let held = held(knock);
     app.db
         .write(move |conn| {
+            let now = db::account::find(conn, account.id)?;
+            let same = |now: &Account| now.disabled.is_none() && now.password == account.password;
+            if !now.as_ref().is_some_and(same) {
+                return Err(ApiError::of(ErrorCode::LoginFailed));
+            }
             tries::forgive(conn, &buckets)?;
             held.map_or(Ok(false), |digest| db::session::delete(conn, &digest))?;
-            session::begin(conn, &session, at)
+            Ok(session::begin(conn, &session, at)?)
         })
         .await?;
     Ok(Half { secret, next })
@@ -178,9 +183,18 @@ pub async fn confirm(
     who: &Who,
     password: Password,
 ) -> Result<Account, ApiError> {
+    verify(app, knock, who.account, password).await
+}
+
+/// Tries the password of an account that is known already.
+pub(super) async fn verify(
+    app: &App,
+    knock: &Knock,
+    id: AccountId,
+    password: Password,
+) -> Result<Account, ApiError> {
     let at = app.clock.now();
-    let (vault, knocked, id) =
-        (std::sync::Arc::clone(&app.people.vault), knock.clone(), who.account);
+    let (vault, knocked) = (std::sync::Arc::clone(&app.people.vault), knock.clone());
     let (found, buckets, counted) = app
         .db
         .write(move |conn| {
@@ -194,6 +208,7 @@ pub async fn confirm(
     let is_right = app.people.hasher.verify(password, stored).await?;
     let account = found.filter(|account| is_right && account.disabled.is_none());
     let account = account.ok_or_else(|| ApiError::of(ErrorCode::LoginFailed))?;
+    demo::refuse(app, &account)?;
     app.db.write(move |conn| tries::forgive(conn, &buckets)).await?;
     Ok(account)
 }
@@ -260,9 +275,21 @@ impl Entrance {
         Ok(Self { account, session, secret, known, held: held(knock), at })
     }
 
-    /// Begins the session; the one of before ends.
+    /// Begins the session; the one of before ends. What was read of the account before must still be
+    /// so: who was disabled, or whose password or second factor was changed meanwhile, begins again.
     pub(super) fn open(self, conn: &mut Connection, method: Method) -> Result<In, ApiError> {
         let Self { account, session, secret, known, held, at } = self;
+        let now = db::account::find(conn, account.id)?;
+        let unchanged = |now: &Account| {
+            let kept = match method {
+                Method::Code | Method::Recovery => now.second == account.second,
+                Method::Passkey | Method::Enrolment => true,
+            };
+            now.disabled.is_none() && now.password == account.password && kept
+        };
+        if !now.as_ref().is_some_and(unchanged) {
+            return Err(ApiError::of(ErrorCode::SignInOver));
+        }
         held.map_or(Ok(false), |digest| db::session::delete(conn, &digest))?;
         session::begin(conn, &session, at)?;
         let detail = json!({ "method": method.word() });

@@ -1,4 +1,4 @@
-//! One-time links for people: to join with a role, or to choose a new password.
+//! One-time links for people: to join with a role, to choose a new password, or to set up a second factor.
 //!
 //! There is no default account: `init` prints such a link for the first person. Not here: who may make
 //! one ([`super::invite`]). Invariant: the secret of a link is stored nowhere, only its digest.
@@ -30,6 +30,8 @@ pub enum Purpose {
     },
     /// To choose a new password for this account.
     Password(AccountId),
+    /// To set up a second factor for this account, whose password is asked for too.
+    Second(AccountId),
 }
 
 /// A link without its secret.

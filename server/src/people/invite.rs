@@ -162,9 +162,30 @@ pub fn store_password(
     (id, digest): (String, String),
 ) -> Result<(), DbError> {
     let detail = json!({ "invitation": id, "account": account.login.as_str() });
-    let invitation = Invitation {
+    let purpose = Purpose::Password(account.id);
+    db::invitation::insert(conn, &to_account(doer, account, purpose, id), &digest)?;
+    act::append(conn, &doer.act(&Place::Server, "reset-password", detail))
+}
+
+/// Stores a link by which an account sets up a second factor, in a transaction of
+/// [`super::closing::reset_second_in`], which writes it down.
+///
+/// # Errors
+/// [`DbError`].
+pub(super) fn store_second(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: &Account,
+    (id, digest): (String, String),
+) -> Result<(), DbError> {
+    let purpose = Purpose::Second(account.id);
+    db::invitation::insert(conn, &to_account(doer, account, purpose, id), &digest)
+}
+
+fn to_account(doer: &Doer, account: &Account, purpose: Purpose, id: String) -> Invitation {
+    Invitation {
         id,
-        purpose: Purpose::Password(account.id),
+        purpose,
         name: account.name.to_string(),
         title: account.title.to_string(),
         language: account.language,
@@ -174,9 +195,7 @@ pub fn store_password(
         expires: doer.at.plus_seconds(INVITATION_S),
         used: None,
         revoked: None,
-    };
-    db::invitation::insert(conn, &invitation, &digest)?;
-    act::append(conn, &doer.act(&Place::Server, "reset-password", detail))
+    }
 }
 
 const fn inviter(doer: &Doer) -> Option<super::who::AccountId> {

@@ -57,6 +57,13 @@ impl Tries {
         self.at(at).delay_s(rule).saturating_sub(since_s).max(0)
     }
 
+    /// The same for a clock that was set back: a try in what is now the future was now. Else the wait
+    /// would stand still until that day.
+    #[must_use]
+    pub fn not_after(self, at: Timestamp) -> Self {
+        Self { last: self.last.min(at), ..self }
+    }
+
     /// With one try more.
     #[must_use]
     pub fn tried(self, at: Timestamp) -> Self {
@@ -128,6 +135,16 @@ mod tests {
         ) {
             let tries = Tries { failures, last: at(last) };
             prop_assert_eq!(tries.wait_s(ACCOUNT, at(last - back)), tries.wait_s(ACCOUNT, at(last)));
+        }
+
+        #[test]
+        fn a_wait_of_a_clock_that_ran_ahead_ends_within_the_longest_wait(
+            failures in 5_u64..100, last in 1_000_000_i64..4_000_000_000, back in 1_i64..1_000_000,
+        ) {
+            let now = last - back;
+            let tries = Tries { failures, last: at(last) }.not_after(at(now));
+            prop_assert!(tries.wait_s(ACCOUNT, at(now)) > 0, "nothing is forgotten");
+            prop_assert_eq!(tries.wait_s(ACCOUNT, at(now + ACCOUNT.wait_s_max)), 0);
         }
 
         #[test]

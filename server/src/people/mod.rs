@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod closing;
 pub mod demo;
 pub mod desk;
 pub mod duty;
@@ -25,3 +26,4 @@ pub mod session;
 pub mod tries;
 pub mod vault;
 pub mod who;
+pub mod zone;

@@ -10,6 +10,8 @@ use std::fmt;
 const LOGIN_CHARS: std::ops::RangeInclusive<usize> = 2..=64;
 /// Most characters of a printed name, and of a role in words.
 const PRINTED_CHARS_MAX: usize = 100;
+/// Most characters of a reason.
+const REASON_CHARS_MAX: usize = 300;
 
 /// The name that a person signs in with: lower-case ASCII, so that nobody can look like another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +20,10 @@ pub struct LoginName(String);
 /// A name or a role as it is printed: any script, no control characters, trimmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed(String);
+
+/// Why something was done to an account: one line for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(String);
 
 impl LoginName {
     /// Reads a login name; upper case becomes lower case, blanks around it go.
@@ -57,6 +63,26 @@ impl Printed {
     }
 
     /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Reason {
+    /// Reads a reason.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ReasonMalformed`].
+    pub fn read(text: &str) -> Result<Self, ErrorCode> {
+        let text = text.trim();
+        let length = text.chars().count();
+        let good =
+            (1..=REASON_CHARS_MAX).contains(&length) && !text.chars().any(|c| c.is_control());
+        if good { Ok(Self(text.to_owned())) } else { Err(ErrorCode::ReasonMalformed) }
+    }
+
+    /// The reason as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,25 +1,24 @@
-//! Who belongs to a place with which roles: listed, given, taken away; accounts disabled.
+//! Who belongs to a place with which roles: listed, given, taken away.
 //!
 //! The same functions serve pages and the operator's command line: they work in a transaction, ask the
 //! rules of [`super::duty`], and write down what was done, for a site in its record too.
-//! Not here: invitations ([`super::invite`]). Invariant: a change of roles that breaks a rule leaves no
-//! trace, and one that is made ends nobody's session but that of a disabled account.
+//! Not here: invitations ([`super::invite`]), disabling accounts ([`super::closing`]). Invariant: a change
+//! of roles that breaks a rule leaves no trace, and who administers a place no more keeps no API token.
 
 use super::account::Account;
 use super::duty::{self, Hand, Notice};
-use super::role::{Grant, MakerPower, Place, SitePower};
+use super::role::{Grant, Place, SitePower};
 use super::who::{AccountId, Who};
 use crate::app::App;
+use crate::auth::place_token;
 use crate::db::act::{self, Act};
 use crate::db::{self, Connection, DbError};
 use crate::error::ApiError;
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::PersonId;
 use patchward_protocol::time::Timestamp;
 use serde_json::{Value, json};
-
-/// After a reset, a second factor may be set up with the password alone for so many seconds: an hour.
-pub const RESET_S: i64 = 3600;
 
 /// Who does it, as rules and records need it.
 #[derive(Debug, Clone)]
@@ -74,16 +73,16 @@ impl Doer {
 /// manufacturer an administrator, and nothing else there.
 #[must_use]
 pub fn may_change(who: &Who, grant: &Grant) -> bool {
-    let runs = who.grants.contains(&Grant::Operator);
-    match grant {
-        Grant::Site(site, _) => {
-            who.may_at(site, SitePower::Administer) || (runs && grant.administers())
-        }
-        Grant::Maker(maker, _) => {
-            who.may_for(maker, MakerPower::Administer) || (runs && grant.administers())
-        }
-        Grant::Operator => runs,
-    }
+    gives(&who.grants, grant)
+}
+
+/// [`may_change`] for somebody with these roles.
+#[must_use]
+pub fn gives(held: &[Grant], grant: &Grant) -> bool {
+    let runs = held.contains(&Grant::Operator);
+    let place = grant.place();
+    let administers = held.iter().any(|own| own.administers() && own.place() == place);
+    administers || (runs && grant.administers())
 }
 
 /// Everybody at a place.
@@ -208,56 +207,15 @@ pub fn take_in(
     if !db::grant::delete(conn, account.id, grant)? {
         return Err(ApiError::of(ErrorCode::NotFound));
     }
-    let stays = db::grant::of(conn, account.id)?.iter().any(|held| held.place() == place);
-    if !stays {
+    let stays = db::grant::of(conn, account.id)?;
+    let here = || stays.iter().filter(|held| held.place() == place);
+    if here().next().is_none() {
         set_person(conn, account.id, &place, None)?;
     }
-    told(conn, doer, account, (grant, "revoke-role"))
-}
-
-/// Disables an account: its sessions end, its open invitations too. Each place learns of it.
-///
-/// # Errors
-/// `grant_own`, `grant_last`, or a failure of ours.
-pub fn disable_in(conn: &mut Connection, doer: &Doer, account: &Account) -> Result<(), ApiError> {
-    let grants = db::grant::of(conn, account.id)?;
-    for grant in &grants {
-        let members = enabled(&read(conn, &grant.place())?.members);
-        duty::may_take(doer.hand, account.id, grant, &members).map_err(ApiError::of)?;
+    if !here().any(Grant::administers) {
+        tokens_end(conn, doer, account.id, |scope| place_token::is_of(scope, &place))?;
     }
-    db::account::set_disabled(conn, account.id, Some(doer.at))?;
-    db::session::delete_others(conn, account.id, "")?;
-    db::invitation::revoke_all(conn, account.id, doer.at)?;
-    tell_places(conn, doer, (account, &grants), "disable-account")
-}
-
-/// Lets a disabled account in again, with the roles that it had.
-///
-/// # Errors
-/// A failure of ours.
-pub fn enable_in(conn: &mut Connection, doer: &Doer, account: &Account) -> Result<(), ApiError> {
-    let grants = db::grant::of(conn, account.id)?;
-    db::account::set_disabled(conn, account.id, None)?;
-    tell_places(conn, doer, (account, &grants), "enable-account")
-}
-
-/// Takes the second factor, the recovery codes and the passkeys away: whoever has the password sets up
-/// another one within an hour. Sessions end.
-///
-/// # Errors
-/// A failure of ours.
-pub fn reset_second_in(
-    conn: &mut Connection,
-    doer: &Doer,
-    account: &Account,
-) -> Result<(), ApiError> {
-    let grants = db::grant::of(conn, account.id)?;
-    db::account::set_second(conn, account.id, None, account.second_step)?;
-    db::account::set_enrol_until(conn, account.id, doer.at.plus_seconds(RESET_S))?;
-    db::account::set_codes(conn, account.id, &[])?;
-    db::passkey::delete_all(conn, account.id)?;
-    db::session::delete_others(conn, account.id, "")?;
-    tell_places(conn, doer, (account, &grants), "reset-second-factor")
+    told(conn, doer, account, (grant, "revoke-role"))
 }
 
 /// Says which person of a site an account is, in a transaction.
@@ -275,14 +233,40 @@ pub(super) fn set_person(
     Ok(db::account::set_person(conn, account, site, person)?)
 }
 
+/// Revokes the API tokens that an account made and that `ended` names: who may not make one any more
+/// keeps none. Each is written down at its place.
+pub(super) fn tokens_end(
+    conn: &mut Connection,
+    doer: &Doer,
+    account: AccountId,
+    ended: impl Fn(&Scope) -> bool,
+) -> Result<usize, DbError> {
+    let mut count = 0_usize;
+    for token in db::token::of_account(conn, account)? {
+        if !ended(&token.scope) {
+            continue;
+        }
+        db::token::revoke_api(conn, &token.id, doer.at)?;
+        let place = place_token::place_of(&token.scope);
+        let detail = json!({ "token": token.id, "because": "its maker administers no more" });
+        act::append(conn, &doer.act(&place, "revoke-token", detail))?;
+        count = count.saturating_add(1);
+    }
+    Ok(count)
+}
+
 /// An account, when it belongs to the place: who does not is not there.
-fn member(conn: &mut Connection, id: AccountId, place: &Place) -> Result<Account, ApiError> {
+pub(super) fn member(
+    conn: &mut Connection,
+    id: AccountId,
+    place: &Place,
+) -> Result<Account, ApiError> {
     let belongs = db::grant::of(conn, id)?.iter().any(|grant| grant.place() == *place);
     let account = db::account::find(conn, id)?.filter(|_| belongs);
     account.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
 }
 
-fn enabled(members: &[Member]) -> Vec<(AccountId, Grant)> {
+pub(super) fn enabled(members: &[Member]) -> Vec<(AccountId, Grant)> {
     let enabled = members.iter().filter(|member| member.account.disabled.is_none());
     enabled
         .flat_map(|member| member.grants.iter().map(|grant| (member.account.id, grant.clone())))
@@ -303,26 +287,4 @@ fn told(
         "account": account.login.as_str(), "role": grant.word(), "notices": words,
     });
     Ok(act::append(conn, &doer.act(&place, act, detail))?)
-}
-
-/// Writes down a change of an account at each of its places, or at the server when it has none.
-fn tell_places(
-    conn: &mut Connection,
-    doer: &Doer,
-    (account, grants): (&Account, &[Grant]),
-    act: &'static str,
-) -> Result<(), ApiError> {
-    let mut places: Vec<_> = grants.iter().map(Grant::place).collect();
-    places.sort();
-    places.dedup();
-    if places.is_empty() {
-        places.push(Place::Server);
-    }
-    for place in places {
-        let words = read(conn, &place)?.notices;
-        let words: Vec<_> = words.iter().map(|notice| notice.word()).collect();
-        let detail = json!({ "account": account.login.as_str(), "notices": words });
-        act::append(conn, &doer.act(&place, act, detail))?;
-    }
-    Ok(())
 }

@@ -48,10 +48,20 @@ pub async fn offer(app: &App, knock: &Knock, label: &str) -> Result<Offer, ApiEr
     if account.second.is_some() {
         return Err(ApiError::of(ErrorCode::SignInOver));
     }
-    if account.enrol_until <= at {
+    // Who came by a link after a reset has the secret in this session already.
+    let kept = pending(app, account.id, digest.clone()).await?;
+    let is_offered = kept.is_some_and(|text| text.starts_with(SECRET));
+    if account.enrol_until <= at && !is_offered {
         return Err(ApiError::of(ErrorCode::EnrolmentOver));
     }
     offer_to(app, &account, digest, label).await
+}
+
+/// A new secret, sealed for the session that offers it.
+pub(super) fn draw_offer(app: &App, account: AccountId) -> Result<String, ApiError> {
+    let text = format!("{SECRET}{}", OneTime::draw(app.rng.as_ref())?.text());
+    let sealed = app.people.vault.seal(app.rng.as_ref(), (Use::Pending, account), &text);
+    sealed.map_err(ApiError::failed)
 }
 
 /// What is offered to somebody signed in who changes phones, after [`begin_change`].
@@ -102,6 +112,11 @@ pub async fn confirm(app: &App, knock: &Knock, code: &str) -> Result<In, ApiErro
     app.db
         .write(move |conn| {
             tries::forgive(conn, &buckets)?;
+            // Of two half sessions that set up a factor at once one does.
+            let now = db::account::find(conn, entrance.account.id)?;
+            if now.is_none_or(|now| now.second.is_some()) {
+                return Err(ApiError::of(ErrorCode::SignInOver));
+            }
             change.store(conn, &entrance.account, at)?;
             db::session::delete(conn, &half.digest)?;
             entrance.open(conn, Method::Enrolment)

@@ -21,6 +21,8 @@ pub const IDLE_S: i64 = 30 * 60;
 pub const LIFE_S: i64 = 12 * 3600;
 /// Time for the second step of signing in, in seconds: finding the phone, or setting it up.
 pub const SECOND_S: i64 = 15 * 60;
+/// A clock may be set back by so many seconds without ending sessions: five minutes.
+const CLOCK_BACK_S: i64 = 300;
 /// That a session was used is written down at most so often, in seconds.
 const SEEN_EVERY_S: i64 = 60;
 /// Most characters that are kept of what a browser calls itself.
@@ -125,7 +127,12 @@ pub async fn who(app: &Arc<App>, secret: &str) -> Result<Option<Who>, ApiError> 
         .await?;
     let Some((session, who)) = found else { return Ok(None) };
     if at.millis_since(session.seen) >= SEEN_EVERY_S.saturating_mul(1000) {
-        app.db.write(move |conn| db::session::see(conn, &session.digest, at)).await?;
+        let written = app.db.write(move |conn| db::session::see(conn, &session.digest, at)).await;
+        // A session that is not written down ends sooner; STOP must not fail for it.
+        if let Err(error) = written {
+            let chain = crate::error::Chain(&error).to_string();
+            tracing::warn!(error = %chain, "That a session was used cannot be written down");
+        }
     }
     Ok(Some(who))
 }
@@ -283,11 +290,12 @@ impl Session {
         }
     }
 
-    /// Whether it is at this stage and has not ended. A clock that was set back ends nothing early and
-    /// lengthens nothing: [`Self::ends`] stands.
+    /// Whether it is at this stage and has not ended. One that was used in what is now the future ends:
+    /// the clock was wrong then or is now, and it would live until that day.
     #[must_use]
     pub fn is_alive(&self, stage: Stage, at: Timestamp) -> bool {
-        self.stage == stage && at < self.ends && at < self.seen.plus_seconds(IDLE_S)
+        let is_known = self.seen <= at.plus_seconds(CLOCK_BACK_S);
+        self.stage == stage && is_known && at < self.ends && at < self.seen.plus_seconds(IDLE_S)
     }
 
     fn id(&self) -> String {
@@ -368,6 +376,14 @@ mod tests {
         session.seen = last;
         assert!(session.is_alive(Stage::Full, last));
         assert!(!session.is_alive(Stage::Full, over));
+    }
+
+    #[test]
+    fn a_session_of_a_clock_that_ran_ahead_ends_when_the_clock_is_right_again() {
+        let session = session(Stage::Full);
+        let before = |seconds: i64| session.created.plus_seconds(-seconds);
+        assert!(session.is_alive(Stage::Full, before(CLOCK_BACK_S)));
+        assert!(!session.is_alive(Stage::Full, before(CLOCK_BACK_S + 1)), "a day, or years");
     }
 
     #[test]

@@ -103,9 +103,13 @@ pub fn count(
     login_try::sweep(conn, at.plus_seconds(KEPT_S.saturating_neg()))?;
     let mut read = Vec::new();
     for (name, rule) in &buckets.0 {
-        let tries = login_try::read(conn, name)?;
+        let stored = login_try::read(conn, name)?;
+        let tries = stored.not_after(at);
         let wait_s = tries.wait_s(*rule, at);
         if wait_s > 0 {
+            if tries != stored {
+                login_try::write(conn, name, tries)?;
+            }
             return Ok(Err(wait_s));
         }
         read.push((name, tries.tried(at)));

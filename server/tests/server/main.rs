@@ -10,6 +10,7 @@
 )]
 
 mod board;
+mod closing;
 mod decisions;
 mod delta_family;
 mod delta_faults;

@@ -14,13 +14,15 @@ use patchward_server::clock::{Clock as _, SystemRng};
 use patchward_server::db;
 use patchward_server::error::ApiError;
 use patchward_server::fleet::pack::Address;
+use patchward_server::notify::raise::Rules;
 use patchward_server::people::accept::{self, Newcomer};
+use patchward_server::people::closing;
 use patchward_server::people::demo;
 use patchward_server::people::duty::Notice;
 use patchward_server::people::enter::{self, In, Next};
 use patchward_server::people::enter_passkey;
 use patchward_server::people::invite::{self, Wish};
-use patchward_server::people::name::{LoginName, Printed};
+use patchward_server::people::name::{LoginName, Printed, Reason};
 use patchward_server::people::one_time::OneTime;
 use patchward_server::people::passkey::{Asserted, Made};
 use patchward_server::people::password::Password;
@@ -32,31 +34,31 @@ use patchward_server::people::tries::Knock;
 use patchward_server::people::who::{Language, Who};
 use std::sync::Arc;
 
-const PASSWORD: &str = "green pump quiet night";
+pub(crate) const PASSWORD: &str = "green pump quiet night";
 
 /// Somebody at a browser.
-struct Person {
-    app: Arc<App>,
-    clock: Arc<patchward_server::clock::SetClock>,
-    knock: Knock,
-    secret: Option<OneTime>,
-    codes: Vec<String>,
+pub(crate) struct Person {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<patchward_server::clock::SetClock>,
+    pub(crate) knock: Knock,
+    pub(crate) secret: Option<OneTime>,
+    pub(crate) codes: Vec<String>,
 }
 
-fn site(name: &str) -> SiteId {
+pub(crate) fn site(name: &str) -> SiteId {
     name.parse().unwrap()
 }
 
-fn at(name: &str, role: SiteRole) -> Grant {
+pub(crate) fn at(name: &str, role: SiteRole) -> Grant {
     Grant::Site(site(name), role)
 }
 
-fn code_of<T: std::fmt::Debug>(result: Result<T, ApiError>) -> ErrorCode {
+pub(crate) fn code_of<T: std::fmt::Debug>(result: Result<T, ApiError>) -> ErrorCode {
     result.unwrap_err().code()
 }
 
 impl Person {
-    fn new(place: &Place, app: &Arc<App>, address: &str) -> Self {
+    pub(crate) fn new(place: &Place, app: &Arc<App>, address: &str) -> Self {
         let browser = Browser { agent: "a browser".to_owned(), address: address.to_owned() };
         let knock = Knock { browser, known: None, held: None };
         let (app, clock) = (Arc::clone(app), Arc::clone(&place.clock));
@@ -64,7 +66,7 @@ impl Person {
     }
 
     /// Another browser of the same person.
-    fn elsewhere(&self, address: &str) -> Self {
+    pub(crate) fn elsewhere(&self, address: &str) -> Self {
         let browser = Browser { agent: "another".to_owned(), address: address.to_owned() };
         let secret = self.secret.as_ref().map(|secret| OneTime::read(&secret.text()).unwrap());
         let knock = Knock { browser, known: None, held: None };
@@ -72,13 +74,13 @@ impl Person {
         Self { app, clock, knock, secret, codes: self.codes.clone() }
     }
 
-    fn hold(&mut self, entered: In) {
+    pub(crate) fn hold(&mut self, entered: In) {
         self.knock.held = Some(entered.secret.reveal());
         self.knock.known = Some(entered.known);
     }
 
     /// Follows a link as somebody new, to the end.
-    async fn join(&mut self, ticket: &str, login: &str) -> Result<(), ApiError> {
+    pub(crate) async fn join(&mut self, ticket: &str, login: &str) -> Result<(), ApiError> {
         let newcomer = Newcomer {
             login: LoginName::read(login).unwrap(),
             name: Printed::read("田中 由紀").unwrap(),
@@ -108,14 +110,14 @@ impl Person {
         self.secret.as_ref().unwrap().code(self.clock.now())
     }
 
-    async fn password(&mut self, login: &str, password: &str) -> Result<Next, ApiError> {
+    pub(crate) async fn password(&mut self, login: &str, password: &str) -> Result<Next, ApiError> {
         let password = Password::typed(password);
         let half = enter::password(&self.app, &self.knock, login, password).await?;
         self.knock.held = Some(half.secret.reveal());
         Ok(half.next)
     }
 
-    async fn enter(&mut self, login: &str) -> Result<(), ApiError> {
+    pub(crate) async fn enter(&mut self, login: &str) -> Result<(), ApiError> {
         self.password(login, PASSWORD).await?;
         let code = self.code();
         let entered = enter::code(&self.app, &self.knock, &code).await?;
@@ -123,13 +125,13 @@ impl Person {
         Ok(())
     }
 
-    async fn who(&self) -> Option<Who> {
+    pub(crate) async fn who(&self) -> Option<Who> {
         session::who(&self.app, self.knock.held.as_deref().unwrap()).await.unwrap()
     }
 }
 
 /// A link with a role, made by whoever runs the server.
-async fn link(app: &App, grant: Grant, person: Option<&str>, at: Timestamp) -> String {
+pub(crate) async fn link(app: &App, grant: Grant, person: Option<&str>, at: Timestamp) -> String {
     let wish = Wish {
         grant,
         person: person.map(|name| PersonId::new(name).unwrap()),
@@ -143,7 +145,7 @@ async fn link(app: &App, grant: Grant, person: Option<&str>, at: Timestamp) -> S
     ticket.reveal()
 }
 
-async fn member(place: &Place, app: &Arc<App>, grant: Grant, login: &str) -> Person {
+pub(crate) async fn member(place: &Place, app: &Arc<App>, grant: Grant, login: &str) -> Person {
     let ticket = link(app, grant, None, place.clock.now()).await;
     let mut person = Person::new(place, app, "192.0.2.1");
     person.join(&ticket, login).await.unwrap();
@@ -326,10 +328,12 @@ fn a_disabled_person_is_out_at_once_and_comes_in_no_more() {
             let who = person.who().await.unwrap();
             let wish = link(&app, at("city", SiteRole::Viewer), None, place.clock.now()).await;
             let doer = Doer::operator(place.clock.now());
+            let rules = Rules::of(&app.config.notify);
             app.db
                 .write(move |conn| {
                     let account = db::account::find(conn, who.account)?.unwrap();
-                    roster::disable_in(conn, &doer, &account)
+                    let why = Reason::read("left the hospital").unwrap();
+                    closing::disable_in(conn, &rules, &doer, (&account, &why))
                 })
                 .await
                 .unwrap();
@@ -464,27 +468,48 @@ fn of_two_who_follow_one_link_at_once_one_gets_in_and_an_old_link_is_of_no_use()
 }
 
 #[test]
-fn a_lost_phone_is_replaced_within_an_hour_and_a_lost_password_by_a_link() {
+fn a_lost_phone_is_replaced_by_a_link_and_the_password_and_a_lost_password_by_a_link() {
     on_both(|place| {
         let place = &place;
         place.with_one(|app| async move {
             let mut person = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
             let id = person.who().await.unwrap().account;
             let reset = async |at: Timestamp| {
-                let doer = Doer::operator(at);
+                let (doer, rules) = (Doer::operator(at), Rules::of(&app.config.notify));
+                let (ticket, name) = invite::draw(&SystemRng).unwrap();
+                let digest = ticket.digest();
                 let reset = app.db.write(move |conn| {
                     let account = db::account::find(conn, id)?.unwrap();
-                    roster::reset_second_in(conn, &doer, &account)
+                    closing::reset_second_in(conn, &rules, &doer, &account, (name, digest))
                 });
                 reset.await.unwrap();
+                ticket.reveal()
             };
-            reset(place.clock.now()).await;
+            let first = reset(place.clock.now()).await;
             assert!(person.who().await.is_none());
-            place.later(3600);
-            let late = person.password("nurse", PASSWORD).await;
-            assert_eq!(code_of(late), ErrorCode::EnrolmentOver);
-            reset(place.clock.now()).await;
-            assert_eq!(person.password("nurse", PASSWORD).await.unwrap(), Next::Enrol);
+            let alone = person.password("nurse", PASSWORD).await;
+            assert_eq!(code_of(alone), ErrorCode::EnrolmentOver, "the password alone");
+            let link = reset(place.clock.now()).await;
+            let second = async |person: &Person, link: &str, password: &str| {
+                accept::begin_second(&app, &person.knock, link, Password::typed(password)).await
+            };
+            let early = second(&person, &first, PASSWORD).await;
+            assert_eq!(code_of(early), ErrorCode::InvitationOver, "another reset took it back");
+            let thief = second(&person, &link, "a password that is wrong").await;
+            assert_eq!(code_of(thief), ErrorCode::LoginFailed, "the link alone");
+            let half = second(&person, &link, PASSWORD).await.unwrap();
+            person.knock.held = Some(half.secret.reveal());
+            let offer = second::offer(&app, &person.knock, "QR").await.unwrap();
+            let secret = OneTime::read(&offer.text).unwrap();
+            let code = secret.code(place.clock.now());
+            let entered = second::confirm(&app, &person.knock, &code).await.unwrap();
+            person.secret = Some(secret);
+            person.hold(entered);
+            assert!(person.who().await.is_some());
+            let again = second(&person, &link, PASSWORD).await;
+            assert_eq!(code_of(again), ErrorCode::InvitationOver, "once");
+            place.later(60);
+            person.enter("nurse").await.unwrap();
             let (ticket, name) = invite::draw(&SystemRng).unwrap();
             let (digest, doer) = (ticket.digest(), Doer::operator(place.clock.now()));
             app.db

@@ -12,6 +12,7 @@ use crate::console::when::When;
 use crate::console::words::Words;
 use crate::db;
 use crate::error::ApiError;
+use crate::people;
 use crate::people::accept;
 use crate::people::enter_passkey;
 use crate::people::name::Printed;
@@ -25,8 +26,6 @@ use askama::Template;
 
 /// Where the page is.
 const PATH: &str = "/console/account";
-/// Zone of the page's times for somebody who belongs to no hospital.
-const TZ: &str = "UTC";
 
 /// The page.
 #[derive(Template)]
@@ -37,6 +36,8 @@ struct Overview {
     login: String,
     name: String,
     title: String,
+    /// The zone of the account, where no hospital says it.
+    tz: Option<String>,
     codes_left: u64,
     passkeys: Vec<PasskeyLine>,
     ask: Option<Ask>,
@@ -73,6 +74,7 @@ struct SessionLine {
 pub fn routes(routes: &mut Routes) {
     routes.get::<SignedIn, _, _>(PATH, (), show);
     routes.post::<SignedIn, _, _>(PATH, (), change_words);
+    routes.post::<SignedIn, _, _>("/console/account/zone", (), change_zone);
     routes.post::<SignedIn, _, _>("/console/account/password", (), change_password);
     routes.post::<SignedIn, _, _>("/console/account/sessions/end", (), end_session);
     routes.post::<SignedIn, _, _>("/console/account/passkeys", (), add_passkey);
@@ -95,6 +97,11 @@ async fn change_words(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
     accept::change_words(&visit.app, &visit.entry.0, words, language).await?;
     let cookie = language_cookie(language, &visit.app.config);
     Ok(Answer::done(PATH, "account-words-done").cookie(cookie))
+}
+
+async fn change_zone(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
+    people::zone::set_own(&visit.app, &visit.entry.0, visit.form.need("tz")?).await?;
+    Ok(Answer::done(PATH, "account-zone-done"))
 }
 
 async fn change_password(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
@@ -151,24 +158,33 @@ async fn gather(
         }),
     };
     let frame = if ask.is_some() { frame.script("passkey.js") } else { frame };
-    let tz = zone(app, who).await?;
-    Ok(view(who, (frame, w, &tz), codes_left, (&passkeys, ask), &sessions))
+    let (tz, is_own) = zone(app, who).await?;
+    Ok(view(who, (frame, w, &tz, is_own), codes_left, (&passkeys, ask), &sessions))
 }
 
-/// The zone of the person's first hospital.
-async fn zone(app: &App, who: &Who) -> Result<String, Turned> {
+/// Whose the zone of the page is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Hospital,
+    Account,
+}
+
+/// The zone of the person's first hospital, else the one of the account.
+async fn zone(app: &App, who: &Who) -> Result<(String, Whose), Turned> {
     let mut places = who.places().into_iter();
     let site = places.find_map(|place| match place {
         Place::Site(site) => Some(site),
         Place::Maker(_) | Place::Server => None,
     });
-    let Some(site) = site else { return Ok(TZ.to_owned()) };
-    Ok(app.inventories.of(app, &site).await?.tz.clone())
+    let Some(site) = site else {
+        return Ok((people::zone::of_account(app, who).await?.to_string(), Whose::Account));
+    };
+    Ok((app.inventories.of(app, &site).await?.tz.clone(), Whose::Hospital))
 }
 
 fn view(
     who: &Who,
-    (frame, w, tz): (Frame, Words, &str),
+    (frame, w, tz, whose): (Frame, Words, &str, Whose),
     codes_left: u64,
     (passkeys, ask): (&[Passkey], Option<Ask>),
     sessions: &[SessionView],
@@ -193,6 +209,7 @@ fn view(
         login: who.login.clone(),
         name: who.name.clone(),
         title: who.title.clone(),
+        tz: (whose == Whose::Account).then(|| tz.to_owned()),
         codes_left,
         passkeys: passkeys.iter().map(passkey).collect(),
         ask,
@@ -232,12 +249,13 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     let frame = || Frame::bare(&asked(w), Some(&who), w, w.t("account-title"));
     let full = view(
         &who,
-        (frame(), w, "Asia/Tokyo"),
+        (frame(), w, "Asia/Tokyo", Whose::Hospital),
         8,
         (&[passkey], Some(ask)),
         &[session(true), session(false)],
     );
-    let bare = view(&who, (frame(), w, TZ), 0, (&[], None), &[session(true)]);
+    let bare =
+        view(&who, (frame(), w, "Etc/UTC", Whose::Account), 0, (&[], None), &[session(true)]);
     vec![
         Sample::of("account/overview.html", "full", &full),
         Sample::of("account/overview.html", "bare", &bare),

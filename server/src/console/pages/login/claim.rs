@@ -1,5 +1,5 @@
-//! Following a one-time link: who is invited makes an account, adds a role to the own one, or chooses
-//! a new password.
+//! Following a one-time link: who is invited makes an account, adds a role to the own one, chooses a new
+//! password, or sets up another second factor.
 //!
 //! Invariant: looking changes nothing; the link is used by the form.
 
@@ -27,8 +27,10 @@ struct Claim {
     frame: Frame,
     w: Words,
     path: String,
-    /// Role and place; absent where a new password is chosen.
+    /// Role and place; absent where the link is for an account that is there.
     joins: Option<(String, String)>,
+    /// Whether the link sets up a second factor.
+    is_second: bool,
     name: String,
     title: String,
     login: String,
@@ -62,6 +64,7 @@ async fn take(visit: Visit<Anybody>) -> Result<Answer, Turned> {
     let taken = match &invitation.purpose {
         Purpose::Join { .. } => join(&visit, &ticket).await,
         Purpose::Password(_) => choose(&visit, &ticket).await,
+        Purpose::Second(_) => begin_second(&visit, &ticket).await,
     };
     match taken {
         Ok(answer) => Ok(answer),
@@ -95,6 +98,13 @@ async fn choose(visit: &Visit<Anybody>, ticket: &str) -> Result<Answer, ApiError
     Ok(Answer::done("/console/login", "login-password-done"))
 }
 
+async fn begin_second(visit: &Visit<Anybody>, ticket: &str) -> Result<Answer, ApiError> {
+    let password = Password::typed(visit.form.raw("password").unwrap_or_default());
+    let half = accept::begin_second(&visit.app, &visit.asked.knock, ticket, password).await?;
+    let cookie = session_cookie(&visit.app.config, &half.secret);
+    Ok(Answer::go("/console/login/enrol").cookie(cookie))
+}
+
 async fn add(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
     let ticket: String = visit.asked.part("ticket")?;
     let who = &visit.entry.0;
@@ -117,9 +127,14 @@ fn view(
             let place = super::place::name_of(&grant.place(), &visit.app.snapshot(), w);
             Some((w.t(&super::place::role_id(grant)), place))
         }
-        Purpose::Password(_) => None,
+        Purpose::Password(_) | Purpose::Second(_) => None,
     };
-    let title = if joins.is_some() { "login-claim-title" } else { "login-new-password-title" };
+    let is_second = matches!(invitation.purpose, Purpose::Second(_));
+    let title = match &invitation.purpose {
+        Purpose::Join { .. } => "login-claim-title",
+        Purpose::Password(_) => "login-new-password-title",
+        Purpose::Second(_) => "login-new-second-title",
+    };
     let path = format!("/console/claim/{ticket}");
     Claim {
         frame: visit.frame(w.t(title)),
@@ -127,6 +142,7 @@ fn view(
         sign_in: with_back("/console/login", &path),
         path,
         joins,
+        is_second,
         name: typed("name", &invitation.name),
         title: typed("title", &invitation.title),
         login: typed("login", ""),
@@ -144,6 +160,7 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         w,
         path: "/console/claim/x".to_owned(),
         joins: joins.then(|| (w.t("role-site-approver"), "City Hospital".to_owned())),
+        is_second: false,
         name: w.pick("Tanaka Yuki", "田中 由紀").to_owned(),
         title: w.pick("clinical engineer", "臨床工学技士").to_owned(),
         login: String::new(),
@@ -156,5 +173,14 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         Sample::of("login/claim.html", "add", &page(true, Some("Sato"), None)),
         Sample::of("login/claim.html", "wrong", &page(true, None, Some(ErrorCode::LoginTaken))),
         Sample::of("login/claim.html", "password", &page(false, None, None)),
+        Sample::of(
+            "login/claim.html",
+            "second",
+            &Claim {
+                frame: Frame::bare(&asked(w), None, w, w.t("login-new-second-title")),
+                is_second: true,
+                ..page(false, None, None)
+            },
+        ),
     ]
 }

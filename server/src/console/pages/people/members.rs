@@ -10,10 +10,11 @@ use crate::console::turned::{Turned, not_found};
 use crate::console::when::When;
 use crate::console::words::Words;
 use crate::error::ApiError;
+use crate::people::closing::{self, Reasons};
 use crate::people::duty::Notice;
 use crate::people::invitation::{Invitation, Purpose};
 use crate::people::invite::{self, NewLink, Wish};
-use crate::people::name::Printed;
+use crate::people::name::{Printed, Reason};
 use crate::people::role::{Grant, Place};
 use crate::people::roster::{self, Member, Roster};
 use crate::people::second;
@@ -30,6 +31,9 @@ pub(super) struct Paths {
     give: &'static str,
     take: &'static str,
     person: &'static str,
+    disable: &'static str,
+    enable: &'static str,
+    second: &'static str,
 }
 
 macro_rules! paths {
@@ -42,6 +46,9 @@ macro_rules! paths {
             give: concat!($base, "/give"),
             take: concat!($base, "/take"),
             person: concat!($base, "/person"),
+            disable: concat!($base, "/disable"),
+            enable: concat!($base, "/enable"),
+            second: concat!($base, "/second"),
         }
     };
 }
@@ -72,7 +79,8 @@ struct MemberLine {
     login: String,
     person: String,
     is_self: bool,
-    is_disabled: bool,
+    /// Since when, by whom and why it is disabled.
+    disabled: Option<(When, String, String)>,
     has_second: bool,
     roles: Vec<Choice>,
     others: Vec<Choice>,
@@ -113,16 +121,20 @@ pub(super) fn routes<E: Keeper>(routes: &mut Routes, paths: &Paths, power: E::Po
     routes.post::<E, _, _>(paths.give, power, give);
     routes.post::<E, _, _>(paths.take, power, take);
     routes.post::<E, _, _>(paths.person, power, name_person);
+    routes.post::<E, _, _>(paths.disable, power, disable);
+    routes.post::<E, _, _>(paths.enable, power, enable);
+    routes.post::<E, _, _>(paths.second, power, reset_second);
 }
 
 async fn show<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     let place = visit.entry.place();
     let roster = roster::list(&visit.app, place.clone()).await?;
+    let closed = closing::reasons(&visit.app, &roster).await?;
     let invited = invite::list(&visit.app, place.clone()).await?;
     let frame = E::framed(&visit, "people-title");
     let path = visit.entry.settings("people");
-    let known = (&roster, invited.as_slice());
-    let here = (&place, path, visit.entry.zone());
+    let known = (&roster, invited.as_slice(), &closed);
+    let here = (&place, path, Keeper::tz(&visit.entry));
     Answer::page(&view((frame, visit.words), visit.entry.keeper(), here, known))
 }
 
@@ -170,6 +182,27 @@ async fn name_person<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     Ok(Answer::done(&visit.entry.settings("people"), "people-person-done"))
 }
 
+async fn disable<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
+    let why = Reason::read(visit.form.get("reason").unwrap_or_default()).map_err(ApiError::of)?;
+    closing::disable(&visit.app, visit.entry.keeper(), whom(&visit)?, why).await?;
+    Ok(Answer::done(&visit.entry.settings("people"), "people-disabled-done"))
+}
+
+async fn enable<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
+    closing::enable(&visit.app, visit.entry.keeper(), whom(&visit)?).await?;
+    Ok(Answer::done(&visit.entry.settings("people"), "people-enabled-done"))
+}
+
+async fn reset_second<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
+    let made = closing::reset_second(&visit.app, visit.entry.keeper(), whom(&visit)?).await?;
+    keep_link(&visit, &made).await?;
+    Ok(Answer::go(format!("{}/link", visit.entry.settings("people"))))
+}
+
+fn whom<E: Keeper>(visit: &Visit<E>) -> Result<(Place, AccountId), Turned> {
+    Ok((visit.entry.place(), AccountId(visit.form.read("account")?)))
+}
+
 /// What an invitation's form asks for.
 pub(super) fn wish<E: Entry>(visit: &Visit<E>, place: Place) -> Result<Wish, Turned> {
     let grant = Grant::of(&place, visit.form.need("role")?).ok_or_else(not_found)?;
@@ -203,7 +236,7 @@ fn view(
     (frame, w): (Frame, Words),
     who: &Who,
     (place, path, tz): (&Place, String, String),
-    (roster, invited): (&Roster, &[Invitation]),
+    (roster, invited, closed): (&Roster, &[Invitation], &Reasons),
 ) -> Members {
     let all = roles(place);
     let choice = |grant: &Grant| Choice {
@@ -218,7 +251,10 @@ fn view(
         login: member.account.login.to_string(),
         person: member.person.as_ref().map(ToString::to_string).unwrap_or_default(),
         is_self: member.account.id == who.account,
-        is_disabled: member.account.disabled.is_some(),
+        disabled: member.account.disabled.map(|since| {
+            let (by, why) = closed.get(&member.account.id).cloned().unwrap_or_default();
+            (w.instant(since, &tz), by, why)
+        }),
         has_second: member.account.second.is_some(),
         roles: member.grants.iter().map(choice).collect(),
         others: all.iter().filter(|role| !member.grants.contains(role)).map(choice).collect(),
@@ -231,7 +267,7 @@ fn view(
             by: invitation.invited_by.clone(),
             expires: w.instant(invitation.expires, &tz),
         }),
-        Purpose::Password(_) => None,
+        Purpose::Password(_) | Purpose::Second(_) => None,
     };
     let name = |id: &AccountId| {
         let member = roster.members.iter().find(|member| member.account.id == *id);
@@ -285,6 +321,7 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     let members = vec![
         member(7, "tanaka", w.pick("Tanaka Yuki", "田中 由紀"), SiteRole::Admin, Some("x")),
         member(8, "sato", w.pick("Sato Ken", "佐藤 健"), SiteRole::Ward, None),
+        member(9, "suzuki", w.pick("Suzuki Aoi", "鈴木 葵"), SiteRole::Viewer, Some("x")),
     ];
     let held = [(AccountId(7), Grant::Site(site.clone(), SiteRole::Admin))];
     let roster = Roster { notices: duty::notices(&held), members };
@@ -301,12 +338,20 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         used: None,
         revoked: None,
     };
+    let why = w.pick("Left the hospital on 30 November.", "11月30日付で退職。").to_owned();
+    let closed = Reasons::from([(AccountId(8), ("account:tanaka".to_owned(), why))]);
     let path = || "/console/sites/city-hospital/settings/people".to_owned();
     let tz = || "Asia/Tokyo".to_owned();
     let frame = || site_frame(w, Nav::Settings, "people-title");
-    let full = view((frame(), w), &engineer(w), (&place, path(), tz()), (&roster, &[invitation]));
+    let full =
+        view((frame(), w), &engineer(w), (&place, path(), tz()), (&roster, &[invitation], &closed));
     let nobody = Roster { members: Vec::new(), notices: Vec::new() };
-    let bare = view((frame(), w), &engineer(w), (&Place::Server, path(), tz()), (&nobody, &[]));
+    let bare = view(
+        (frame(), w),
+        &engineer(w),
+        (&Place::Server, path(), tz()),
+        (&nobody, &[], &Reasons::new()),
+    );
     let link = LinkPage {
         frame: site_frame(w, Nav::Settings, "people-link-title"),
         w,

@@ -20,8 +20,8 @@ pub(super) trait Keeper: Entry {
     /// Who it is.
     fn keeper(&self) -> &Who;
     /// The zone in which people of the place read hours.
-    fn zone(&self) -> String {
-        "UTC".to_owned()
+    fn tz(&self) -> String {
+        Entry::zone(self).to_string()
     }
     /// Path of a page of the place's settings.
     fn settings(&self, page: &str) -> String;
@@ -38,8 +38,8 @@ impl Keeper for AtSite {
         &self.who
     }
 
-    fn zone(&self) -> String {
-        self.tz().to_owned()
+    fn tz(&self) -> String {
+        Self::tz(self).to_owned()
     }
 
     fn settings(&self, page: &str) -> String {
@@ -75,7 +75,7 @@ impl Keeper for AtServer {
     }
 
     fn keeper(&self) -> &Who {
-        &self.0
+        &self.who
     }
 
     fn settings(&self, page: &str) -> String {

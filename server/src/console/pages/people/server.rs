@@ -54,7 +54,7 @@ async fn invite(visit: Visit<AtServer>) -> Result<Answer, Turned> {
         return Err(not_found());
     }
     let wish = wish(&visit, place)?;
-    let made = invite::make(&visit.app, &visit.entry.0, wish).await?;
+    let made = invite::make(&visit.app, &visit.entry.who, wish).await?;
     keep_link(&visit, &made).await?;
     Ok(Answer::go("/console/server/people/link"))
 }

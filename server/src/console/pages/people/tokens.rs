@@ -16,6 +16,7 @@ use askama::Template;
 use patchward_protocol::api::token::{Scope, TokenView};
 use patchward_protocol::id::FamilyId;
 use patchward_protocol::time::Timestamp;
+use std::collections::HashMap;
 
 /// Lives that can be chosen, in days.
 const LIVES_DAYS: [u32; 4] = [1, 30, 90, 365];
@@ -61,6 +62,7 @@ struct TokenLine {
     id: String,
     label: String,
     covers: String,
+    by: String,
     expires: When,
     revoked: Option<When>,
     is_good: bool,
@@ -88,10 +90,11 @@ async fn show<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     let place = visit.entry.place();
     let tokens = place_token::list(&visit.app, &place).await?;
     let families = place_token::families(&visit.app, &place);
+    let makers = place_token::makers(&visit.app).await?;
     let frame = E::framed(&visit, "people-tokens-title");
     let path = visit.entry.settings("tokens");
-    let here = (path, visit.entry.zone());
-    Answer::page(&view((frame, visit.words), here, (&tokens, families), visit.at))
+    let here = (path, Keeper::tz(&visit.entry));
+    Answer::page(&view((frame, visit.words), here, (&tokens, families, &makers), visit.at))
 }
 
 async fn make<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
@@ -127,7 +130,7 @@ async fn revoke<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
 fn view(
     (frame, w): (Frame, Words),
     (path, tz): (String, String),
-    (tokens, families): (&[TokenView], Option<Vec<FamilyId>>),
+    (tokens, families, makers): (&[TokenView], Option<Vec<FamilyId>>, &HashMap<String, String>),
     at: Timestamp,
 ) -> Tokens {
     let covers = |scope: &Scope| match scope {
@@ -142,6 +145,7 @@ fn view(
         id: token.id.clone(),
         label: token.label.clone(),
         covers: covers(&token.scope),
+        by: makers.get(&token.id).cloned().unwrap_or_default(),
         expires: w.instant(token.expires, &tz),
         revoked: token.revoked.map(|at| w.instant(at, &tz)),
         is_good: token.revoked.is_none() && at < token.expires,
@@ -173,10 +177,11 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     let path = || "/console/sites/city-hospital/settings/tokens".to_owned();
     let here = || (path(), "Asia/Tokyo".to_owned());
     let frame = site_frame(w, Nav::Settings, "people-tokens-title");
-    let site = view((frame, w), here(), (&tokens, None), noon());
+    let makers = HashMap::from([("0a1b2c3d4e5f".to_owned(), "tanaka".to_owned())]);
+    let site = view((frame, w), here(), (&tokens, None, &makers), noon());
     let families = vec![FamilyId::new("acme.pump").unwrap()];
     let frame = maker_frame(w, Nav::Settings, "people-tokens-title");
-    let maker = view((frame, w), here(), (&[], Some(families)), noon());
+    let maker = view((frame, w), here(), (&[], Some(families), &makers), noon());
     let made = TokenPage {
         frame: site_frame(w, Nav::Settings, "people-token-title"),
         w,
