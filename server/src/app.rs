@@ -18,6 +18,7 @@ use crate::fleet::table::FleetTable;
 use crate::keys::Keyring;
 use crate::limits::REPORTS_WAITING_MAX;
 use crate::notify::Bell;
+use crate::tls::expiry::Expiry;
 use crate::people::desk::PeopleDesk;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::candidate::Held;
@@ -94,6 +95,8 @@ pub struct App {
     pub people: PeopleDesk,
     /// Wakes whoever sends notices.
     pub notices: Bell,
+    /// Until when the certificates last that were read when the server started.
+    pub certificates: OnceLock<Vec<Expiry>>,
 }
 
 /// Why the state in memory could not follow the database.
@@ -113,6 +116,9 @@ pub enum LoadError {
         /// Why.
         source: TufError,
     },
+    /// A repository could not be taken over; every other one, and everything that was decided, was.
+    #[error("a repository could not be taken over")]
+    Partly(#[source] Box<LoadError>),
     /// No random bytes.
     #[error(transparent)]
     Chance(#[from] NoChance),
@@ -159,6 +165,7 @@ impl App {
             desk: Desk::default(),
             people: PeopleDesk::new(keys.mac(), &*rng)?,
             notices: Bell::default(),
+            certificates: OnceLock::new(),
             recorder,
             config,
             mode,
@@ -197,36 +204,63 @@ impl App {
 
     /// Reads from the database what has moved since the state in memory was read.
     ///
-    /// An approval is shown to nobody before its rollouts are stored.
+    /// An approval is shown to nobody before its rollouts are stored. What was decided (a hold!) is
+    /// taken over whatever is wrong with a repository: a document that does not read keeps its
+    /// repository as it was, and nothing else.
     ///
     /// # Errors
-    /// [`LoadError`]; the state in memory stays as it was.
+    /// [`LoadError`]; what could not be read stays as it was.
     pub async fn reload(self: &Arc<Self>) -> Result<(), LoadError> {
         let (held, consent, at) = (self.snapshot(), self.views.consent(), self.clock.now());
         let known = held.all().map(|at| (at.id.clone(), at.heads.revision)).collect();
         let read = Arc::clone(&consent);
         let moved = self.db.read(move |conn| {
-            Ok::<_, DbError>((current::moved(conn, &known)?, read.moved(conn, at)?))
+            let decided = read.moved(conn, at)?;
+            Ok::<_, DbError>((current::moved(conn, &known), decided))
         });
         let (rows, mut decided) = moved.await?;
-        if rows.is_empty() && decided.is_empty() {
-            return Ok(());
-        }
-        let app = Arc::clone(self);
-        let from = Arc::clone(&held);
-        let read = tokio::task::spawn_blocking(move || {
-            let each = rows.into_iter().map(|row| app.assemble(&from, row));
-            each.collect::<Result<Vec<_>, _>>()
-        });
-        let changed: Vec<_> = read.await.map_err(|_| LoadError::Ending)??;
-        let changed: Vec<_> = changed.into_iter().map(Arc::new).collect();
-        if self.plant(&held.with(&changed), &consent.with(&decided), &changed).await? {
-            let read = Arc::clone(&consent);
-            decided = self.db.read(move |conn| read.moved(conn, at)).await?;
+        let (mut changed, mut wrong) = match rows {
+            Ok((rows, None)) if rows.is_empty() && decided.is_empty() => return Ok(()),
+            Ok((rows, lost)) => {
+                let (changed, wrong) = self.assemble_all(&held, rows).await?;
+                (changed, lost.map(LoadError::Db).or(wrong))
+            }
+            Err(error) => (Vec::new(), Some(error.into())),
+        };
+        match self.plant(&held.with(&changed), &consent.with(&decided), &changed).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let read = Arc::clone(&consent);
+                decided = self.db.read(move |conn| read.moved(conn, at)).await?;
+            }
+            Err(error) => {
+                changed.clear();
+                wrong = Some(error);
+            }
         }
         decided.devices().for_each(|device| self.fleet.join(device));
         self.views.change(|now| now.with(&changed), |now| now.with(&decided));
-        Ok(())
+        wrong.map_or(Ok(()), |wrong| Err(LoadError::Partly(Box::new(wrong))))
+    }
+
+    /// Every repository that can be put together of what was read, and what is wrong with another.
+    async fn assemble_all(
+        self: &Arc<Self>,
+        held: &Arc<Snapshot>,
+        rows: Vec<Moved>,
+    ) -> Result<(Vec<Arc<Current>>, Option<LoadError>), LoadError> {
+        let (app, from) = (Arc::clone(self), Arc::clone(held));
+        let read = tokio::task::spawn_blocking(move || {
+            let (mut changed, mut wrong) = (Vec::new(), None);
+            for row in rows {
+                match app.assemble(&from, row) {
+                    Ok(current) => changed.push(Arc::new(current)),
+                    Err(error) => wrong = Some(error),
+                }
+            }
+            (changed, wrong)
+        });
+        read.await.map_err(|_| LoadError::Ending)
     }
 
     /// Stores the rollouts of approvals that nobody has been shown yet; whether there were any.

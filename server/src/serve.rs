@@ -127,8 +127,9 @@ fn tell_address(app: &App, bound: &str) -> Result<(), ServeError> {
     }
     let authority = app.config.tls.as_ref().and_then(|tls| tls.authority_file.as_deref());
     address.tls_ca_pem = authority.map(tls::authority_pem).transpose()?;
-    // It is set here only, and a server runs once.
+    // They are set here only, and a server runs once.
     let _ = app.address.set(address);
+    let _ = app.certificates.set(tls::expiry::of_config(&app.config));
     Ok(())
 }
 

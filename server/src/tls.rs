@@ -3,6 +3,8 @@
 //! The connection is what a poll costs most, so tickets matter. Not here: client certificates;
 //! devices sign what they say. Invariant: a server that cannot read its key does not start.
 
+pub mod expiry;
+
 use crate::config::Tls;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -25,6 +27,9 @@ pub enum TlsError {
     /// No certificate in the file.
     #[error("{} holds no certificate", .0.display())]
     NoCertificate(PathBuf),
+    /// A certificate in the file does not read.
+    #[error("{} holds a certificate that does not read", .0.display())]
+    Unreadable(PathBuf),
     /// Certificate and key do not go together, or are of a kind that is not used.
     #[error("the certificate and the key do not go together")]
     Refused(#[from] rustls::Error),

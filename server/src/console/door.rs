@@ -10,10 +10,12 @@ use super::form::{Form, TOKEN_FIELD};
 use super::frame::{Frame, Nav};
 use super::turned::{Turned, not_found};
 use super::words::Words;
+use super::zone::ZoneName;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::people::role::{Grant, MakerPower, Place, SitePower};
 use crate::people::who::Who;
+use crate::people::zone;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::id::{MakerId, RepositoryId, SiteId};
 use patchward_protocol::inventory::Inventory;
@@ -60,6 +62,11 @@ pub trait Entry: Sized + 'static {
 
     /// Who it is.
     fn who(&self) -> Option<&Who>;
+
+    /// The zone in which the visitor reads hours, where the place has no inventory.
+    fn zone(&self) -> ZoneName {
+        ZoneName::UTC
+    }
 }
 
 /// Anybody, signed in or not.
@@ -88,11 +95,18 @@ pub struct AtMaker {
     pub who: Who,
     /// The manufacturer.
     pub maker: MakerId,
+    /// The zone in which its people read hours.
+    pub zone: ZoneName,
 }
 
 /// Somebody who runs this server.
 #[derive(Debug)]
-pub struct AtServer(pub Who);
+pub struct AtServer {
+    /// Who.
+    pub who: Who,
+    /// The zone in which they read hours.
+    pub zone: ZoneName,
+}
 
 impl Entry for Anybody {
     type Power = ();
@@ -136,7 +150,16 @@ impl Entry for AtSite {
             return Err(not_found());
         }
         permitted(who.may_at(&site, power))?;
-        let inventory = app.inventories.of(app, &site).await?;
+        let inventory = app.inventories.of(app, &site).await;
+        let inventory = match (inventory, power) {
+            // Whoever wants to stop, or to see what is stopped, needs no wards for it.
+            (Err(error), SitePower::Stop | SitePower::See) => {
+                let chain = crate::error::Chain(&error).to_string();
+                tracing::error!(site.id = %site, error = %chain, "An inventory cannot be read");
+                Arc::new(Inventory::empty(site.clone(), "Etc/UTC"))
+            }
+            (read, _) => read?,
+        };
         Ok(Self { who, site, inventory })
     }
 
@@ -150,7 +173,7 @@ impl Entry for AtMaker {
     const KIND: &'static str = "maker";
 
     async fn prove(
-        _: &Arc<App>,
+        app: &Arc<App>,
         asked: &Asked,
         who: Option<Who>,
         power: MakerPower,
@@ -161,11 +184,16 @@ impl Entry for AtMaker {
             return Err(not_found());
         }
         permitted(who.may_for(&maker, power))?;
-        Ok(Self { who, maker })
+        let zone = zone::of_maker(app, &maker).await?;
+        Ok(Self { who, maker, zone })
     }
 
     fn who(&self) -> Option<&Who> {
         Some(&self.who)
+    }
+
+    fn zone(&self) -> ZoneName {
+        self.zone
     }
 }
 
@@ -173,13 +201,26 @@ impl Entry for AtServer {
     type Power = ();
     const KIND: &'static str = "server";
 
-    async fn prove(_: &Arc<App>, asked: &Asked, who: Option<Who>, (): ()) -> Result<Self, Turned> {
+    async fn prove(
+        app: &Arc<App>,
+        asked: &Asked,
+        who: Option<Who>,
+        (): (),
+    ) -> Result<Self, Turned> {
         let who = signed_in(asked, who)?;
-        if who.grants.contains(&Grant::Operator) { Ok(Self(who)) } else { Err(not_found()) }
+        if !who.grants.contains(&Grant::Operator) {
+            return Err(not_found());
+        }
+        let zone = zone::of_account(app, &who).await?;
+        Ok(Self { who, zone })
     }
 
     fn who(&self) -> Option<&Who> {
-        Some(&self.0)
+        Some(&self.who)
+    }
+
+    fn zone(&self) -> ZoneName {
+        self.zone
     }
 }
 
@@ -246,7 +287,7 @@ impl<E: Entry> Visit<E> {
             own_form(&asked, who.as_ref(), form)?;
         }
         let entry = E::prove(&app, &asked, who, power).await?;
-        let words = asked.words(entry.who().map(|who| who.language));
+        let words = asked.words(entry.who().map(|who| who.language)).in_zone(entry.zone());
         let at = app.clock.now();
         Ok(Self { app, entry, words, at, asked, form: form.unwrap_or_default() })
     }
@@ -285,7 +326,7 @@ impl Visit<AtServer> {
     /// The frame around a page of whoever runs the server.
     #[must_use]
     pub fn frame(&self, title: impl Into<String>) -> Frame {
-        Frame::bare(&self.asked, Some(&self.entry.0), self.words, title.into())
+        Frame::bare(&self.asked, Some(&self.entry.who), self.words, title.into())
     }
 }
 

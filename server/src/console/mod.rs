@@ -22,6 +22,7 @@ pub mod sample;
 pub mod turned;
 pub mod when;
 pub mod words;
+pub mod zone;
 
 use actix_web::web::ServiceConfig;
 

@@ -8,6 +8,7 @@ use super::asked::Asked;
 use super::assets;
 use super::frame::{Frame, Nav};
 use super::words::Words;
+use super::zone::ZoneName;
 use crate::console::door::{AtMaker, AtSite};
 use crate::people::role::{Grant, MakerRole, SiteRole};
 use crate::people::who::{AccountId, Language, Who};
@@ -92,7 +93,8 @@ pub fn at_site(words: Words) -> AtSite {
 
 /// A visitor at a manufacturer.
 pub fn at_maker(words: Words) -> AtMaker {
-    AtMaker { who: release_engineer(words), maker: MakerId::new("acme").unwrap() }
+    let maker = MakerId::new("acme").unwrap();
+    AtMaker { who: release_engineer(words), maker, zone: ZoneName::UTC }
 }
 
 /// The frame of a page of a hospital.

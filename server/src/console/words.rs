@@ -4,15 +4,19 @@
 //! Invariant: both languages have the same ids with the same variables (a test).
 
 use super::when::{Day, When};
+use super::zone::ZoneName;
 use crate::people::who::Language;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use patchward_protocol::time::Timestamp;
 use std::sync::LazyLock;
 
-/// The texts in one language.
+/// The texts in one language, for somebody in one zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words(Language);
+pub struct Words {
+    language: Language,
+    zone: ZoneName,
+}
 
 /// What may stand in a text: words and numbers. Numbers choose between singular and plural.
 pub trait Variable {
@@ -121,19 +125,31 @@ impl Words {
     /// The texts in this language.
     #[must_use]
     pub const fn of(language: Language) -> Self {
-        Self(language)
+        Self { language, zone: ZoneName::UTC }
+    }
+
+    /// The same for somebody who reads hours in this zone.
+    #[must_use]
+    pub const fn in_zone(self, zone: ZoneName) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The zone in which the reader reads hours, where the place has none of its own.
+    #[must_use]
+    pub const fn zone(self) -> &'static str {
+        self.zone.as_str()
     }
 
     /// The language.
     #[must_use]
     pub const fn language(self) -> Language {
-        self.0
+        self.language
     }
 
     /// The word of BCP 47, for `lang`.
     #[must_use]
     pub const fn tag(self) -> &'static str {
-        self.0.tag()
+        self.language.tag()
     }
 
     /// A text.
@@ -188,25 +204,25 @@ impl Words {
     /// the code tables.
     #[must_use]
     pub const fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
-        self.0.pick(en, ja)
+        self.language.pick(en, ja)
     }
 
     /// An instant with its zone, as people of this language write it.
     #[must_use]
     pub fn instant(self, at: Timestamp, tz: &str) -> When {
-        When::instant(self.0, at, tz)
+        When::instant(self.language, at, tz)
     }
 
     /// Hours and minutes only, where the day stands beside them.
     #[must_use]
     pub fn clock(self, at: Timestamp, tz: &str) -> When {
-        When::clock(self.0, at, tz)
+        When::clock(self.language, at, tz)
     }
 
     /// The day of an instant in a zone.
     #[must_use]
     pub fn day(self, at: Timestamp, tz: &str) -> Day {
-        Day::of(self.0, at, tz)
+        Day::of(self.language, at, tz)
     }
 
     /// A stretch of time in words, rounded to what people decide by.
@@ -222,7 +238,7 @@ impl Words {
     }
 
     fn bundle(self) -> &'static Bundle {
-        match self.0 {
+        match self.language {
             Language::En => &ENGLISH,
             Language::Ja => &JAPANESE,
         }

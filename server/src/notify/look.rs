@@ -16,6 +16,7 @@ use crate::lifecycle;
 use crate::limits::TROUBLES_AT_ONCE_MAX;
 use crate::people::role::Place;
 use crate::publish::current::Snapshot;
+use crate::tls::expiry::Expiry;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::image::ImageRef;
@@ -49,6 +50,7 @@ struct Change {
 pub async fn look(app: &Arc<App>) -> Result<Looked, DbError> {
     let (snapshot, consent, at) = (app.snapshot(), app.views.consent(), app.clock.now());
     let fleet = Arc::clone(&app.fleet);
+    let certificates = app.certificates.get().cloned().unwrap_or_default();
     let change = app.db.read(move |conn| {
         let newest = newest_of_all(&snapshot);
         let mut ground = Ground {
@@ -56,6 +58,7 @@ pub async fn look(app: &Arc<App>) -> Result<Looked, DbError> {
             behind: fleet.behind(&newest),
             newest,
             ends: ends_of_support(conn)?,
+            certificates,
         };
         for (site, family, installed) in device::by_hand(conn)? {
             ground.add_by_hand(site, family, installed.as_ref());
@@ -108,6 +111,7 @@ struct Ground {
     behind: HashSet<(SiteId, FamilyId)>,
     newest: HashMap<FamilyId, Sha256Digest>,
     ends: Vec<(FamilyId, Timestamp)>,
+    certificates: Vec<Expiry>,
 }
 
 impl Ground {
@@ -151,6 +155,7 @@ fn find(
         answers: &answers,
         channels: &channels,
         ends: &ground.ends,
+        certificates: &ground.certificates,
         unready: &unready,
         at,
     };

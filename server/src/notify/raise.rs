@@ -9,7 +9,7 @@ use super::subject::{NoticeId, Severity, Subject};
 use crate::config::Notify;
 use crate::db::notice::{self, Notice};
 use crate::db::outbox::{self, About, Message};
-use crate::db::{Connection, DbError, channel, grant};
+use crate::db::{Connection, DbError, account, channel, grant};
 use crate::limits::{CHANNEL_WAITING_MAX, STEPS_AT_ONCE_MAX};
 use crate::people::role::Place;
 use patchward_protocol::time::Timestamp;
@@ -39,6 +39,8 @@ pub struct Rules {
     pub give_up_s: i64,
 }
 
+/// A notice that came up later than so many seconds from now came up while the clock ran ahead.
+pub const CLOCK_BACK_S: i64 = 300;
 /// At this step the manufacturer is told too.
 pub const LAST_STEP: u32 = 2;
 
@@ -122,6 +124,11 @@ pub fn make_graver(
 pub fn pass_on(conn: &mut Connection, rules: &Rules, at: Timestamp) -> Result<usize, DbError> {
     let mut passed = 0_usize;
     for due in notice::steps_due(conn, at, STEPS_AT_ONCE_MAX)? {
+        if due.created > at.plus_seconds(CLOCK_BACK_S) {
+            let next = rules.step_due(due.severity, at, due.step);
+            notice::restart(conn, &due, at, next)?;
+            continue;
+        }
         let step = due.step.saturating_add(1);
         let next = rules.step_due(due.severity, due.created, step);
         if notice::pass_on(conn, &due, next)? {
@@ -132,15 +139,35 @@ pub fn pass_on(conn: &mut Connection, rules: &Rules, at: Timestamp) -> Result<us
     Ok(passed)
 }
 
-/// The channels of a place whose people still belong there.
+/// The channels of a place whose people still belong there and may sign in.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn living(conn: &mut Connection, place: &Place) -> Result<Vec<Channel>, DbError> {
+    hearing(conn, place, None)
+}
+
+/// The channels that hear of a matter: the living ones, and of what was done to an account those of
+/// that account too.
+///
+/// # Errors
+/// [`DbError`].
+pub fn hearing(
+    conn: &mut Connection,
+    place: &Place,
+    subject: Option<&Subject>,
+) -> Result<Vec<Channel>, DbError> {
     let mut channels = channel::of_place(conn, place)?;
     if channels.iter().any(|channel| channel.account.is_some()) {
-        let here: HashSet<_> =
-            grant::at(conn, place)?.into_iter().map(|(account, _)| account).collect();
+        let ids: Vec<_> = grant::at(conn, place)?.into_iter().map(|(account, _)| account).collect();
+        let concerned = match subject {
+            Some(Subject::Account { account, .. }) => Some(account.as_str()),
+            Some(_) | None => None,
+        };
+        let here = account::some(conn, &ids)?.into_iter().filter(|account| {
+            account.disabled.is_none() || concerned == Some(account.login.as_str())
+        });
+        let here: HashSet<_> = here.map(|account| account.id).collect();
         channels.retain(|channel| channel.account.is_none_or(|account| here.contains(&account)));
     }
     Ok(channels)
@@ -153,7 +180,7 @@ fn queue(
     notice: &Notice,
     at: Timestamp,
 ) -> Result<(), DbError> {
-    for channel in living(conn, &notice.place)? {
+    for channel in hearing(conn, &notice.place, Some(&notice.subject))? {
         if !channel.carries(notice.severity, notice.step)
             || notice.subject.is_of_channel(&channel.id)
         {

@@ -5,7 +5,7 @@
 
 use super::channel::Channel;
 use super::raise;
-use crate::db::{Connection, DbError, channel, grant, inventory};
+use crate::db::{Connection, DbError, account, channel, grant, inventory};
 use crate::people::role::{Grant, Place, SitePower};
 use crate::publish::current::Snapshot;
 use patchward_protocol::id::{FamilyId, PersonId, RepositoryId, SiteId};
@@ -223,12 +223,15 @@ pub fn unready(
 /// [`DbError`].
 pub fn known(conn: &mut Connection, snapshot: &Snapshot, site: &SiteId) -> Result<Known, DbError> {
     let place = Place::Site(site.clone());
-    let mut signers: Vec<_> = grant::at(conn, &place)?
+    let signs: BTreeSet<_> = grant::at(conn, &place)?
         .into_iter()
         .filter(|(_, grant)| matches!(grant, Grant::Site(_, role) if role.may(SitePower::Sign)))
         .map(|(account, _)| account)
         .collect();
-    signers.dedup();
+    let signs: Vec<_> = signs.into_iter().collect();
+    let mut signers = account::some(conn, &signs)?;
+    // Who is disabled signs nothing tonight.
+    signers.retain(|account| account.disabled.is_none());
     let inventory = inventory::find(conn, site)?.map(|stored| stored.inventory);
     let documents = snapshot.get(&RepositoryId::Site(site.clone()));
     let documents = documents.and_then(|current| current.documents.as_ref());

@@ -92,8 +92,8 @@ pub fn headline(words: Words, names: &Names<'_>, subject: &Subject) -> String {
             words.t2(&id, "family", family(of), "version", version.to_string())
         }
         Subject::Halt { family: of, wave, .. } => {
-            let n = u64::from(*wave).saturating_add(1);
-            words.t2(&id, "family", family(of), "wave", n)
+            // Numbered from 0, as on the board, in the statement that was signed, and in the record.
+            words.t2(&id, "family", family(of), "wave", *wave)
         }
         Subject::Device { family: of, device, trouble, .. } => {
             let id = format!("{id}-{}", trouble.code());
@@ -121,6 +121,13 @@ pub fn headline(words: Words, names: &Names<'_>, subject: &Subject) -> String {
             words.t2(&id, "site", site(at), "what", what)
         }
         Subject::NotReady { site: at } => words.t1(&id, "site", site(at)),
+        Subject::Account { account, turn, by, .. } => {
+            let id = format!("{id}-{}", turn.code());
+            words.t2(&id, "account", account.as_str(), "by", by.as_str())
+        }
+        Subject::Certificate { part, name, .. } => {
+            words.t1(&format!("{id}-{}", part.code()), "name", name.as_str())
+        }
     }
 }
 
@@ -137,7 +144,7 @@ pub fn path(notice: &Notice) -> String {
     match &notice.place {
         Place::Site(site) => format!("/console/sites/{site}/inbox/{id}"),
         Place::Maker(maker) => format!("/console/makers/{maker}/inbox/{id}"),
-        Place::Server => "/console".to_owned(),
+        Place::Server => format!("/console/server/inbox/{id}"),
     }
 }
 
@@ -147,7 +154,7 @@ pub fn drill_path(place: &Place) -> String {
     match place {
         Place::Site(site) => format!("/console/sites/{site}/readiness"),
         Place::Maker(maker) => format!("/console/makers/{maker}/settings/notifications"),
-        Place::Server => "/console".to_owned(),
+        Place::Server => "/console/server/settings/notifications".to_owned(),
     }
 }
 

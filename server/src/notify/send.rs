@@ -238,15 +238,20 @@ fn pack(
     conn: &mut Connection,
     message: &Message,
 ) -> Result<Option<Parcel>, DbError> {
-    let living = raise::living(conn, &message.place)?;
-    let Some(channel) = living.into_iter().find(|channel| channel.id == message.channel) else {
+    let known = match &message.about {
+        About::Notice(id) => notice::get(conn, id)?,
+        About::Drill(_) => None,
+    };
+    let subject = known.as_ref().map(|notice| &notice.subject);
+    let hearing = raise::hearing(conn, &message.place, subject)?;
+    let Some(channel) = hearing.into_iter().find(|channel| channel.id == message.channel) else {
         return Ok(None);
     };
     let snapshot = app.snapshot();
     let (words, address) = (Words::of(channel.language), post.address.as_str());
     let load = match &message.about {
-        About::Notice(id) => {
-            let Some(notice) = notice::get(conn, id)? else { return Ok(None) };
+        About::Notice(_) => {
+            let Some(notice) = known else { return Ok(None) };
             if notice.closed.is_some() || notice.acknowledged.is_some() {
                 return Ok(None);
             }

@@ -163,6 +163,52 @@ pub enum Subject {
         /// Which.
         site: SiteId,
     },
+    /// An account of the place was closed, opened, or lost its second factor.
+    Account {
+        /// The name it signs in with.
+        account: String,
+        /// What became of it.
+        turn: Turn,
+        /// Who did it, as in records.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whoever runs the server: a certificate runs out.
+    Certificate {
+        /// What it is for.
+        part: Part,
+        /// Its first name, or its subject's.
+        name: String,
+        /// When.
+        expires: Timestamp,
+    },
+}
+
+/// What became of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turn {
+    /// It is let in no more.
+    Disabled,
+    /// It is let in again.
+    Enabled,
+    /// Its second factor is set up anew.
+    SecondReset,
+}
+
+/// What a certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// This server's own, or one of its chain.
+    Server,
+    /// The private authority that stands in enrolment packs.
+    Packs,
+    /// A private authority of the mail server.
+    Mail,
+    /// A private authority of webhooks.
+    Webhooks,
 }
 
 /// What is the matter with a device.
@@ -195,6 +241,41 @@ impl Severity {
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.word() == word)
+    }
+}
+
+impl Turn {
+    /// The stable code; the end of ids of texts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::SecondReset => "second-reset",
+        }
+    }
+
+    /// How records call it.
+    #[must_use]
+    pub const fn act(self) -> &'static str {
+        match self {
+            Self::Disabled => "disable-account",
+            Self::Enabled => "enable-account",
+            Self::SecondReset => "reset-second-factor",
+        }
+    }
+}
+
+impl Part {
+    /// The stable code; the end of ids of texts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Packs => "packs",
+            Self::Mail => "mail",
+            Self::Webhooks => "webhooks",
+        }
     }
 }
 
@@ -275,6 +356,8 @@ impl Subject {
             Self::Unacknowledged { .. } => "unacknowledged",
             Self::FieldHalt { .. } => "field-halt",
             Self::NotReady { .. } => "not-ready",
+            Self::Account { .. } => "account",
+            Self::Certificate { .. } => "certificate",
         }
     }
 
@@ -295,7 +378,10 @@ impl Subject {
                 RepositoryId::Family(family) => Some(family.clone()),
                 RepositoryId::Site(_) => None,
             },
-            Self::Delivery { .. } | Self::NotReady { .. } => None,
+            Self::Delivery { .. }
+            | Self::NotReady { .. }
+            | Self::Account { .. }
+            | Self::Certificate { .. } => None,
         }
     }
 
@@ -315,7 +401,9 @@ impl Subject {
             | Self::Metadata { .. }
             | Self::Support { .. }
             | Self::Delivery { .. }
-            | Self::Answered { .. } => None,
+            | Self::Answered { .. }
+            | Self::Account { .. }
+            | Self::Certificate { .. } => None,
         }
     }
 
@@ -351,6 +439,12 @@ impl Subject {
                 format!("{kind}|{site}|{family}|{image_sha256}|{wave}|{halts}")
             }
             Self::NotReady { site } => format!("{kind}|{site}"),
+            Self::Account { account, turn, at, .. } => {
+                format!("{kind}|{account}|{}|{}", turn.code(), at.millis())
+            }
+            Self::Certificate { part, name, expires } => {
+                format!("{kind}|{}|{name}|{}", part.code(), expires.millis())
+            }
         }
     }
 
@@ -383,9 +477,10 @@ impl Subject {
             | Self::Delivery { .. }
             | Self::Unacknowledged { .. }
             | Self::FieldHalt { .. }
-            | Self::NotReady { .. } => true,
+            | Self::NotReady { .. }
+            | Self::Certificate { .. } => true,
             Self::Device { trouble, .. } => !matches!(trouble, Trouble::Forked),
-            Self::Answered { .. } | Self::Question { .. } => false,
+            Self::Answered { .. } | Self::Question { .. } | Self::Account { .. } => false,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::db::hold::Hold;
 use crate::db::notice::Notice;
 use crate::people::role::Place;
 use crate::publish::current::{Current, Snapshot};
+use crate::tls::expiry::Expiry;
 use patchward_protocol::approval::ApprovalState;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::{HoldBy, HoldTarget};
@@ -32,6 +33,8 @@ const HIGH_DAYS: i64 = 30;
 const SECURITY_DAYS: i64 = 90;
 /// A signed document that runs out within so many days is told; it is important, then urgent.
 const EXPIRY_DAYS: [i64; 3] = [60, 30, 7];
+/// A certificate that runs out within so many days is told; it is important, then urgent.
+const CERTIFICATE_DAYS: [i64; 3] = [30, 14, 7];
 /// The end of support is told so many days ahead; it becomes important.
 const SUPPORT_DAYS: [i64; 2] = [400, 90];
 
@@ -58,6 +61,8 @@ pub struct World<'a> {
     pub ends: &'a [(FamilyId, Timestamp)],
     /// Sites that could not act in an emergency.
     pub unready: &'a [SiteId],
+    /// Until when certificates of this server last.
+    pub certificates: &'a [Expiry],
     /// The moment.
     pub at: Timestamp,
 }
@@ -105,6 +110,7 @@ pub fn survey(world: &World<'_>) -> Vec<Matter> {
     found.extend(world.troubles.iter().filter_map(|ailing| ailing.matter(world.consent)));
     found.extend(world.channels.iter().filter_map(delivery));
     found.extend(world.open.iter().filter_map(unacknowledged));
+    found.extend(world.certificates.iter().filter_map(|expiry| certificate(expiry, world.at)));
     found.extend(world.unready.iter().flat_map(|site| not_ready(world, site)));
     found
 }
@@ -263,13 +269,7 @@ fn expiries(current: &Current, at: Timestamp) -> Vec<Matter> {
     };
     let each = [("root", documents.root.expires), ("targets", documents.targets.expires)];
     let told = each.into_iter().filter_map(|(role, expires)| {
-        let [known, important, urgent] = EXPIRY_DAYS.map(|days| within(at, expires, days));
-        let severity = match (known, important, urgent) {
-            (_, _, true) => Severity::Urgent,
-            (_, true, false) => Severity::Important,
-            (true, false, false) => Severity::Normal,
-            (false, false, false) => return None,
-        };
+        let severity = graver(at, expires, EXPIRY_DAYS)?;
         let (repository, role) = (current.id.clone(), role.to_owned());
         let subject = Subject::Metadata { repository, role, expires };
         Some(Matter { place: place.clone(), subject, severity, due: Some(expires) })
@@ -284,6 +284,23 @@ fn support(world: &World<'_>, site: &SiteId, family: &FamilyId) -> Option<Matter
     let subject = Subject::Support { family: family.clone(), ends: *ends };
     let place = Place::Site(site.clone());
     known.then_some(Matter { place, subject, severity, due: Some(*ends) })
+}
+
+fn certificate(expiry: &Expiry, at: Timestamp) -> Option<Matter> {
+    let Expiry { part, name, at: expires } = expiry.clone();
+    let severity = graver(at, expires, CERTIFICATE_DAYS)?;
+    let subject = Subject::Certificate { part, name, expires };
+    Some(Matter { place: Place::Server, subject, severity, due: Some(expires) })
+}
+
+/// How grave it is that something runs out, by the days that are left: to know, important, urgent.
+fn graver(at: Timestamp, expires: Timestamp, days: [i64; 3]) -> Option<Severity> {
+    match days.map(|days| within(at, expires, days)) {
+        [_, _, true] => Some(Severity::Urgent),
+        [_, true, false] => Some(Severity::Important),
+        [true, false, false] => Some(Severity::Normal),
+        [false, false, false] => None,
+    }
 }
 
 fn within(at: Timestamp, end: Timestamp, days: i64) -> bool {

@@ -1,6 +1,7 @@
 //! Notices on both databases, with a real mail server and a real web server with TLS on the other side.
 
 mod answers;
+mod clocks;
 mod outside;
 mod steps;
 

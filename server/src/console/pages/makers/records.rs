@@ -12,7 +12,7 @@ use crate::console::turned::Turned;
 use crate::console::when::When;
 use crate::console::words::Words;
 use crate::db::act::{self, Stored};
-use crate::people::role::MakerPower;
+use crate::people::role::{MakerPower, Place};
 use askama::Template;
 use patchward_protocol::id::RepositoryId;
 
@@ -47,8 +47,10 @@ pub fn routes(routes: &mut Routes) {
 async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let w = visit.words;
     let all = families_of(&visit.app.snapshot(), &visit.entry.maker);
-    let scopes: Vec<String> =
-        all.iter().map(|(family, _)| RepositoryId::Family(family.clone()).to_string()).collect();
+    let families = all.iter().map(|(family, _)| RepositoryId::Family(family.clone()).to_string());
+    // People and tokens of the manufacturer itself, too.
+    let own = Place::Maker(visit.entry.maker.clone()).to_string();
+    let scopes: Vec<String> = families.chain([own]).collect();
     let before = visit.asked.query_as("before").unwrap_or(i64::MAX);
     let acts = visit.app.db.read(move |conn| act::recent(conn, &scopes, before, ACTS_MAX)).await?;
     let full = i64::try_from(acts.len()).is_ok_and(|n| n == ACTS_MAX);

@@ -7,6 +7,7 @@
 use super::families::{DeltaCount, HoldRow, hold_row};
 use super::field::{BoundLine, bound_line};
 use super::{family_of, release_of, size, title};
+use crate::console::pages::stop::words_of_a_stop;
 use crate::consent::{campaign, hold};
 use crate::console::answer::Answer;
 use crate::console::door::{AtMaker, Visit};
@@ -168,8 +169,9 @@ async fn set_hold(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     release_of(&current, &image_sha256)?;
     let request = SetHoldRequest {
         target: HoldTarget::Release { family: family.clone(), image_sha256 },
-        reason: visit.form.need("reason")?.to_owned(),
-        owner: visit.form.need("owner")?.to_owned(),
+        reason: words_of_a_stop(&visit.form, "reason")
+            .unwrap_or_else(|| visit.words.t("stop-reason-default")),
+        owner: words_of_a_stop(&visit.form, "owner").unwrap_or_else(|| visit.entry.who.name.clone()),
         review_at: None,
     };
     hold::set_by_maker(&visit.app, &family, request, &visit.entry.who).await?;

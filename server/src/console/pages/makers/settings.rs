@@ -9,6 +9,7 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
 use crate::people::role::MakerPower;
+use crate::people::zone;
 use askama::Template;
 
 /// A page of the settings.
@@ -26,17 +27,27 @@ struct Page {
     w: Words,
     places: Vec<Place>,
     may: bool,
+    here: String,
+    tz: &'static str,
 }
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
     routes.get::<AtMaker, _, _>("/console/makers/{maker}/settings", MakerPower::See, show);
+    let zone = "/console/makers/{maker}/settings/zone";
+    routes.post::<AtMaker, _, _>(zone, MakerPower::Administer, set_zone);
 }
 
 async fn show(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let frame = visit.frame(Nav::Settings, visit.words.t("makers-settings-title"));
     let may = visit.entry.may(MakerPower::Administer);
     Answer::page(&view(frame, visit.words, |rest| visit.entry.path(rest), may))
+}
+
+async fn set_zone(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
+    let (who, maker) = (&visit.entry.who, visit.entry.maker.clone());
+    zone::set_maker(&visit.app, who, maker, visit.form.need("tz")?).await?;
+    Ok(Answer::done(&visit.entry.path("settings"), "makers-settings-zone-done"))
 }
 
 fn view(frame: Frame, w: Words, path: impl Fn(&str) -> String, may: bool) -> Page {
@@ -48,7 +59,8 @@ fn view(frame: Frame, w: Words, path: impl Fn(&str) -> String, may: bool) -> Pag
         title: w.t(&format!("makers-settings-{name}")),
         what: w.t(&format!("makers-settings-{name}-what")),
     });
-    Page { frame, w, places: places.collect(), may }
+    let places = places.collect();
+    Page { frame, w, places, may, here: path("settings"), tz: w.zone() }
 }
 
 #[cfg(test)]

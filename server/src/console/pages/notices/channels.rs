@@ -4,7 +4,7 @@
 
 use super::{Framed, Here};
 use crate::console::answer::Answer;
-use crate::console::door::{AtMaker, AtSite, Entry, Visit};
+use crate::console::door::{AtMaker, AtServer, AtSite, Entry, Visit};
 use crate::console::form::Form;
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
@@ -76,6 +76,7 @@ struct Known<'a> {
 
 const AT_SITE: &str = "/console/sites/{site}/settings/notifications";
 const AT_MAKER: &str = "/console/makers/{maker}/settings/notifications";
+const AT_SERVER: &str = "/console/server/settings/notifications";
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
@@ -83,6 +84,7 @@ pub fn routes(routes: &mut Routes) {
     routes.get::<AtMaker, _, _>(AT_MAKER, MakerPower::See, show);
     routes.post::<AtSite, _, _>(AT_SITE, SitePower::See, add);
     routes.post::<AtMaker, _, _>(AT_MAKER, MakerPower::See, add);
+    at_server(routes);
     let remove_at_site = "/console/sites/{site}/settings/notifications/{channel}/remove";
     let remove_at_maker = "/console/makers/{maker}/settings/notifications/{channel}/remove";
     routes.post::<AtSite, _, _>(remove_at_site, SitePower::See, remove);
@@ -99,6 +101,15 @@ pub fn routes(routes: &mut Routes) {
     );
 }
 
+fn at_server(routes: &mut Routes) {
+    routes.get::<AtServer, _, _>(AT_SERVER, (), show);
+    routes.post::<AtServer, _, _>(AT_SERVER, (), add);
+    let remove_there = "/console/server/settings/notifications/{channel}/remove";
+    routes.post::<AtServer, _, _>(remove_there, (), remove);
+    routes.post::<AtServer, _, _>("/console/server/settings/notifications/drill", (), start);
+    routes.post::<AtServer, _, _>("/console/server/settings/notifications/confirm", (), confirm);
+}
+
 async fn show<E: Entry + Here>(visit: Visit<E>) -> Result<Answer, Turned>
 where
     Visit<E>: Framed,
@@ -108,7 +119,7 @@ where
     let read = visit.app.db.read(move |conn| channels::of_place(conn, &of));
     let all: Vec<Channel> = read.await?;
     let base = visit.entry.base();
-    let drill = matches!(place, Place::Maker(_)).then(|| DrillForms {
+    let drill = matches!(place, Place::Maker(_) | Place::Server).then(|| DrillForms {
         start: format!("{base}/settings/notifications/drill"),
         confirm: format!("{base}/settings/notifications/confirm"),
         may_start: visit.entry.may_answer() || visit.entry.may_administer(),

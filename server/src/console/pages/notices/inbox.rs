@@ -4,7 +4,7 @@
 
 use super::{Framed, Here, badge, left};
 use crate::console::answer::Answer;
-use crate::console::door::{AtMaker, AtSite, Entry, Visit};
+use crate::console::door::{AtMaker, AtServer, AtSite, Entry, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
@@ -29,7 +29,7 @@ struct Inbox {
     groups: Vec<Group>,
     closed: Vec<Line>,
     channels: String,
-    questions: String,
+    questions: Option<String>,
     readiness: Option<String>,
 }
 
@@ -63,12 +63,15 @@ struct Known<'a> {
     tz: String,
     at: Timestamp,
     site: bool,
+    /// Whether the place asks or answers questions.
+    asks: bool,
 }
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
     routes.get::<AtSite, _, _>("/console/sites/{site}/inbox", SitePower::See, show);
     routes.get::<AtMaker, _, _>("/console/makers/{maker}/inbox", MakerPower::See, show);
+    routes.get::<AtServer, _, _>("/console/server/inbox", (), show);
 }
 
 async fn show<E: Entry + Here>(visit: Visit<E>) -> Result<Answer, Turned>
@@ -90,6 +93,7 @@ where
         tz: visit.entry.tz(),
         at: visit.at,
         site: E::KIND == AtSite::KIND,
+        asks: E::KIND != AtServer::KIND,
     };
     Answer::page(&view(visit.framed(Nav::Inbox, "notices-title"), visit.words, &known))
 }
@@ -109,7 +113,7 @@ fn view(frame: Frame, w: Words, known: &Known<'_>) -> Inbox {
         groups: groups.collect(),
         closed: known.closed.iter().map(line).collect(),
         channels: format!("{}/settings/notifications", known.base),
-        questions: format!("{}/questions", known.base),
+        questions: known.asks.then(|| format!("{}/questions", known.base)),
         readiness: known.site.then(|| format!("{}/readiness", known.base)),
     }
 }
@@ -177,7 +181,9 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         tz: "Asia/Tokyo".to_owned(),
         at: noon(),
         site,
+        asks: true,
     };
+    let runs = Known { asks: false, ..known(&[], &[], false) };
     let frame = || site_frame(words, Nav::Inbox, "notices-title");
     let asked = [notice(question(), Severity::Important)];
     let maker = maker_frame(words, Nav::Inbox, "notices-title");
@@ -186,5 +192,6 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         Sample::of(page, "open", &view(frame(), words, &known(&open, &[over], true))),
         Sample::of(page, "empty", &view(frame(), words, &known(&[], &[], true))),
         Sample::of(page, "maker", &view(maker, words, &known(&asked, &[], false))),
+        Sample::of(page, "server", &view(frame(), words, &runs)),
     ]
 }

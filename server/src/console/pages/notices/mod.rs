@@ -1,5 +1,5 @@
-//! Notices: the inbox, a notice with its answers, questions, channels, readiness; at hospitals and at
-//! manufacturers.
+//! Notices: the inbox, a notice with its answers, questions, channels, readiness; at hospitals, at
+//! manufacturers, and for whoever runs the server.
 //!
 //! Not here: what comes up and sending ([`crate::notify`]). Invariant: both sides see the same thread.
 
@@ -9,7 +9,7 @@ pub mod notice;
 pub mod questions;
 pub mod readiness;
 
-use crate::console::door::{AtMaker, AtSite, Visit};
+use crate::console::door::{AtMaker, AtServer, AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::words::Words;
@@ -74,7 +74,7 @@ impl Here for AtMaker {
     }
 
     fn tz(&self) -> String {
-        self.who.language.pick("Etc/UTC", "Asia/Tokyo").to_owned()
+        self.zone.to_string()
     }
 
     fn visitor(&self) -> &Who {
@@ -90,7 +90,33 @@ impl Here for AtMaker {
     }
 }
 
-/// The frame of either kind of visit.
+impl Here for AtServer {
+    fn place(&self) -> Place {
+        Place::Server
+    }
+
+    fn base(&self) -> String {
+        "/console/server".to_owned()
+    }
+
+    fn tz(&self) -> String {
+        self.zone.to_string()
+    }
+
+    fn visitor(&self) -> &Who {
+        &self.who
+    }
+
+    fn may_answer(&self) -> bool {
+        true
+    }
+
+    fn may_administer(&self) -> bool {
+        true
+    }
+}
+
+/// The frame of each kind of visit.
 pub(super) trait Framed {
     fn framed(&self, nav: Nav, id: &str) -> Frame;
 }
@@ -104,6 +130,12 @@ impl Framed for Visit<AtSite> {
 impl Framed for Visit<AtMaker> {
     fn framed(&self, nav: Nav, id: &str) -> Frame {
         self.frame(nav, self.words.t(id))
+    }
+}
+
+impl Framed for Visit<AtServer> {
+    fn framed(&self, _: Nav, id: &str) -> Frame {
+        self.frame(self.words.t(id))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::inbox::Line;
 use super::{Framed, Here, badge};
 use crate::console::answer::Answer;
-use crate::console::door::{AtMaker, AtSite, Entry, Visit};
+use crate::console::door::{AtMaker, AtServer, AtSite, Entry, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::{Turned, not_found};
@@ -80,6 +80,9 @@ struct Known<'a> {
 pub fn routes(routes: &mut Routes) {
     routes.get::<AtSite, _, _>("/console/sites/{site}/inbox/{notice}", SitePower::See, show);
     routes.get::<AtMaker, _, _>("/console/makers/{maker}/inbox/{notice}", MakerPower::See, show);
+    routes.get::<AtServer, _, _>("/console/server/inbox/{notice}", (), show);
+    routes.post::<AtServer, _, _>("/console/server/inbox/{notice}/acknowledge", (), acknowledge);
+    routes.post::<AtServer, _, _>("/console/server/inbox/{notice}/close", (), close);
     let acknowledge_there = "/console/sites/{site}/inbox/{notice}/acknowledge";
     routes.post::<AtSite, _, _>(acknowledge_there, SitePower::Plan, acknowledge);
     routes.post::<AtMaker, _, _>(
@@ -224,6 +227,7 @@ const fn is_closed_by_hand(subject: &Subject) -> bool {
             | Subject::Support { .. }
             | Subject::NotReady { .. }
             | Subject::FieldHalt { .. }
+            | Subject::Account { .. }
     )
 }
 
@@ -249,6 +253,11 @@ fn see(base: &str, place: &Place, subject: &Subject) -> Option<String> {
         }
         Subject::Unacknowledged { .. } | Subject::NotReady { .. } => format!("{base}/sites"),
         Subject::FieldHalt { .. } => format!("{base}/field"),
+        Subject::Account { .. } => match place {
+            Place::Server => format!("{base}/people"),
+            Place::Site(_) | Place::Maker(_) => format!("{base}/settings/people"),
+        },
+        Subject::Certificate { .. } => return None,
     })
 }
 
