@@ -21,12 +21,14 @@ use patchward_server::app::App;
 use patchward_server::consent::draft::acts::Words;
 use patchward_server::consent::draft::facts::Facts;
 use patchward_server::consent::draft::kept::WantedRelease;
-use patchward_server::consent::draft::sign::{After, MadeElsewhere};
+use patchward_server::consent::draft::sign::{After, MadeElsewhere, Saw};
 use patchward_server::consent::draft::status::Standing;
-use patchward_server::consent::draft::{Draft, Wanted, carry, custodial, make, sign};
+use patchward_server::consent::draft::{Draft, Prepared, Wanted, carry, custodial, make, sign};
 use patchward_server::consent::inventory;
-use patchward_server::db::{act, person_act};
+use patchward_server::db::{self, act, person_act};
 use patchward_server::error::ApiError;
+use patchward_server::limits::PREPARED_S_MAX;
+use patchward_server::notify;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
@@ -199,6 +201,14 @@ fn a_draft_is_planned_signed_in_the_page_and_elsewhere_and_published_with_its_ac
     on_each(async |app, _| {
         scene(&app, Some(Method::Console)).await;
         let draft = drafted(&app).await;
+        let waits = async || {
+            patchward_server::notify::look::look(&app).await.unwrap();
+            let place = patchward_server::people::role::Place::Site(north());
+            let read = move |conn: &mut db::Connection| notify::open_matters(conn, &place);
+            let open = app.db.read(read).await.unwrap();
+            open.iter().filter(|notice| notice.subject.kind() == "draft").count()
+        };
+        assert_eq!((waits().await, waits().await), (1, 1), "a draft waits, told once");
         let approvals = draft.read_approvals().unwrap();
         assert_eq!(approvals.len(), 1);
         assert_eq!(approvals[0].devices.len(), 3);
@@ -223,6 +233,7 @@ fn a_draft_is_planned_signed_in_the_page_and_elsewhere_and_published_with_its_ac
         let facts = Facts::of(&app, &north()).await.unwrap();
         assert_eq!(facts.known.approvals, approvals);
         assert!(make::find(&app, &north()).await.unwrap().is_none());
+        assert_eq!(waits().await, 0, "nothing waits when it is published");
         let filed = app
             .db
             .read(|conn| person_act::mentioning(conn, &north(), "\"targets_version\":2,"))
@@ -333,7 +344,11 @@ fn a_draft_whose_base_moved_is_made_again_and_says_whose_signatures_were_lost() 
         owner.targets.issued = app.clock.now();
         owner.publish_targets(&app).await.unwrap();
         assert_eq!(code(in_page(&app, &draft, "tanaka", 0).await), ErrorCode::DraftMoved);
-        let again = make::rebuild(&app, &north(), None, "佐藤 健".to_owned()).await.unwrap();
+        let by = || "佐藤 健".to_owned();
+        let unseen = make::rebuild(&app, &north(), draft.revision, None, by()).await;
+        assert_eq!(code(unseen), ErrorCode::DraftChanged, "a signature came after that look");
+        let revision = make::open(&app, &north()).await.unwrap().revision;
+        let again = make::rebuild(&app, &north(), revision, None, by()).await.unwrap();
         assert_eq!(again.staged.version(), 3);
         assert_eq!(again.rebuilt.as_ref().unwrap().lost, [person("tanaka")]);
         assert!(again.acts.is_empty());
@@ -378,9 +393,19 @@ fn a_key_that_the_server_keeps_opens_with_its_password_alone_and_only_where_the_
         // The server signs for a person only with a key that the root marks so.
         let draft = drafted(&app).await;
         let seen = draft.staged.message_sha256();
-        sign::prepare(&app, &north(), seen, &words("kato")).await.unwrap();
+        let shown = sign::prepare(&app, &north(), seen, &words("kato")).await.unwrap();
         let how = (&kato, Method::Custodial);
-        let after = sign::take(&app, &north(), seen, how, &key(2)).await.unwrap();
+        let acts = shown.prepared.first().map(Prepared::sha256);
+        // It signs nothing beside the approval that its person has not seen.
+        let other = Words { reason: "in another window".to_owned(), ..words("kato") };
+        sign::prepare(&app, &north(), seen, &other).await.unwrap();
+        for saw in [Saw { targets: seen, acts }, Saw { targets: seen, acts: None }] {
+            let unseen = sign::take(&app, &north(), saw, how, &key(2)).await;
+            assert_eq!(code(unseen), ErrorCode::DraftChanged);
+        }
+        sign::prepare(&app, &north(), seen, &words("kato")).await.unwrap();
+        let saw = Saw { targets: seen, acts };
+        let after = sign::take(&app, &north(), saw, how, &key(2)).await.unwrap();
         assert!(matches!(after, After::Open(_)));
         sign::prepare(&app, &north(), seen, &words("tanaka")).await.unwrap();
         let how = (&person("tanaka"), Method::Custodial);
@@ -433,5 +458,88 @@ fn a_withdrawal_is_drafted_and_signed_like_an_approval() {
             filed[0].act.clone()
         };
         assert_eq!(act.meaning, Meaning::Withdrawn);
+    });
+}
+
+#[test]
+fn words_that_no_record_takes_are_refused_before_anybody_signs_beside_them() {
+    on_each(async |app, place| {
+        scene(&app, Some(Method::Console)).await;
+        let draft = drafted(&app).await;
+        let seen = draft.staged.message_sha256();
+        let bends: [fn(&mut Words); 4] = [
+            |words| words.reason = "one line\nand another".to_owned(),
+            |words| words.reason = "  ".to_owned(),
+            |words| words.role = String::new(),
+            |words| words.reason = "x".repeat(2_001),
+        ];
+        for bend in bends {
+            let mut bent = words("tanaka");
+            bend(&mut bent);
+            let prepared = sign::prepare(&app, &north(), seen, &bent).await;
+            assert_eq!(code(prepared), ErrorCode::ActRefused, "{bent:?}");
+        }
+        // The hour in an act is when it was signed: what was said long ago is said anew.
+        let prepared = sign::prepare(&app, &north(), seen, &words("tanaka")).await.unwrap();
+        let made = made_in_page(&prepared, key(0));
+        place.later(PREPARED_S_MAX);
+        let how = (&person("tanaka"), Method::Console);
+        let late = sign::take(&app, &north(), seen, how, &made).await;
+        assert_eq!(code(late), ErrorCode::DraftChanged);
+        in_page(&app, &draft, "tanaka", 0).await.unwrap();
+    });
+}
+
+#[test]
+fn two_who_sign_at_the_same_moment_both_count() {
+    on_each(async |app, _| {
+        scene(&app, Some(Method::Console)).await;
+        let draft = drafted(&app).await;
+        let seen = draft.staged.message_sha256();
+        let prepared = sign::prepare(&app, &north(), seen, &words("tanaka")).await.unwrap();
+        let made = made_in_page(&prepared, key(0));
+        let facts = Facts::of(&app, &north()).await.unwrap();
+        let carried = carry::give(&app, &north()).await.unwrap();
+        let (tanaka, site) = (person("tanaka"), north());
+        let (page, file) = futures_util::future::join(
+            sign::take(&app, &site, seen, (&tanaka, Method::Console), &made),
+            carry::take(&app, &site, elsewhere(&carried, &facts, "sato", 1)),
+        )
+        .await;
+        let published = [page.unwrap(), file.unwrap()];
+        let published = published.iter().filter(|after| matches!(after, After::Published(2)));
+        assert_eq!(published.count(), 1);
+        let filed = app.db.read(|conn| person_act::mentioning(conn, &north(), "tanaka"));
+        assert_eq!(filed.await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_people_said_beside_a_published_draft_is_filed_and_never_given_up() {
+    on_each(async |app, _| {
+        scene(&app, Some(Method::Console)).await;
+        let draft = drafted(&app).await;
+        in_page(&app, &draft, "tanaka", 0).await.unwrap();
+        let facts = Facts::of(&app, &north()).await.unwrap();
+        let signed = elsewhere(&carry::give(&app, &north()).await.unwrap(), &facts, "sato", 1);
+        carry::take(&app, &north(), signed.clone()).await.unwrap();
+        // As a crash between the two leaves it: published, and nothing filed.
+        let staged = Staged::read(Role::Targets, &signed.stage_bytes().unwrap()).unwrap();
+        let left = Draft { revision: 0, staged, acts: signed.acts, ..draft };
+        for again in [false, true] {
+            crate::storage::sql(&app, "DELETE FROM person_acts").await;
+            let stored = make::store(&app, left.clone()).await.unwrap().unwrap();
+            let refused = if again {
+                let by = "x".to_owned();
+                make::rebuild(&app, &north(), stored.revision, None, by).await.map(drop)
+            } else {
+                make::discard(&app, &north(), stored.revision).await
+            };
+            assert_eq!(code(refused), ErrorCode::DraftUnknown);
+            assert!(make::find(&app, &north()).await.unwrap().is_none());
+            let two = "\"targets_version\":2,";
+            let filed = app.db.read(|conn| person_act::mentioning(conn, &north(), two)).await;
+            assert_eq!(filed.unwrap().len(), 2, "both people's words stand in the record");
+        }
     });
 }

@@ -16,6 +16,7 @@ use crate::console::turned::Turned;
 use crate::console::when::When;
 use crate::console::words::Words;
 use crate::error::ApiError;
+use crate::people::closing::{self, Gone};
 use crate::people::role::SitePower;
 use askama::Template;
 use patchward_protocol::api::error::ErrorCode;
@@ -35,6 +36,7 @@ struct DraftPage {
     revision: u64,
     moved: bool,
     lost: Option<String>,
+    gone: Vec<String>,
     past: usize,
     wards: Vec<WardSlots>,
     waves: Vec<WaveRow>,
@@ -82,11 +84,13 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         return Ok(Answer::go(visit.entry.path("approvals")));
     };
     let facts = Facts::of(app, site).await?;
-    Answer::page(&view(&visit, &draft, &facts)?)
+    let gone = closing::gone(app, site.clone()).await?;
+    Answer::page(&view(&visit, &draft, &facts, &gone)?)
 }
 
 async fn again(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let (app, site) = (&visit.app, &visit.entry.site);
+    let seen: u64 = visit.form.read("revision")?;
     let draft = make::open(app, site).await?;
     let not_before = visit.form.maybe::<CivilDate>("not_before")?;
     let horizon: Option<i64> = visit.form.maybe("horizon_days")?;
@@ -102,7 +106,7 @@ async fn again(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         }
         other @ (Wanted::Standing(_) | Wanted::Withdraw { .. }) => other,
     };
-    match make::rebuild(app, site, Some(wanted), visit.entry.who.name.clone()).await {
+    match make::rebuild(app, site, seen, Some(wanted), visit.entry.who.name.clone()).await {
         Ok(_) => Ok(Answer::done(&visit.entry.path("approvals/draft"), "approvals-again-done")),
         Err(error) => refused::page(&visit, error, Some(visit.entry.path("approvals/draft"))),
     }
@@ -114,7 +118,12 @@ async fn discard(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     Ok(Answer::done(&visit.entry.path("approvals"), "approvals-discard-done"))
 }
 
-fn view(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<DraftPage, Turned> {
+fn view(
+    visit: &Visit<AtSite>,
+    draft: &Draft,
+    facts: &Facts,
+    gone: &[Gone],
+) -> Result<DraftPage, Turned> {
     let (words, tz) = (visit.words, visit.entry.tz());
     let standing = Standing::of(draft, facts)?;
     let approvals = draft.read_approvals()?;
@@ -140,6 +149,7 @@ fn view(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<DraftPage
         made: words.t2("approvals-made", "name", draft.made_by.as_str(), "at", made),
         revision: draft.revision,
         moved: standing.base == BaseState::Moved,
+        gone: of_gone((words, tz), draft, &standing, gone),
         lost,
         past,
         wards: plan::wards(words, &draft.inventory, &approvals),
@@ -151,6 +161,28 @@ fn view(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<DraftPage
         may_plan: visit.entry.may(SitePower::Plan),
         can_shift: matches!(draft.wanted, Wanted::Release(_)),
     })
+}
+
+/// Who made the draft or has signed it, and is disabled now. Signatures count all the same: a key is
+/// taken away in the root.
+fn of_gone(
+    (words, tz): (Words, &str),
+    draft: &Draft,
+    standing: &Standing,
+    gone: &[Gone],
+) -> Vec<String> {
+    let signed = |gone: &Gone| {
+        let theirs = |key: &&crate::consent::draft::status::SignerKey| {
+            key.person == gone.person && key.signed == Signed::Yes
+        };
+        gone.person.is_some() && standing.keys.iter().any(|key| theirs(&key))
+    };
+    let concerned = gone.iter().filter(|gone| gone.name == draft.made_by || signed(gone));
+    let line = |gone: &Gone| {
+        let since = words.instant(gone.since, tz);
+        words.t2("approvals-gone", "name", gone.name.as_str(), "since", since)
+    };
+    concerned.map(line).collect()
 }
 
 /// The printed name of a person, as the inventory has it; else the root's word.
@@ -261,6 +293,11 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         ),
         revision: 3,
         moved,
+        gone: if moved {
+            vec![words.t2("approvals-gone", "name", "Sato Ken", "since", "12:00")]
+        } else {
+            Vec::new()
+        },
         lost: moved
             .then(|| words.t1("approvals-lost", "names", words.pick("Tanaka Yuki", "田中 由紀"))),
         past: usize::from(moved),
