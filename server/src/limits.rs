@@ -21,6 +21,10 @@ pub const PACK_FAMILIES_MAX: usize = 64;
 
 /// A JSON body arrives within this time, in seconds.
 pub const BODY_S_MAX: u64 = 60;
+/// What a person says beside a signature is signed within this time, in seconds; then it is said anew.
+pub const PREPARED_S_MAX: i64 = 3600;
+/// After so many seconds without having followed the database a server calls no wave open.
+pub const BLIND_S: i64 = 60;
 /// Most characters of an agent's version.
 pub const AGENT_VERSION_CHARS_MAX: usize = 64;
 /// Most characters of the name of a machine's state.
@@ -67,6 +71,8 @@ pub const SILENT_AT_ONCE_MAX: i64 = 256;
 
 /// Longest form of the console with its files, in bytes.
 pub const FORM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes of a form of somebody who is not signed in.
+pub const STRANGER_BYTES_MAX: usize = 64 * 1024;
 /// Most fields of a form.
 pub const FORM_FIELDS_MAX: usize = 10_000;
 

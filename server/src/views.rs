@@ -5,10 +5,16 @@
 //! Invariant: each view is replaced as a whole, never changed, and never by an older one.
 
 use crate::consent::state::Consent;
+use crate::limits::BLIND_S;
 use crate::publish::current::Snapshot;
 use arc_swap::ArcSwap;
+use patchward_protocol::time::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
+
+/// The database answers.
+const SEES: i64 = i64::MAX;
 
 /// The views, shared by everything in this program.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub struct Views {
     consent: ArcSwap<Consent>,
     news: watch::Sender<News>,
     look: Notify,
+    /// Since when the database has not been followed, in milliseconds, or [`SEES`].
+    unseen_since: AtomicI64,
 }
 
 /// What a standing poll is woken for.
@@ -35,6 +43,7 @@ impl Default for Views {
             consent: ArcSwap::default(),
             news: watch::Sender::new(News::Changed(0)),
             look: Notify::new(),
+            unseen_since: AtomicI64::new(SEES),
         }
     }
 }
@@ -85,6 +94,24 @@ impl Views {
     #[must_use]
     pub fn listen(&self) -> watch::Receiver<News> {
         self.news.subscribe()
+    }
+
+    /// The database was followed.
+    pub fn seen(&self) {
+        self.unseen_since.store(SEES, Ordering::Relaxed);
+    }
+
+    /// The database could not be followed at `at`.
+    pub fn unseen(&self, at: Timestamp) {
+        self.unseen_since.fetch_min(at.millis(), Ordering::Relaxed);
+    }
+
+    /// Whether these views have not followed the database for so long that somebody may have stopped
+    /// what they still show as open.
+    #[must_use]
+    pub fn is_blind(&self, at: Timestamp) -> bool {
+        let since = self.unseen_since.load(Ordering::Relaxed);
+        since != SEES && Timestamp::from_millis(since).plus_seconds(BLIND_S) <= at
     }
 
     /// Asks for the database to be read soon: something was stored that views must show.

@@ -116,7 +116,8 @@ impl<'a> Sight<'a> {
             return Some(Reason::ReleaseWithdrawn);
         }
         let held = self.holds().any(|hold| hold_blocks(hold, running.action, &running.key.image));
-        if held || self.freezes(&published.approval).next().is_some() {
+        let unknown = self.site.is_none_or(|site| site.layout.is_unreadable());
+        if unknown || held || self.freezes(&published.approval).next().is_some() {
             return Some(Reason::HeldByServer);
         }
         if running.action != Action::Rollback && !self.campaign_lets(running) {

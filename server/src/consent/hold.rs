@@ -202,8 +202,13 @@ async fn set(
         Ok::<_, ApiError>(hold)
     });
     let hold = hold.await?;
-    settle::after_decision(app, &scope).await?;
     tracing::warn!(hold.id = %hold.id, "A hold was set");
+    if let Err(error) = settle::after_decision(app, &scope).await {
+        // It stands: whoever set it must not be told otherwise. Devices hear of it with the next look.
+        let chain = crate::error::Chain(&error).to_string();
+        tracing::error!(hold.id = %hold.id, error = %chain, "A hold is stored and not yet followed");
+        app.views.ask_to_look();
+    }
     let site = hold.site.clone();
     Ok(view(app, site.as_ref(), hold, at))
 }

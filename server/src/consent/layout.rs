@@ -19,6 +19,7 @@ pub struct Layout {
     places: HashMap<Box<str>, Place>,
     freezes: Vec<Freeze>,
     frozen: Frozen,
+    lost: bool,
 }
 
 /// Where a device stands.
@@ -47,7 +48,21 @@ impl Layout {
             wards: inventory.wards.into_iter().map(|ward| ward.id).collect(),
             freezes: inventory.freezes,
             frozen,
+            lost: false,
         }
+    }
+
+    /// Of an inventory that is stored and cannot be read: which freezes stand, and where devices are,
+    /// nobody knows.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self { lost: true, ..Self::default() }
+    }
+
+    /// Whether the stored inventory could not be read.
+    #[must_use]
+    pub const fn is_unreadable(&self) -> bool {
+        self.lost
     }
 
     /// Revision of the inventory.

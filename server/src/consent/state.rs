@@ -221,9 +221,15 @@ impl SiteConsent {
         let layout = match (same, revision) {
             (Some(kept), _) => Arc::clone(kept),
             (None, None) => Arc::default(),
-            (None, Some(_)) => {
-                Arc::new(inventory::find(conn, site)?.map(Layout::of).unwrap_or_default())
-            }
+            (None, Some(_)) => match inventory::find(conn, site) {
+                Ok(found) => Arc::new(found.map(Layout::of).unwrap_or_default()),
+                Err(error @ DbError::Column { .. }) => {
+                    let chain = crate::error::Chain(&error).to_string();
+                    tracing::error!(site.id = %site, error = %chain, "An inventory cannot be read");
+                    Arc::new(Layout::unreadable())
+                }
+                Err(error) => return Err(error),
+            },
         };
         let all = hold::of_site(conn, site, at.plus_seconds(-LIFT_TOLD_S))?;
         let (holds, lifted): (Vec<_>, Vec<_>) =

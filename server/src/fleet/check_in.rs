@@ -139,7 +139,11 @@ pub(super) fn told(
         family: &known.family,
         installed: poll.installed.as_ref(),
     };
-    let directive = Sight::new(&snapshot, &consent, asker, at).directive();
+    let mut directive = Sight::new(&snapshot, &consent, asker, at).directive();
+    if app.views.is_blind(at) {
+        // Somebody may have stopped it, and this server would not know.
+        directive.open.clear();
+    }
     (snapshot, directive)
 }
 

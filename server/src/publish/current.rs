@@ -145,22 +145,27 @@ pub fn images(targets: &TargetsSpec) -> HashMap<Sha256Digest, Firmware> {
 /// A repository's rows: what it is, its heads, and its documents.
 pub type Moved = (repository::Repository, Heads, Option<Held>);
 
-/// The repositories whose head is not as in `known`, as rows; approvals are read afterwards.
+/// The repositories whose head is not as in `known`, as rows, and what is wrong with one that does not
+/// read: the others are given all the same. Approvals are read afterwards.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn moved(
     conn: &mut Connection,
     known: &HashMap<RepositoryId, u64>,
-) -> Result<Vec<Moved>, DbError> {
-    let mut moved = Vec::new();
+) -> Result<(Vec<Moved>, Option<DbError>), DbError> {
+    let (mut moved, mut wrong) = (Vec::new(), None);
     for (repository, heads) in repository::all(conn)? {
-        if known.get(&repository.id) != Some(&heads.revision) {
-            let documents = documents(conn, &repository.id, &heads)?;
-            moved.push((repository, heads, documents));
+        if known.get(&repository.id) == Some(&heads.revision) {
+            continue;
+        }
+        match documents(conn, &repository.id, &heads) {
+            Ok(documents) => moved.push((repository, heads, documents)),
+            Err(error @ DbError::Column { .. }) => wrong = Some(error),
+            Err(error) => return Err(error),
         }
     }
-    Ok(moved)
+    Ok((moved, wrong))
 }
 
 /// The current documents; none before the first publish.

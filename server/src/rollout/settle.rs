@@ -217,7 +217,11 @@ fn record(
 /// # Errors
 /// A failure of ours; what was decided is stored.
 pub async fn after_decision(app: &Arc<App>, scope: &Scope) -> Result<(), ApiError> {
-    app.reload().await.map_err(failed)?;
+    match app.reload().await {
+        // The decision was taken over; the watcher tries the repository again, and says so.
+        Ok(()) | Err(LoadError::Partly(_)) => {}
+        Err(error) => return Err(failed(error)),
+    }
     if let Scope::Site(site) = scope {
         super::tick::sweep(app, Some(site)).await.map_err(failed)?;
     }
@@ -229,6 +233,7 @@ fn failed(error: LoadError) -> ApiError {
         LoadError::Db(error) => error.into(),
         error @ (LoadError::Blob(_)
         | LoadError::Document { .. }
+        | LoadError::Partly(_)
         | LoadError::Chance(_)
         | LoadError::Ending) => ApiError::failed(error),
     }

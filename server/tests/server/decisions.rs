@@ -23,6 +23,7 @@ use patchward_server::app::App;
 use patchward_server::consent::act::file;
 use patchward_server::consent::{campaign, hold, inventory, why};
 use patchward_server::fleet::inventory as fleet;
+use patchward_server::limits::BLIND_S;
 use patchward_server::record::log;
 use patchward_server::rollout::tick;
 use std::sync::Arc;
@@ -443,6 +444,79 @@ fn the_server_says_why_a_device_has_not_been_updated() {
             let silent = why("pump-0").await.unwrap();
             assert!(silent.en.contains("has not been heard of since"), "{}", silent.en);
             assert_eq!(why("nobody").await.unwrap_err().code(), ErrorCode::NotFound);
+        });
+    });
+}
+
+#[test]
+fn a_stop_reaches_devices_although_a_repository_cannot_be_read() {
+    on_both(|place| {
+        let devices = devices(&place, 1);
+        place.with_two(|one, two| async move {
+            let mut owner = site(&one).await;
+            let approval = approval("first", 1, one.clock.now(), &[(&devices[0], 0)]);
+            publish(&one, &mut owner, &[&approval]).await;
+            two.reload().await.unwrap();
+            assert_eq!(open(&two, &devices[0], 1).await, [0]);
+            let lost = "UPDATE heads SET root_version = 99, revision = revision + 1 \
+                        WHERE repository = 'family:acme.a'";
+            crate::storage::sql(&one, lost).await;
+            let held = hold::set_at_site(&one, &north(), request(HoldTarget::Site), &holder());
+            let held = held.await.unwrap();
+            let partly = two.reload().await;
+            assert!(matches!(partly, Err(patchward_server::app::LoadError::Partly(_))));
+            for app in [&one, &two] {
+                let directive = told(app, &devices[0], 2).await;
+                assert!(directive.open.is_empty());
+                assert_eq!(directive.holds.first().map(|hold| &hold.id), Some(&held.id));
+            }
+        });
+    });
+}
+
+#[test]
+fn an_inventory_that_cannot_be_read_stops_its_site_and_hinders_no_stop() {
+    on_both(|place| {
+        let devices = devices(&place, 1);
+        place.with_two(|one, two| async move {
+            let mut owner = site(&one).await;
+            let approval = approval("first", 1, one.clock.now(), &[(&devices[0], 0)]);
+            publish(&one, &mut owner, &[&approval]).await;
+            inventory::write(&one, &north(), wards(), &holder()).await.unwrap();
+            two.reload().await.unwrap();
+            assert_eq!(open(&two, &devices[0], 1).await, [0]);
+            let spoilt = "UPDATE inventories SET document = '{}', revision = revision + 1";
+            crate::storage::sql(&one, spoilt).await;
+            let moved = "UPDATE changes SET seq = seq + 1 WHERE scope = 'site:north'";
+            crate::storage::sql(&one, moved).await;
+            two.reload().await.unwrap();
+            assert!(open(&two, &devices[0], 2).await.is_empty(), "nobody knows its freezes");
+            let held = hold::set_at_site(&two, &north(), request(HoldTarget::Site), &holder());
+            let held = held.await.unwrap();
+            let directive = told(&two, &devices[0], 3).await;
+            assert_eq!(directive.holds.first().map(|hold| &hold.id), Some(&held.id));
+        });
+    });
+}
+
+#[test]
+fn a_server_that_cannot_follow_its_database_calls_no_wave_open() {
+    on_both(|place| {
+        let devices = devices(&place, 1);
+        let clock = Arc::clone(&place.clock);
+        place.with_one(|app| async move {
+            let mut owner = site(&app).await;
+            let approval = approval("first", 1, app.clock.now(), &[(&devices[0], 0)]);
+            publish(&app, &mut owner, &[&approval]).await;
+            let began = app.clock.now();
+            app.views.unseen(began);
+            clock.set(began.plus_seconds(BLIND_S - 1));
+            assert_eq!(open(&app, &devices[0], 1).await, [0], "a moment is no blindness");
+            app.views.unseen(app.clock.now());
+            clock.set(began.plus_seconds(BLIND_S));
+            assert!(open(&app, &devices[0], 2).await.is_empty(), "somebody may have stopped it");
+            app.views.seen();
+            assert_eq!(open(&app, &devices[0], 3).await, [0]);
         });
     });
 }

@@ -7,6 +7,7 @@ use diesel::{RunQueryDsl as _, sql_query};
 use patchward_protocol::api::repository::Reading;
 use patchward_protocol::id::RepositoryId;
 use patchward_protocol::time::Timestamp;
+use patchward_server::app::App;
 use patchward_server::db::act::{self, Act};
 use patchward_server::db::repository::{self, Heads, Repository};
 use patchward_server::db::{self, Connection, Db, DbError, MIGRATIONS};
@@ -25,6 +26,11 @@ fn run(conn: &mut Connection, sql: &str) -> Result<(), DbError> {
         Connection::Postgres(conn) => sql_query(sql).execute(&mut **conn)?,
     };
     Ok(())
+}
+
+/// The same on the database of a server.
+pub(crate) async fn sql(app: &App, sql: &'static str) {
+    app.db.write(move |conn| run(conn, sql)).await.unwrap();
 }
 
 fn some_repository(id: &str) -> Repository {
