@@ -15,6 +15,7 @@ stop-under-way = { $n ->
    *[other] { $n } of them are in the middle of an update. Those that have passed the point of no return finish and check themselves.
  }
 stop-wrong = Nothing was stopped yet.
+stop-not-stored = The server could not store it. Press again. At the device it needs no server: the application’s “not now”, or “patchward-agent hold”.
 stop-reason = Reason
 stop-reason-hint = You may leave it as it is. It stands in the record and on the device. No names of patients.
 stop-reason-default = Stopped from the console; reason to follow

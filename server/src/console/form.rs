@@ -16,6 +16,11 @@ use std::time::Duration;
 /// Name of the field with the session's token.
 pub const TOKEN_FIELD: &str = "_token";
 
+/// Most bytes around the parts of a form.
+const AROUND_BYTES_MAX: usize = 64 * 1024;
+/// How a stream says that it was longer.
+const TOO_LONG: &str = "the form is too long";
+
 /// A form.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
@@ -79,6 +84,14 @@ impl Form {
         self.get(name).ok_or_else(|| invalid(name, "it is empty"))
     }
 
+    /// A field that must be there, on one line: a box with several lines is read as one.
+    ///
+    /// # Errors
+    /// `request_invalid` with the field's name.
+    pub fn line(&self, name: &str) -> Result<String, ApiError> {
+        self.need(name).map(one_line)
+    }
+
     /// A field that must be there and read.
     ///
     /// # Errors
@@ -98,40 +111,54 @@ impl Form {
         self.get(name).map(|_| self.read(name)).transpose()
     }
 
-    /// Reads a form from a request.
+    /// Reads a form from a request, of at most so many bytes.
     ///
     /// # Errors
     /// `body_too_long`, `body_malformed`.
-    pub(super) async fn receive(request: &HttpRequest, payload: Payload) -> Result<Self, ApiError> {
+    pub(super) async fn receive(
+        request: &HttpRequest,
+        payload: Payload,
+        bytes_max: usize,
+    ) -> Result<Self, ApiError> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = kind.unwrap_or_default().to_owned();
         let read = async {
             match multer::parse_boundary(&kind) {
-                Ok(boundary) => Self::parts(boundary, payload).await,
-                Err(_) => Self::urlencoded(payload).await,
+                Ok(boundary) => Self::parts(boundary, payload, bytes_max).await,
+                Err(_) => Self::urlencoded(payload, bytes_max).await,
             }
         };
         let slow = |_| malformed(&format!("it did not arrive within {BODY_S_MAX} s"));
         tokio::time::timeout(Duration::from_secs(BODY_S_MAX), read).await.map_err(slow)?
     }
 
-    async fn urlencoded(mut payload: Payload) -> Result<Self, ApiError> {
+    async fn urlencoded(mut payload: Payload, bytes_max: usize) -> Result<Self, ApiError> {
         let mut bytes = Vec::new();
         while let Some(piece) = payload.next().await {
             let piece = piece.map_err(|error| malformed(&error.to_string()))?;
-            if bytes.len().saturating_add(piece.len()) > FORM_BYTES_MAX {
+            if bytes.len().saturating_add(piece.len()) > bytes_max {
                 return Err(too_long());
             }
             bytes.extend_from_slice(&piece);
         }
-        let fields = url::form_urlencoded::parse(&bytes).take(FORM_FIELDS_MAX);
-        Ok(Self::of(fields))
+        // None is left out: what somebody unticked, or the last of a long list, would be another wish.
+        if url::form_urlencoded::parse(&bytes).nth(FORM_FIELDS_MAX).is_some() {
+            return Err(too_long());
+        }
+        Ok(Self::of(url::form_urlencoded::parse(&bytes)))
     }
 
-    async fn parts(boundary: String, payload: Payload) -> Result<Self, ApiError> {
+    async fn parts(boundary: String, payload: Payload, bytes_max: usize) -> Result<Self, ApiError> {
         let mut form = Self::default();
-        let mut left = FORM_BYTES_MAX;
-        let payload = payload.map(|piece| piece.map_err(|error| error.to_string()));
+        let mut left = bytes_max;
+        // Counted before it is taken apart: what stands before, between and after the parts is held in
+        // memory too, and nobody has signed in yet.
+        let mut whole = bytes_max.saturating_add(AROUND_BYTES_MAX);
+        let payload = payload.map(move |piece| {
+            let piece = piece.map_err(|error| error.to_string())?;
+            whole = whole.checked_sub(piece.len()).ok_or_else(|| TOO_LONG.to_owned())?;
+            Ok(piece)
+        });
         // Parts are read on one thread; multer wants a stream that could move.
         let (sender, receiver) = futures_channel(payload);
         let mut parts = multer::Multipart::new(receiver, boundary);
@@ -161,6 +188,12 @@ impl Form {
         let (read, ()) = futures_util::future::join(read, feed).await;
         read.map(|()| form)
     }
+}
+
+/// A text on one line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Brings a stream that cannot leave its thread to a reader that wants one that could.
@@ -193,9 +226,15 @@ fn malformed(why: &str) -> ApiError {
 }
 
 fn too_long() -> ApiError {
-    ApiError::with(ErrorCode::BodyTooLong, format!("at most {FORM_BYTES_MAX} bytes"))
+    let rule = format!("at most {FORM_BYTES_MAX} bytes and {FORM_FIELDS_MAX} fields");
+    ApiError::with(ErrorCode::BodyTooLong, rule)
 }
 
 fn broken(error: multer::Error) -> ApiError {
+    if let multer::Error::StreamReadFailed(told) = &error
+        && told.to_string() == TOO_LONG
+    {
+        return too_long();
+    }
     malformed(&error.to_string())
 }

@@ -11,6 +11,7 @@ use super::form::Form;
 use super::turned::Turned;
 use crate::app::App;
 use crate::http::request_id::RequestId;
+use crate::limits::{FORM_BYTES_MAX, STRANGER_BYTES_MAX};
 use crate::people::session;
 use crate::people::who::Who;
 use actix_web::web::{self, Payload, ServiceConfig};
@@ -117,7 +118,10 @@ where
     let answer = async {
         who = visitor(&app, &request).await?;
         let form = match payload {
-            Some(payload) => Some(Form::receive(&request, payload).await?),
+            Some(payload) => {
+                let bytes_max = if who.is_some() { FORM_BYTES_MAX } else { STRANGER_BYTES_MAX };
+                Some(Form::receive(&request, payload, bytes_max).await?)
+            }
             None => None,
         };
         let visit = Visit::<E>::enter(app, asked.clone(), form, who.clone(), power).await?;

@@ -13,7 +13,8 @@ use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
-use crate::error::ApiError;
+use crate::error::{ApiError, Chain};
+use crate::limits::HOLD_OWNER_CHARS_MAX;
 use crate::people::role::SitePower;
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -82,15 +83,29 @@ async fn stop(visit: Visit<AtSite>) -> Result<Answer, Turned> {
             let to = visit.entry.path(&format!("holds/{}", hold.id));
             Ok(Answer::done(&to, "stop-set-done"))
         }
-        Err(ApiError::Refused { detail: Some(detail), .. }) => {
-            let reason = visit.form.get("reason").map(str::to_owned);
-            let known = known(&visit, target, reason, Some(detail));
-            let frame = visit.frame(Nav::None, visit.words.t("stop-title"));
-            let page = view(frame, visit.words, &visit.entry, known);
-            Answer::page_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => not_stopped(&visit, target, &error),
     }
+}
+
+/// The page again, with why nothing was stopped; and with the stop that needs no server, where it is
+/// the server that fails.
+fn not_stopped(
+    visit: &Visit<AtSite>,
+    target: HoldTarget,
+    error: &ApiError,
+) -> Result<Answer, Turned> {
+    let w = visit.words;
+    let (status, why) = match error.detail() {
+        Some(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
+        None => {
+            tracing::error!(error = %Chain(error), "A hold cannot be stored");
+            (StatusCode::SERVICE_UNAVAILABLE, w.t("stop-not-stored"))
+        }
+    };
+    let reason = visit.form.get("reason").map(str::to_owned);
+    let known = known(visit, target, reason, Some(why));
+    let frame = visit.frame(Nav::None, w.t("stop-title"));
+    Answer::page_as(status, &view(frame, w, &visit.entry, known))
 }
 
 /// What the fields name; the whole site when they name nothing.
@@ -118,14 +133,25 @@ fn target(field: impl Fn(&str) -> Option<String>) -> Result<HoldTarget, ApiError
 }
 
 fn request(form: &Form, w: Words, at: &AtSite, target: HoldTarget) -> SetHoldRequest {
-    let reason = form.get("reason").map_or_else(|| w.t("stop-reason-default"), one_line);
-    let owner = form.get("owner").unwrap_or(&at.who.name).to_owned();
-    SetHoldRequest { target, reason, owner, review_at: None }
+    SetHoldRequest {
+        target,
+        reason: words_of_a_stop(form, "reason").unwrap_or_else(|| w.t("stop-reason-default")),
+        owner: words_of_a_stop(form, "owner").unwrap_or_else(|| at.who.name.clone()),
+        review_at: None,
+    }
+}
+
+/// What a form says beside a stop, which is refused for no words: what is too long or cannot be written
+/// is left out.
+pub(super) fn words_of_a_stop(form: &Form, field: &str) -> Option<String> {
+    let chars_max = if field == "owner" { HOLD_OWNER_CHARS_MAX } else { HOLD_REASON_CHARS_MAX };
+    form.get(field).map(|text| one_line(text, chars_max)).filter(|text| !text.is_empty())
 }
 
 /// A reason stands on one line in a device's ledger and display.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn one_line(text: &str, chars_max: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().filter(|c| !c.is_control()).take(chars_max).collect::<String>().trim().to_owned()
 }
 
 fn known(
@@ -227,7 +253,8 @@ fn view(frame: Frame, w: Words, at: &AtSite, known: Known) -> StopPage {
         wrong: known.wrong,
         under_way: known.under_way,
         choices: known.choices,
-        to: at.path("stop"),
+        // With what was chosen: whoever must sign in first comes back to it.
+        to: at.path(&stop_path(&known.target)),
         holds: at.path("holds"),
     }
 }
@@ -298,7 +325,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_several_lines_becomes_one_line() {
-        assert_eq!(one_line(" two\r\n lines\there "), "two lines here");
+    fn a_reason_of_several_lines_becomes_one_line_and_none_is_refused_for_its_words() {
+        assert_eq!(one_line(" two\r\n lines\there ", 400), "two lines here");
+        assert_eq!(one_line("smoke\u{7}\u{0} in 5 east", 400), "smoke in 5 east");
+        assert_eq!(one_line(&"煙".repeat(500), 400), "煙".repeat(400));
+        assert_eq!(one_line("\u{7}", 400), "");
     }
 }

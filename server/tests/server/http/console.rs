@@ -167,6 +167,20 @@ fn outcome(answer: &Answer) -> String {
     shown.map_or_else(|| format!("{}", answer.status), |code| (*code).to_owned())
 }
 
+/// Sends a form as a page of ours would, with these fields.
+fn post(address: SocketAddr, visitor: &Visitor, path: &str, fields: &str) -> Answer {
+    let token = visitor.secret.form_token();
+    let body = format!("{TOKEN_FIELD}={token}&{fields}");
+    let cookie = visitor.secret.reveal();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: patchward\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
+         Cookie: patchward={cookie}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    wire::raw(address, head.as_bytes()).unwrap()
+}
+
 fn site_power(route: &Route) -> SitePower {
     let named = SITE_POWERS.into_iter().find(|power| format!("{power:?}") == route.power);
     named.unwrap_or_else(|| panic!("{}: {}", route.path, route.power))
@@ -380,4 +394,57 @@ fn faults(answer: &Answer) -> Vec<String> {
         }
     }
     wrong
+}
+
+#[test]
+fn nobody_is_kept_from_stopping_by_words_or_by_a_spoilt_inventory() {
+    let house = house();
+    let nurse = Visitor::at_site(&house, "north", SiteRole::Ward);
+    let stop = "/console/sites/north/stop";
+    let long = format!("reason={}%00%07&owner=%01", "smoke+".repeat(400));
+    for fields in ["", "reason=two%0D%0Alines", "reason=++", long.as_str()] {
+        let answer = post(house.address, &nurse, stop, fields);
+        assert_eq!(answer.status, 303, "{fields}");
+        assert!(answer.header("location").unwrap().contains("/holds/"), "{fields}");
+    }
+    let spoil = house.db.write(|conn| {
+        let sql = "INSERT INTO inventories (site, revision, document, frozen, changed, changed_by) \
+                   VALUES ('north', 1, 'spoilt', '{}', 0, 'a test')";
+        let db::Connection::Sqlite(conn) = conn else { panic!("SQLite") };
+        diesel::RunQueryDsl::execute(diesel::sql_query(sql), &mut **conn)?;
+        Ok::<_, db::DbError>(())
+    });
+    wait(spoil).unwrap();
+    let answer = post(house.address, &nurse, stop, "");
+    assert_eq!(answer.status, 303, "{}", String::from_utf8_lossy(&answer.body));
+    let routes = all();
+    for path in [stop, "/console/sites/{site}/holds"] {
+        let path = path.replace("north", "{site}");
+        let route = routes.iter().find(|route| route.method == "GET" && route.path == path);
+        let answer = ask(house.address, route.unwrap(), Some(&nurse), Sent::Well);
+        assert_eq!(answer.status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_form_is_cut_off_before_it_fills_the_memory_and_none_is_taken_in_part() {
+    let house = house();
+    // The first part never begins: what stands before it is held by whoever takes a form apart.
+    let head = "POST /console/login HTTP/1.1\r\nHost: patchward\r\nSec-Fetch-Site: same-origin\r\n\
+                Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1073741824\r\n\r\n";
+    let mut stream = TcpStream::connect(house.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    let sent = (0..64).take_while(|_| stream.write_all(&piece).is_ok()).count();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let refused = String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 413");
+    assert!(sent < 64 || refused, "{sent} MiB were taken from somebody whom nobody knows");
+    // More fields than are read: a box further down would be taken as empty.
+    let nurse = Visitor::at_site(&house, "north", SiteRole::Ward);
+    let many = "x=1&".repeat(10_001);
+    let answer = post(house.address, &nurse, "/console/sites/north/stop", &many);
+    assert_eq!(answer.status, 413);
 }

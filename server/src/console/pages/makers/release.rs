@@ -7,11 +7,11 @@
 use super::families::{DeltaCount, HoldRow, hold_row};
 use super::field::{BoundLine, bound_line};
 use super::{family_of, release_of, size, title};
-use crate::console::pages::stop::words_of_a_stop;
 use crate::consent::{campaign, hold};
 use crate::console::answer::Answer;
 use crate::console::door::{AtMaker, Visit};
 use crate::console::frame::{Frame, Nav};
+use crate::console::pages::stop::words_of_a_stop;
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
@@ -171,7 +171,8 @@ async fn set_hold(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
         target: HoldTarget::Release { family: family.clone(), image_sha256 },
         reason: words_of_a_stop(&visit.form, "reason")
             .unwrap_or_else(|| visit.words.t("stop-reason-default")),
-        owner: words_of_a_stop(&visit.form, "owner").unwrap_or_else(|| visit.entry.who.name.clone()),
+        owner: words_of_a_stop(&visit.form, "owner")
+            .unwrap_or_else(|| visit.entry.who.name.clone()),
         review_at: None,
     };
     hold::set_by_maker(&visit.app, &family, request, &visit.entry.who).await?;
