@@ -72,7 +72,8 @@ function approvalLines(approval, add) {
 
 function actLines(act, add) {
   add("wordMeaning", `${act.meaning}: ${JSON.stringify(act.subject)}`);
-  add("wordReason", act.reason);
+  add("wordReason", `${act.reason} (${act.name}, ${act.role}, ${act.at})`);
+  if (act.compensating) add("wordReason", JSON.stringify(act.compensating));
 }
 
 // DER, as far as a key file needs it: tag, contents, parts.

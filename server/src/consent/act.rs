@@ -116,12 +116,8 @@ fn refused(rule: impl Into<String>) -> ApiError {
 /// `act_refused`.
 pub fn check(signed: &Signed, site: &SiteId, at: Timestamp) -> Result<(), ApiError> {
     let act = &signed.act;
+    check_words(act)?;
     let acts = matches!(act.meaning, Meaning::Resumed | Meaning::HoldLifted);
-    let names = [&act.name, &act.role, &act.tz];
-    let named = names.iter().all(|text| is_text(text, ACT_NAME_CHARS_MAX));
-    let control = act.compensating.as_ref().is_none_or(|control| {
-        is_text(&control.control, ACT_TEXT_CHARS_MAX) && is_text(&control.owner, ACT_NAME_CHARS_MAX)
-    });
     let rule = if act.v != 1 {
         "v: this server knows version 1"
     } else if act.site != *site {
@@ -130,8 +126,6 @@ pub fn check(signed: &Signed, site: &SiteId, at: Timestamp) -> Result<(), ApiErr
         "meaning: it cannot be said of this subject"
     } else if acts && signed.office != Office::Targets {
         "signer: a key that signs the site's targets is needed here"
-    } else if !named || !is_text(&act.reason, ACT_TEXT_CHARS_MAX) || !control {
-        "name, role, tz, reason, compensating: filled in, no control characters"
     } else if act.at > at.plus_seconds(ISSUED_AHEAD_S_MAX) {
         "at: in the future; set the clock of the signing machine"
     } else if act.log_size.is_some() != act.log_root.is_some() {
@@ -142,7 +136,25 @@ pub fn check(signed: &Signed, site: &SiteId, at: Timestamp) -> Result<(), ApiErr
     Err(refused(rule))
 }
 
-fn is_text(text: &str, chars_max: usize) -> bool {
+/// Whether the words of an act can stand in a record; asked before anybody signs it.
+///
+/// # Errors
+/// `act_refused`.
+pub fn check_words(act: &Act) -> Result<(), ApiError> {
+    let names = [&act.name, &act.role, &act.tz];
+    let named = names.iter().all(|text| is_text(text, ACT_NAME_CHARS_MAX));
+    let control = act.compensating.as_ref().is_none_or(|control| {
+        is_text(&control.control, ACT_TEXT_CHARS_MAX) && is_text(&control.owner, ACT_NAME_CHARS_MAX)
+    });
+    if named && is_text(&act.reason, ACT_TEXT_CHARS_MAX) && control {
+        return Ok(());
+    }
+    Err(refused("name, role, tz, reason, compensating: filled in, no control characters"))
+}
+
+/// Whether a text may stand in a record: something is said, on one line, and not too much.
+#[must_use]
+pub fn is_text(text: &str, chars_max: usize) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= chars_max
         && !text.chars().any(char::is_control)

@@ -38,7 +38,8 @@ pub struct Words {
 /// The acts of a person on the new approvals, ready to be signed.
 ///
 /// # Errors
-/// `control_missing` where holes open again and nothing stands in for the patch.
+/// `control_missing` where holes open again and nothing stands in for the patch, `act_refused` for words
+/// that cannot stand in a record.
 pub async fn prepare(
     app: &App,
     draft: &Draft,
@@ -60,7 +61,9 @@ pub async fn prepare(
         let compensating = compensating(&stated.cves, words, at)?;
         let act = act(&draft.site, subject, meaning, words, at);
         let (log_size, log_root) = seen.unzip();
-        payloads.push(payload(&Act { compensating, log_size, log_root, ..act })?);
+        let act = Act { compensating, log_size, log_root, ..act };
+        crate::consent::act::check_words(&act)?;
+        payloads.push(payload(&act)?);
     }
     Ok(Prepared { person: words.person.clone(), payloads })
 }

@@ -4,8 +4,11 @@
 //! approval's bytes are those that the staged targets list.
 
 use crate::error::ApiError;
+use crate::limits::PREPARED_S_MAX;
+use patchward_protocol::act::Act;
 use patchward_protocol::api::site::DeviceView;
 use patchward_protocol::approval::Approval;
+use patchward_protocol::canonical::{self, Charset};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::draft::carried::Shown;
 use patchward_protocol::draft::draw::Terms;
@@ -19,6 +22,7 @@ use patchward_protocol::id::{
 };
 use patchward_protocol::inventory::Inventory;
 use patchward_protocol::language::Language;
+use patchward_protocol::limits::PAYLOAD_BYTES_MAX;
 use patchward_protocol::plan::Unplaced;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::build::TargetsSpec;
@@ -111,6 +115,31 @@ pub struct Prepared {
     pub person: PersonId,
     /// The payloads: canonical JSON.
     pub payloads: Vec<String>,
+}
+
+impl Prepared {
+    /// What they say; none when one does not read.
+    #[must_use]
+    pub fn acts(&self) -> Option<Vec<Act>> {
+        let read = |payload: &String| {
+            canonical::read(payload.as_bytes(), PAYLOAD_BYTES_MAX, Charset::Unicode).ok()
+        };
+        self.payloads.iter().map(read).collect()
+    }
+
+    /// Whether they were said so short a time before `at` that they may be signed now: the hour in an
+    /// act is when it was signed.
+    #[must_use]
+    pub fn is_fresh(&self, at: Timestamp) -> bool {
+        let fresh = |act: &Act| act.at.plus_seconds(PREPARED_S_MAX) > at;
+        self.acts().is_some_and(|acts| acts.iter().all(fresh))
+    }
+
+    /// Names them: what was shown is what is signed.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256Digest {
+        Sha256Digest::of(self.payloads.join("\n").as_bytes())
+    }
 }
 
 /// A draft that was made again.

@@ -5,7 +5,9 @@
 //! a rule is stored.
 
 use super::facts::Facts;
+use super::finish;
 use super::kept::{Draft, File, Rebuilt, Wanted, WantedRelease};
+use super::status::{self, BaseState};
 use crate::app::App;
 use crate::db::draft;
 use crate::error::ApiError;
@@ -71,17 +73,18 @@ pub async fn make(
 }
 
 /// Makes the open draft again on what is published now, or for other wishes; its signatures are lost.
+/// `seen` is the revision that the person saw: signatures that came after it are not thrown away.
 ///
 /// # Errors
 /// `draft_unknown`, `draft_changed`, `draft_refused`, or a failure of ours.
 pub async fn rebuild(
     app: &Arc<App>,
     site: &SiteId,
+    seen: u64,
     wanted: Option<Wanted>,
     by: String,
 ) -> Result<Draft, ApiError> {
-    let old = open(app, site).await?;
-    let facts = Facts::of(app, site).await?;
+    let (old, facts) = unpublished(app, site, seen).await?;
     let lost = signed_by(&old, &facts)?;
     let at = app.clock.now();
     let mut made = draw(facts, wanted.unwrap_or(old.wanted), by, at).await?;
@@ -94,11 +97,30 @@ pub async fn rebuild(
 ///
 /// # Errors
 /// `draft_unknown`, `draft_changed`, or a failure of ours.
-pub async fn discard(app: &App, site: &SiteId, revision: u64) -> Result<(), ApiError> {
-    open(app, site).await?;
+pub async fn discard(app: &Arc<App>, site: &SiteId, revision: u64) -> Result<(), ApiError> {
+    unpublished(app, site, revision).await?;
     let site = site.clone();
     let gone = app.db.write(move |conn| draft::remove(conn, &site, revision)).await?;
     if gone { Ok(()) } else { Err(ApiError::of(ErrorCode::DraftChanged)) }
+}
+
+/// The open draft of this revision, which is not published. What people said beside one that is goes
+/// into the record first, and is never given up.
+async fn unpublished(
+    app: &Arc<App>,
+    site: &SiteId,
+    revision: u64,
+) -> Result<(Draft, Facts), ApiError> {
+    let draft = open(app, site).await?;
+    let facts = Facts::of(app, site).await?;
+    if status::base(&draft, &facts) == BaseState::Published {
+        finish::settle(app, &draft).await?;
+        return Err(ApiError::of(ErrorCode::DraftUnknown));
+    }
+    if draft.revision != revision {
+        return Err(ApiError::of(ErrorCode::DraftChanged));
+    }
+    Ok((draft, facts))
 }
 
 /// Stores a draft under its next revision; nothing when another one came first.

@@ -7,7 +7,9 @@
 
 use super::acts::{self, Words};
 use super::facts::Facts;
-use super::kept::{Draft, Prepared};
+use super::kept::Draft;
+#[cfg(doc)]
+use super::kept::Prepared;
 use super::status::{self, BaseState, SignerKey, Standing};
 use super::{finish, make};
 use crate::app::App;
@@ -20,6 +22,9 @@ use patchward_protocol::key::{PublicKey, SignError, Signature, Signer};
 use patchward_protocol::tuf::schema::Method;
 use patchward_protocol::tuf::stage::Staged;
 use std::sync::Arc;
+
+/// How often a signature is stored again when another one came first: it is of the same bytes.
+const TRIES_MAX: u32 = 5;
 
 /// What came of signing.
 #[derive(Debug, Clone)]
@@ -37,6 +42,22 @@ pub struct MadeElsewhere {
     pub public: PublicKey,
     /// The signatures.
     pub signatures: Vec<Signature>,
+}
+
+/// What a person saw before they signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saw {
+    /// Digest of the bytes that are signed.
+    pub targets: Sha256Digest,
+    /// Digest of what they say beside it ([`Prepared::sha256`]). Where the server signs for them it must
+    /// be there; elsewhere the signature itself says it.
+    pub acts: Option<Sha256Digest>,
+}
+
+impl From<Sha256Digest> for Saw {
+    fn from(targets: Sha256Digest) -> Self {
+        Self { targets, acts: None }
+    }
 }
 
 impl Signer for MadeElsewhere {
@@ -61,6 +82,20 @@ pub async fn prepare(
     seen: Sha256Digest,
     words: &Words,
 ) -> Result<Draft, ApiError> {
+    for _ in 0..TRIES_MAX {
+        if let Some(draft) = prepare_once(app, site, seen, words).await? {
+            return Ok(draft);
+        }
+    }
+    Err(ApiError::of(ErrorCode::DraftChanged))
+}
+
+async fn prepare_once(
+    app: &Arc<App>,
+    site: &SiteId,
+    seen: Sha256Digest,
+    words: &Words,
+) -> Result<Option<Draft>, ApiError> {
     let (mut draft, facts) = current(app, site, seen).await?;
     let standing = Standing::of(&draft, &facts)?;
     if standing.keys_of(&words.person).next().is_none() {
@@ -70,8 +105,7 @@ pub async fn prepare(
     let prepared = acts::prepare(app, &draft, &stated, words).await?;
     draft.prepared.retain(|held| held.person != words.person);
     draft.prepared.push(prepared);
-    let stored = make::store(app, draft).await?;
-    stored.ok_or_else(|| ApiError::of(ErrorCode::DraftChanged))
+    make::store(app, draft).await
 }
 
 /// Takes the signature of a person over the draft whose digest they saw, and over the acts that were
@@ -82,22 +116,45 @@ pub async fn prepare(
 pub async fn take(
     app: &Arc<App>,
     site: &SiteId,
-    seen: Sha256Digest,
+    saw: impl Into<Saw>,
     (person, how): (&PersonId, Method),
     signer: &(dyn Signer + Sync),
 ) -> Result<After, ApiError> {
-    let (mut draft, facts) = current(app, site, seen).await?;
+    let saw = saw.into();
+    for _ in 0..TRIES_MAX {
+        if let Some(after) = take_once(app, site, saw, (person, how), signer).await? {
+            return Ok(after);
+        }
+    }
+    Err(ApiError::of(ErrorCode::DraftChanged))
+}
+
+async fn take_once(
+    app: &Arc<App>,
+    site: &SiteId,
+    saw: Saw,
+    (person, how): (&PersonId, Method),
+    signer: &(dyn Signer + Sync),
+) -> Result<Option<After>, ApiError> {
+    let (mut draft, facts) = current(app, site, saw.targets).await?;
     key_of(&draft, &facts, person, &signer.public(), how)?;
     let found = draft.prepared.iter().find(|held| held.person == *person).cloned();
-    let Some(Prepared { payloads, .. }) = found else {
-        return Err(ApiError::with(ErrorCode::DraftChanged, "say why you sign first"));
+    let fresh = found.filter(|held| held.is_fresh(app.clock.now()));
+    let prepared =
+        fresh.ok_or_else(|| ApiError::with(ErrorCode::DraftChanged, "say why you sign first"))?;
+    let unseen = match how {
+        Method::Custodial => saw.acts != Some(prepared.sha256()),
+        Method::Offline | Method::Console => saw.acts.is_some_and(|acts| acts != prepared.sha256()),
     };
+    if unseen {
+        return Err(ApiError::with(ErrorCode::DraftChanged, "other words than those shown"));
+    }
     let asked = status::asked(&draft, &facts)?;
     let refused =
         |error: &dyn std::error::Error| ApiError::because(ErrorCode::SignerRefused, error);
     draft.staged.sign(signer, &asked).map_err(|error| refused(&error))?;
     let mut said = Vec::new();
-    for payload in &payloads {
+    for payload in &prepared.payloads {
         let sealed = Envelope::seal_bytes(PayloadType::Act, payload.as_bytes(), signer);
         said.push(sealed.map_err(|error| refused(&error))?);
     }
@@ -116,6 +173,20 @@ pub async fn take_copy(
     copy: &Staged,
     said: Vec<Envelope>,
 ) -> Result<After, ApiError> {
+    for _ in 0..TRIES_MAX {
+        if let Some(after) = take_copy_once(app, site, copy, said.clone()).await? {
+            return Ok(after);
+        }
+    }
+    Err(ApiError::of(ErrorCode::DraftChanged))
+}
+
+async fn take_copy_once(
+    app: &Arc<App>,
+    site: &SiteId,
+    copy: &Staged,
+    said: Vec<Envelope>,
+) -> Result<Option<After>, ApiError> {
     let seen = copy.message_sha256();
     let (mut draft, facts) = current(app, site, seen).await?;
     let asked = status::asked(&draft, &facts)?;
@@ -170,13 +241,14 @@ fn not_a_signer(person: &PersonId) -> ApiError {
     ApiError::with(ErrorCode::SignerRefused, why)
 }
 
-/// Stores what came, when every signer has said why; publishes when it is complete.
+/// Stores what came, when every signer has said why; publishes when it is complete. Nothing when another
+/// change came first.
 async fn accept(
     app: &Arc<App>,
     mut draft: Draft,
     facts: &Facts,
     said: Vec<Envelope>,
-) -> Result<After, ApiError> {
+) -> Result<Option<After>, ApiError> {
     let at = app.clock.now();
     let stated = status::stated(&draft, facts)?;
     let new = said.into_iter().filter(|act| !draft.acts.contains(act)).collect::<Vec<_>>();
@@ -191,10 +263,9 @@ async fn accept(
             return Err(ApiError::with(ErrorCode::ActRefused, why));
         }
     }
-    let stored = make::store(app, draft).await?;
-    let draft = stored.ok_or_else(|| ApiError::of(ErrorCode::DraftChanged))?;
+    let Some(draft) = make::store(app, draft).await? else { return Ok(None) };
     if standing.is_complete() {
-        return finish::publish(app, &draft).await.map(After::Published);
+        return finish::publish(app, &draft).await.map(|version| Some(After::Published(version)));
     }
-    Ok(After::Open(Box::new(draft)))
+    Ok(Some(After::Open(Box::new(draft))))
 }

@@ -19,6 +19,7 @@ use crate::console::turned::{Turned, not_found};
 use crate::console::words::Words;
 use crate::db::{act, hold};
 use crate::error::ApiError;
+use crate::limits::{ACT_TEXT_CHARS_MAX, PREPARED_S_MAX};
 use crate::people::role::SitePower;
 use crate::record::log;
 use crate::rollout::view;
@@ -28,11 +29,14 @@ use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::canonical::{self, Charset};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::envelope::{Envelope, PayloadType};
-use patchward_protocol::id::{DeviceId, HoldId};
+use patchward_protocol::id::{DeviceId, HoldId, PersonId};
 use patchward_protocol::key::Signer;
 use patchward_protocol::limits::PAYLOAD_BYTES_MAX;
 use patchward_protocol::tuf::schema::Method;
 use serde_json::json;
+
+/// What the command line asks of whoever signs.
+const SIGNER: &str = " --key NAME.key --name NAME --role ROLE --reason WHY";
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +61,8 @@ struct Ask {
     can_sign: bool,
     unsigned: bool,
     unsigned_to: String,
-    command: String,
+    seen: String,
+    command: Option<String>,
     back: String,
 }
 
@@ -84,7 +89,7 @@ struct Found {
     subject: Subject,
     meaning: Meaning,
     what: String,
-    command: String,
+    command: Option<String>,
     back: String,
 }
 
@@ -129,6 +134,7 @@ async fn ask(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let found = find(&visit, doing).await?;
     let (words, who) = (visit.words, &visit.entry.who);
     let can_sign = visit.entry.may(SitePower::Sign) && who.person_at(&visit.entry.site).is_some();
+    let seen = found.seen()?.to_string();
     Answer::page(&Ask {
         frame: visit.frame(Nav::Rollouts, words.t("act-title")),
         w: words,
@@ -139,6 +145,7 @@ async fn ask(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         role: who.title.clone(),
         can_sign,
         unsigned: doing.unsigned(),
+        seen,
         unsigned_to: visit.asked.here.replacen("/act?", "/act/unsigned?", 1),
         command: found.command,
         back: found.back,
@@ -154,7 +161,7 @@ async fn prepare(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         person: person.clone(),
         name: visit.entry.who.name.clone(),
         role: visit.entry.who.title.clone(),
-        reason: visit.form.need("reason")?.to_owned(),
+        reason: visit.form.line("reason")?,
         tz: visit.entry.tz().to_owned(),
         control: None,
     };
@@ -162,7 +169,9 @@ async fn prepare(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let seen = (end.size > 0).then_some((end.size, end.root));
     let (log_size, log_root) = seen.unzip();
     let act = acts::act(&visit.entry.site, found.subject, found.meaning, &said, visit.at);
-    let payload = acts::payload(&Act { log_size, log_root, ..act })?;
+    let act = Act { log_size, log_root, ..act };
+    filing::check_words(&act)?;
+    let payload = acts::payload(&act)?;
     let facts = Facts::of(&visit.app, &visit.entry.site).await?;
     let keys = keys(&facts);
     let custodial =
@@ -196,10 +205,19 @@ async fn by_server(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 async fn unsigned(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let doing = Do::of(visit.asked.query("do")).filter(|doing| doing.unsigned());
     let found = find(&visit, doing.ok_or_else(not_found)?).await?;
+    if visit.form.read::<Sha256Digest>("seen")? != found.seen()? {
+        let rule = "another image runs on the device than the one that was shown";
+        return Err(ApiError::with(ErrorCode::ActRefused, rule).into());
+    }
+    let reason = visit.form.line("reason")?;
+    if !filing::is_text(&reason, ACT_TEXT_CHARS_MAX) {
+        let rule = format!("reason: 1 to {ACT_TEXT_CHARS_MAX} characters, no control characters");
+        return Err(ApiError::with(ErrorCode::ActRefused, rule).into());
+    }
     let (at, who) = (visit.at, &visit.entry.who);
     let said = json!({
         "subject": found.subject, "meaning": found.meaning, "name": who.name, "role": who.title,
-        "reason": visit.form.need("reason")?, "signed": false,
+        "reason": reason, "signed": false,
     });
     let scope = visit.entry.repository().to_string();
     let written = act::Act { at, scope, who: who.by(), act: "unsigned-act", detail: said };
@@ -214,6 +232,10 @@ async fn file(visit: &Visit<AtSite>, signer: &dyn Signer, how: Method) -> Result
     let act: Act = canonical::read(payload.as_bytes(), PAYLOAD_BYTES_MAX, Charset::Unicode)
         .map_err(|error| bad(&error))?;
     let person = person(visit)?;
+    if act.at.plus_seconds(PREPARED_S_MAX) <= visit.at {
+        let rule = "at: it was written out too long ago; say it anew";
+        return Err(ApiError::with(ErrorCode::ActRefused, rule).into());
+    }
     let facts = Facts::of(&visit.app, &visit.entry.site).await?;
     let public = signer.public();
     let own = |key: &SignerKey| key.public == public && key.person.as_ref() == Some(&person);
@@ -262,9 +284,9 @@ async fn resume(visit: &Visit<AtSite>) -> Result<Found, Turned> {
         subject: Subject::Wave { approval_sha256: sha256, wave, halts: of_wave.halts },
         meaning: Meaning::Resumed,
         what: visit.words.t2("act-wave", "approval", approval, "wave", wave),
-        command: format!(
-            "patchward rollout resume --site {site} --approval {approval} --wave {wave}"
-        ),
+        command: Some(format!(
+            "patchward rollout resume --site {site} --approval {approval} --wave {wave}{SIGNER}"
+        )),
         back: visit.entry.path("rollouts"),
     })
 }
@@ -278,7 +300,7 @@ async fn lift(visit: &Visit<AtSite>) -> Result<Found, Turned> {
     let site = &visit.entry.site;
     Ok(Found {
         what: visit.words.t2("act-hold", "hold", id.as_str(), "reason", held.reason.as_str()),
-        command: format!("patchward hold lift --site {site} {id}"),
+        command: Some(format!("patchward hold lift --site {site} {id}{SIGNER}")),
         subject: Subject::Hold { hold: id },
         meaning: Meaning::HoldLifted,
         back: visit.entry.path("holds"),
@@ -297,11 +319,29 @@ async fn device(visit: &Visit<AtSite>, doing: Do) -> Result<Found, Turned> {
     };
     Ok(Found {
         what: visit.words.t2("act-device", "device", id.as_str(), "version", version),
-        command: format!("patchward-agent accept  # {id}"),
+        command: command(&id, visit.entry.who.person_at(&visit.entry.site), doing),
         back: visit.entry.path(&format!("devices/{id}")),
         subject: Subject::Device { device: id, image },
         meaning,
     })
+}
+
+/// What is typed at the device, or at the signer's own machine, instead.
+fn command(device: &DeviceId, person: Option<&PersonId>, doing: Do) -> Option<String> {
+    let by = person.map_or("PERSON", |person| person.as_str());
+    match doing {
+        Do::Accept => Some(format!("patchward-agent accept --by {by}    # {device}")),
+        // No tool says this: it is of the console.
+        Do::Acknowledge | Do::Resume | Do::Lift => None,
+    }
+}
+
+impl Found {
+    /// Names what was shown, so that the same is written down.
+    fn seen(&self) -> Result<Sha256Digest, ApiError> {
+        let subject = canonical::write(&self.subject).map_err(ApiError::failed)?;
+        Ok(Sha256Digest::of(&subject))
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +359,8 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         can_sign,
         unsigned: doing.unsigned(),
         unsigned_to: "/console/sites/city-hospital/act/unsigned?do=accept".to_owned(),
-        command: "patchward rollout resume".to_owned(),
+        seen: "00".repeat(32),
+        command: Some(format!("patchward rollout resume{SIGNER}")),
         back: "/console/sites/city-hospital/rollouts".to_owned(),
     };
     let sign = |custodial: bool| Sign {

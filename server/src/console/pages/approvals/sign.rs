@@ -9,20 +9,23 @@ use super::ways::{self, Way};
 use super::{person, plan, steps};
 use crate::consent::draft::acts::Words as Said;
 use crate::consent::draft::facts::Facts;
-use crate::consent::draft::sign::{After, MadeElsewhere};
+use crate::consent::draft::sign::{After, MadeElsewhere, Saw};
 use crate::consent::draft::status::{self, BaseState, SignerKey, Standing};
 use crate::consent::draft::{Draft, carry, custodial, make, sign};
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
+use crate::console::form::one_line;
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
+use crate::console::when::When;
 use crate::console::words::Words;
 use crate::error::ApiError;
 use crate::people::enter;
 use crate::people::password::Password;
 use crate::people::role::SitePower;
 use askama::Template;
+use patchward_protocol::act::{Act, Subject};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::civil::CivilDate;
 use patchward_protocol::draft::carried::CarriedDraft;
@@ -70,8 +73,20 @@ struct Ready {
     message: String,
     approvals: Vec<String>,
     acts: Vec<String>,
+    said: Vec<SaidBeside>,
+    saw: String,
     keys: String,
     custodial: bool,
+}
+
+/// What is signed beside the approvals, for people.
+struct SaidBeside {
+    what: String,
+    name: String,
+    role: String,
+    reason: String,
+    control: Option<String>,
+    at: When,
 }
 
 /// Adds the routes.
@@ -111,16 +126,14 @@ async fn reason(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let due =
         due.map(|day| super::new::midnight(day.plus_days(1), visit.entry.tz())).transpose()?;
     let control = match (form.get("control"), form.get("owner"), due) {
-        (Some(control), Some(owner), Some(due)) => {
-            Some((control.to_owned(), owner.to_owned(), due))
-        }
+        (Some(control), Some(owner), Some(due)) => Some((one_line(control), one_line(owner), due)),
         _ => None,
     };
     let words = Said {
         person: person(&visit)?,
         name: who.name.clone(),
         role: who.title.clone(),
-        reason: form.need("reason")?.to_owned(),
+        reason: form.line("reason")?,
         tz: visit.entry.tz().to_owned(),
         control,
     };
@@ -145,7 +158,8 @@ async fn by_server(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let key = open_custodial(&visit).await?;
     let person = person(&visit)?;
     let how = (&person, Method::Custodial);
-    let after = sign::take(&visit.app, &visit.entry.site, seen(&visit)?, how, &key).await?;
+    let saw = Saw { targets: seen(&visit)?, acts: Some(visit.form.read("said")?) };
+    let after = sign::take(&visit.app, &visit.entry.site, saw, how, &key).await?;
     Ok(on_from(&visit, &after))
 }
 
@@ -259,7 +273,8 @@ fn me(
         return Me::Signed;
     }
     let prepared = draft.prepared.iter().find(|prepared| prepared.person == *person);
-    let Some(prepared) = prepared else {
+    let fresh = prepared.filter(|prepared| prepared.is_fresh(visit.at));
+    let Some(prepared) = fresh else {
         let who = &visit.entry.who;
         return Me::SaysWhy { name: who.name.clone(), role: who.title.clone() };
     };
@@ -267,9 +282,39 @@ fn me(
         message: String::from_utf8_lossy(draft.staged.message()).into_owned(),
         approvals: draft.approvals.iter().map(|file| file.text.clone()).collect(),
         acts: prepared.payloads.clone(),
+        said: prepared.acts().unwrap_or_default().iter().map(|act| beside(visit, act)).collect(),
+        saw: prepared.sha256().to_string(),
         keys: ways::keys_of(standing, person),
         custodial: mine.iter().any(|key| key.method == Method::Custodial),
     }))
+}
+
+fn beside(visit: &Visit<AtSite>, act: &Act) -> SaidBeside {
+    let words = visit.words;
+    let (en, ja) = act.meaning.words();
+    let approval = match &act.subject {
+        Subject::Approval { approval, .. } => approval.to_string(),
+        Subject::Wave { .. } | Subject::Hold { .. } | Subject::Device { .. } => String::new(),
+    };
+    let control = act.compensating.as_ref().map(|control| {
+        let due = words.day(control.due, &act.tz);
+        words.say(
+            "approvals-control-line",
+            &[
+                ("control", control.control.clone().into()),
+                ("owner", control.owner.clone().into()),
+                ("due", due.words().to_owned().into()),
+            ],
+        )
+    });
+    SaidBeside {
+        what: format!("{} — {approval}", words.pick(en, ja)),
+        name: act.name.clone(),
+        role: act.role.clone(),
+        reason: act.reason.clone(),
+        control,
+        at: words.instant(act.at, &act.tz),
+    }
 }
 
 /// An approval of twelve pumps, as a sample.
@@ -377,6 +422,17 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
             message: "{}".to_owned(),
             approvals: vec!["{}".to_owned()],
             acts: vec!["{}".to_owned()],
+            said: vec![SaidBeside {
+                what: format!("{} — infusor-a-7-v9", words.pick("approved", "承認")),
+                name: words.pick("Tanaka Yuki", "田中 由紀").to_owned(),
+                role: words.pick("clinical engineer", "臨床工学技士").to_owned(),
+                reason: words
+                    .pick("Reviewed with ward 5 East.", "5階東病棟と確認済み。")
+                    .to_owned(),
+                control: None,
+                at: words.instant(crate::console::sample::noon(), "Asia/Tokyo"),
+            }],
+            saw: "00".repeat(32),
             keys: String::new(),
             custodial,
         }))
