@@ -34,8 +34,10 @@ pub fn lines(language: Language, approval: &Approval, sha256: Sha256Digest) -> V
         word("valid until", "有効期限"),
         both(approval, approval.valid_until)
     ));
+    lines.extend(replaced(language, approval));
     lines.extend(conditions(language, approval));
     lines.extend(waves(language, approval));
+    lines.push(gates(language, approval));
     let count = approval.devices.len();
     lines.push(match language {
         Language::En => format!("  {count} devices:"),
@@ -77,11 +79,46 @@ fn standing(language: Language, policy: &StandingPolicy) -> [String; 3] {
     ]
 }
 
-/// How the devices follow each other, where there is more than one wave.
+/// What it takes the place of, and what it takes as given.
+fn replaced(language: Language, approval: &Approval) -> Vec<String> {
+    let word = |en, ja| language.pick(en, ja);
+    let mut lines = Vec::new();
+    if let Some(replaced) = &approval.supersedes {
+        lines.push(format!("  {} {replaced}", word("REPLACES approval", "置き換える承認:")));
+    }
+    if let Some(snapshot) = &approval.snapshot {
+        lines.push(format!(
+            "  {} {} {}",
+            word(
+                "for an offline bundle, whatever its age: family snapshot",
+                "オフライン更新媒体用(期限は問わない)、機種のスナップショット",
+            ),
+            snapshot.version,
+            snapshot.sha256
+        ));
+    }
+    lines
+}
+
+/// How the devices follow each other.
 fn waves(language: Language, approval: &Approval) -> Vec<String> {
-    match approval.waves.len() {
-        0 | 1 => Vec::new(),
-        _ => approval.waves.iter().map(|wave| self::wave(language, approval, wave)).collect(),
+    approval.waves.iter().map(|wave| self::wave(language, approval, wave)).collect()
+}
+
+/// When the rollout halts, and what may be gone back to.
+fn gates(language: Language, approval: &Approval) -> String {
+    let gates = &approval.gates;
+    let joined = |values: Vec<String>| values.join(", ");
+    let permille = joined(gates.halt_permille.iter().map(ToString::to_string).collect());
+    let back = joined(approval.rollback.to.iter().map(ToString::to_string).collect());
+    let silent_s = gates.silent_after_s;
+    match language {
+        Language::En => format!(
+            "  halts above {permille} failures in 1000, by wave; silent for {silent_s} s is a failure; may go back to seq [{back}]"
+        ),
+        Language::Ja => format!(
+            "  停止条件(段階順): 1000台あたりの失敗 {permille} を超えたとき。{silent_s} 秒応答なしは失敗とみなす。戻せる版 seq [{back}]"
+        ),
     }
 }
 
@@ -111,7 +148,7 @@ fn wave(language: Language, approval: &Approval, wave: &Wave) -> String {
     }
 }
 
-fn named_release(language: Language, release: &ApprovedRelease) -> [String; 3] {
+fn named_release(language: Language, release: &ApprovedRelease) -> [String; 4] {
     let word = |en, ja| language.pick(en, ja);
     [
         format!(
@@ -126,6 +163,11 @@ fn named_release(language: Language, release: &ApprovedRelease) -> [String; 3] {
             "  {} {}",
             word("image fingerprint", "更新イメージ照合コード"),
             release.image_sha256.fingerprint()
+        ),
+        format!(
+            "  {} {}",
+            word("dossier SHA-256", "リリース説明書 SHA-256"),
+            release.dossier_sha256
         ),
     ]
 }
@@ -272,15 +314,20 @@ fn device(language: Language, approval: &Approval, device: &ApprovedDevice) -> V
         true => word(", attended", "、立会い"),
         false => "",
     };
+    let pair = device.pair.as_ref().map(|pair| match language {
+        Language::En => format!(", never together with {pair}"),
+        Language::Ja => format!("、{pair} と同時には行わない"),
+    });
+    let pair = pair.unwrap_or_default();
     let head = match language {
         Language::En => format!(
-            "    {} (fingerprint {}), wave {}{attended}",
+            "    {} (fingerprint {}), wave {}{attended}{pair}",
             device.id,
             device.key.fingerprint(),
             device.wave
         ),
         Language::Ja => format!(
-            "    {}(照合コード {})、第{}段階{attended}",
+            "    {}(照合コード {})、第{}段階{attended}{pair}",
             device.id,
             device.key.fingerprint(),
             device.wave

@@ -248,9 +248,12 @@ Approval pump-7-v2 — install, routine
   release acme.pump 2.4.1 (seq 7)
   image SHA-256 {image}
   image fingerprint {}
+  dossier SHA-256 {}
   valid until 2026-12-05 15:30:00 Asia/Tokyo (2026-12-05T06:30:00Z)
   condition: not in use on a patient for 300 s
   goes back by itself when its checks fail
+  wave 0: 1 devices, watched for 24 h
+  halts above 0 failures in 1000, by wave; silent for 3600 s is a failure; may go back to seq []
   1 devices:
     pump-01 (fingerprint {key}), wave 0, attended
       2026-12-05 13:30:00 Asia/Tokyo (2026-12-05T04:30:00Z)  ->  2026-12-05 15:30:00 Asia/Tokyo (2026-12-05T06:30:00Z)
@@ -261,6 +264,7 @@ signed bytes, SHA-256: {signed}
 fingerprint: {}",
             self::approval().write().unwrap().len(),
             image.fingerprint(),
+            Sha256Digest::of(b"dossier"),
             approval.fingerprint(),
             signed.fingerprint(),
         );
@@ -285,6 +289,47 @@ fingerprint: {}",
             &format!("照合コード: {}", signed.fingerprint()),
         ] {
             assert!(text.contains(word), "{word}\n{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_widens_an_approval_is_left_out_of_its_text() {
+        type Bend = fn(&mut Approval);
+        let at = |approval: &Approval| approval.devices[0].slots[0];
+        let bends: [(&str, Bend); 14] = [
+            ("what it replaces", |it| it.supersedes = Some("pump-6-v1".parse().unwrap())),
+            ("versions to go back to", |it| it.rollback.to = vec![Seq(6), Seq(5)]),
+            ("going back by itself", |it| it.rollback.automatic = false),
+            ("the partner of a pair", |it| it.devices[0].pair = Some("pump-02".parse().unwrap())),
+            ("a person beside it", |it| it.devices[0].attended = false),
+            ("failures that are borne", |it| it.gates.halt_permille = vec![1000]),
+            ("silence that is borne", |it| it.gates.silent_after_s = 86_400),
+            ("how long a wave is watched", |it| it.waves[0].soak_s = 0),
+            ("the dossier", |it| {
+                it.release.as_mut().unwrap().dossier_sha256 = Sha256Digest::of(b"another");
+            }),
+            ("a bundle of any age", |it| {
+                let sha256 = Sha256Digest::of(b"snapshot");
+                it.snapshot = Some(crate::approval::SnapshotRef { version: 3, sha256 });
+            }),
+            ("acting unreached", |it| it.conditions.offline_ok = true),
+            ("how well the hour is known", |it| {
+                it.conditions.time = crate::approval::NeededTime::Plausible;
+            }),
+            ("how long nobody needed it", |it| it.conditions.settle_s = 0),
+            ("urgency", |it| it.urgency = Urgency::Emergency),
+        ];
+        let digest = Sha256Digest::of(b"the same beside both texts");
+        let text = |approval: &Approval, language| {
+            crate::draft::approval_text::lines(language, approval, digest)
+        };
+        for (what, bend) in bends {
+            let mut bent = approval();
+            bend(&mut bent);
+            assert_eq!(at(&bent), at(&approval()));
+            for language in Language::ALL {
+                assert_ne!(text(&bent, language), text(&approval(), language), "{what}");
+            }
         }
     }
 
