@@ -205,7 +205,8 @@ pub async fn publish(app: &Arc<App>, family: &FamilyId, who: &Who) -> Result<(),
     app.db
         .write(move |conn| {
             for looked in &ready {
-                staged::remove(conn, &id, &looked.file.role)?;
+                // A file that somebody brought meanwhile stays.
+                staged::remove_this(conn, &looked.file)?;
             }
             Ok::<_, DbError>(())
         })
