@@ -52,7 +52,7 @@ fn arm(release: Release) -> Vec<u8> {
         put(&[0xa9bf_7bfd]); // stp x29, x30, [sp, #-16]!
         let at = put(&vec![0xd503_201f; usize::try_from(function * function % 7).unwrap()]); // nop
         let to = release.library + function * 16;
-        put(&[0x9400_0000 | to.wrapping_sub(at) / 4 & 0x03ff_ffff]); // bl
+        put(&[0x9400_0000 | (to.wrapping_sub(at) / 4) & 0x03ff_ffff]); // bl
         let to = release.data + function * 8;
         put(&[0x9000_0000 | (to >> 12 & 3) << 29 | (to >> 14) << 5]); // adrp x0
         put(&[0x9100_0000 | (to & 0xfff) << 10]); // add x0, x0, …
