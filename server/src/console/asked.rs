@@ -176,3 +176,29 @@ fn origin(request: &HttpRequest) -> Origin {
         (None, _) => Origin::Unsaid,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Proxy;
+    use actix_web::test::TestRequest;
+
+    fn address(peer: &str, config: &Config) -> String {
+        let request = TestRequest::default()
+            .peer_addr(peer.parse().unwrap())
+            .append_header(("X-Forwarded-For", "203.0.113.9, 198.51.100.1"))
+            .append_header(("X-Forwarded-For", "192.0.2.5"))
+            .append_header(("Forwarded", "for=203.0.113.77"))
+            .to_http_request();
+        Asked::of(&request).knocking(&request, config).knock.browser.address
+    }
+
+    #[test]
+    fn a_visitor_behind_a_named_proxy_has_an_address_and_nobody_else_chooses_one() {
+        let trusted = vec!["10.1.2.3/32".parse().unwrap()];
+        let config = Config { proxy: Proxy { trusted, ..Proxy::default() }, ..Config::default() };
+        assert_eq!(address("10.1.2.3:4000", &config), "192.0.2.5");
+        assert_eq!(address("10.1.2.4:4000", &config), "10.1.2.4", "said from elsewhere");
+        assert_eq!(address("10.1.2.3:4000", &Config::default()), "10.1.2.3", "nobody is named");
+    }
+}

@@ -155,7 +155,7 @@ pub fn disable_in(
     db::session::delete_others(conn, account.id, "")?;
     db::invitation::revoke_all(conn, account.id, doer.at)?;
     let tokens = roster::tokens_end(conn, doer, account.id, |_| true)?;
-    let more = [("why", Value::from(why.as_str())), ("tokens", Value::from(tokens))];
+    let more = [("reason", Value::from(why.as_str())), ("tokens", Value::from(tokens))];
     tell(conn, rules, doer, (account, &grants, Turn::Disabled), &more)
 }
 

@@ -242,7 +242,7 @@ fn server_words(w: Words, act: &ServerAct) -> String {
 fn told(w: Words, act: &ServerAct) -> Vec<String> {
     let detail = act.detail();
     let text = |name: &str| detail.get(name).and_then(serde_json::Value::as_str);
-    let mut all: Vec<String> = ["hold", "device", "approval", "owner"]
+    let mut all: Vec<String> = ["hold", "device", "approval", "owner", "account", "role", "label"]
         .into_iter()
         .filter_map(text)
         .map(str::to_owned)
