@@ -1,7 +1,7 @@
 login-title = サインイン
 login-password-title = ユーザー名とパスワードで
 login-name = ユーザー名
-login-name-hint = 英小文字と数字(例:tanaka、tanaka.h)
+login-name-hint = 英小文字と数字(例: tanaka、tanaka.h)
 login-password = パスワード
 login-password-new = パスワードを決める
 login-password-hint = 12文字以上。いくつかの単語をつなげた文がおすすめです。パスワード管理ソフトからの貼り付けもできます。
@@ -45,7 +45,7 @@ login-claim-add = 自分のアカウントに追加
 login-printed = 氏名
 login-printed-hint = 記録や紙に印刷される名前です。
 login-words = 職種
-login-words-hint = 例:臨床工学技士、看護師、医療機器安全管理責任者
+login-words-hint = 例: 臨床工学技士、看護師、医療機器安全管理責任者
 login-language = 表示言語
 login-language-ja = 日本語
 login-language-en = English

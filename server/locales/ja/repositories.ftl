@@ -1,5 +1,5 @@
 repositories-title = リポジトリと鍵
-repositories-intro = 担当者の署名とサーバーの署名には期限があります。黄:有効期間の残りが半分未満、赤:10分の1未満。
+repositories-intro = 担当者の署名とサーバーの署名には期限があります。黄: 有効期間の残りが半分未満、赤: 10分の1未満。
 repositories-empty = 登録された機種はまだありません。「機種」から登録してください。
 repositories-unpublished = まだ何も公開されていません。
 repositories-restricted = 限定公開

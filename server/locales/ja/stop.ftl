@@ -10,7 +10,7 @@ stop-button-some = { $n ->
  }
 stop-under-way = そのうち{ $n }台は更新の途中です。後戻りできない時点を過ぎた機器は、更新を終えて自己点検を行います。
 stop-wrong = まだ停止していません。
-stop-not-stored = サーバーに保存できませんでした。もう一度押してください。機器側ではサーバーなしで停止できます(アプリケーションの「今は行わない」、または patchward-agent hold)。
+stop-not-stored = サーバーに保存できませんでした。もう一度押してください。機器側ではサーバーなしで停止できます(アプリケーションの「今は更新しない」、または patchward-agent hold)。
 stop-reason = 理由
 stop-reason-hint = このままでもかまいません。監査記録と機器に残ります。患者の氏名は書かないでください。
 stop-reason-default = コンソールから停止(理由は後で記入)
