@@ -205,4 +205,4 @@ approvals-custodial-forget-hint = 破棄すると、誰もこの鍵で署名で�
 approvals-custodial-make = サーバーに鍵を保管する
 approvals-custodial-make-hint = あなたのパスワードで封印されます。パスワードを変更すると開けなくなり、新しい鍵が必要になります。
 approvals-custodial-refused = この医療機関のルートはサーバーでの鍵の保管を認めていません。オフラインまたは鍵ファイルで署名してください。
-approvals-gone = この下書きを作成または署名した{ $name }のアカウントは、{ $since }から停止されています。署名自体は有効なままです。無効にするには、下書きを破棄し、ルートから鍵を外してください。
+approvals-gone = この下書きを作成または署名した{ $name }さんのアカウントは、{ $since }から停止されています。署名自体は有効なままです。無効にするには、下書きを破棄し、ルートから鍵を外してください。

@@ -253,7 +253,7 @@ fn view(
         is_self: member.account.id == who.account,
         disabled: member.account.disabled.map(|since| {
             let (by, why) = closed.get(&member.account.id).cloned().unwrap_or_default();
-            (w.instant(since, &tz), by, why)
+            (w.instant(since, &tz), by.trim_start_matches("account:").to_owned(), why)
         }),
         has_second: member.account.second.is_some(),
         roles: member.grants.iter().map(choice).collect(),
