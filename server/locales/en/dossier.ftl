@@ -137,3 +137,31 @@ dossier-here = this page
 dossier-state-released = released
 dossier-state-withdrawn = withdrawn
 dossier-contacts = Whom to ask
+dossier-list-title = Releases for your devices
+dossier-list-none = No manufacturer has published a release for devices of this hospital. As soon as devices have enrolled, their releases stand here.
+dossier-list-none-like = No release is like that.
+dossier-list-clear = Show all releases
+dossier-list-release = Release
+dossier-list-kind = Kind
+dossier-list-affected = Devices that lack it
+dossier-list-fitting = Devices that it fits
+dossier-list-more = { $n ->
+    [one] 1 more: choose a family or a state.
+   *[other] { $n } more: choose a family or a state.
+ }
+dossier-list-state-new = to be decided
+dossier-list-state-running = under way
+dossier-list-state-approved = approved
+dossier-list-state-replaced = replaced by a newer one
+dossier-list-state-done = nothing left to do
+dossier-list-state-withdrawn = withdrawn
+dossier-list-chip-all = All ({ $n })
+dossier-list-chip-new = To be decided ({ $n })
+dossier-list-chip-running = Under way ({ $n })
+dossier-list-chip-approved = Approved ({ $n })
+dossier-list-chip-replaced = Replaced ({ $n })
+dossier-list-chip-done = Done ({ $n })
+dossier-list-chip-withdrawn = Withdrawn ({ $n })
+dossier-superseded-look = Look at { $version }
+dossier-back = Which releases devices may go back to
+dossier-back-records = Records of rollbacks

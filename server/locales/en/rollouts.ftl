@@ -100,3 +100,5 @@ rollouts-back-begin = { $n ->
     [one] Plan the rollback of { $n } device to { $version }
    *[other] Plan the rollback of { $n } devices to { $version }
  }
+rollouts-sheets = Records of rollbacks
+rollouts-sheet = Rollback record

@@ -85,3 +85,5 @@ rollouts-back-may = { $n }台をこの版に戻せます。
 rollouts-back-opens = 再び生じる脆弱性:
 rollouts-back-control = 署名する人が、補完的対策・担当者・期限を記入します。
 rollouts-back-begin = { $n }台を{ $version }に戻す計画を作る
+rollouts-sheets = ロールバックの記録
+rollouts-sheet = ロールバック記録票

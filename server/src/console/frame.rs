@@ -93,9 +93,10 @@ pub struct Frame {
     pub scripts: Vec<&'static str>,
 }
 
-const SITE_NAV: [(Nav, &str, &str, SitePower); 9] = [
+const SITE_NAV: [(Nav, &str, &str, SitePower); 10] = [
     (Nav::Today, "frame-nav-today", "", SitePower::See),
     (Nav::Inbox, "frame-nav-inbox", "/inbox", SitePower::See),
+    (Nav::Releases, "frame-nav-releases", "/releases", SitePower::See),
     (Nav::Approvals, "frame-nav-approvals", "/approvals", SitePower::See),
     (Nav::Calendar, "frame-nav-calendar", "/calendar", SitePower::See),
     (Nav::Devices, "frame-nav-devices", "/devices", SitePower::See),

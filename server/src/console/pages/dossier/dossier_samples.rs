@@ -92,6 +92,7 @@ fn known(words: Words, devices: usize, components: u32) -> Known {
         notice: None,
         answers: Vec::new(),
         approvals: Vec::new(),
+        rolled_back: true,
         deltas: Some((1_200_000, 5_400_000)),
     }
 }
@@ -146,7 +147,7 @@ pub(in crate::console) fn samples(words: Words) -> Vec<Sample> {
         let name =
             words.pick("Infusion pump A", "輸液ポンプA(長い製品名: 病棟用薬剤ライブラリ連携型)");
         let title = words.t2("dossier-title", "family", name, "version", version);
-        let frame = Frame { title, ..site_frame(words, Nav::Inbox, "devices-title") };
+        let frame = Frame { title, ..site_frame(words, Nav::Releases, "devices-title") };
         view(frame, words, &at, (known, Names(&snapshot)))
     };
     let mut urgent = known(words, 60, 3);
@@ -171,13 +172,15 @@ pub(in crate::console) fn samples(words: Words) -> Vec<Sample> {
     let mut older = known(words, 20, 1);
     older.firmware = firmware("2.4.0", 11, ReleaseState::Released);
     let template = "dossier/release.html";
-    vec![
+    let mut all = super::list::samples(words);
+    all.extend([
         Sample::of(template, "urgent", &page(&urgent, 60)),
         Sample::of(template, "approved", &page(&approved, 60)),
         Sample::of(template, "bare", &page(&bare, 0)),
         Sample::of(template, "withdrawn", &page(&withdrawn, 20)),
         Sample::of(template, "older", &page(&older, 20)),
-    ]
+    ]);
+    all
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::publish::approvals::is_in_force;
 use patchward_protocol::advice::difference::Difference;
 use patchward_protocol::advice::sbom::{BadSbom, Sbom};
 use patchward_protocol::api::repository::Reading;
+use patchward_protocol::approval::{Action, ApprovedRelease};
 use patchward_protocol::dossier::Dossier;
 use patchward_protocol::id::{ApprovalId, FamilyId, RepositoryId, Version};
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
@@ -44,6 +45,8 @@ pub struct Known {
     pub answers: Vec<Given>,
     /// Approvals in force that name it.
     pub approvals: Vec<ApprovalId>,
+    /// Whether a way back to it, or from its family, was ever ordered here.
+    pub rolled_back: bool,
     /// The smallest and the largest delta that lead to it, in bytes.
     pub deltas: Option<(u64, u64)>,
 }
@@ -113,6 +116,11 @@ pub async fn known(visit: &Visit<AtSite>) -> Result<Known, Turned> {
     let snapshot = app.snapshot();
     let at_site = snapshot.get(&entry.repository());
     let published = at_site.map(|site| site.approvals.all()).unwrap_or_default().iter();
+    let rolled_back = published.clone().any(|it| {
+        let of_family = |release: &ApprovedRelease| release.family == firmware.family;
+        it.approval.action == Action::Rollback
+            && it.approval.release.as_ref().is_some_and(of_family)
+    });
     let in_force = published.filter(|it| is_in_force(&it.approval, visit.at));
     let named = in_force.filter(|it| {
         it.approval.release.as_ref().is_some_and(|release| release.image_sha256 == image)
@@ -129,6 +137,7 @@ pub async fn known(visit: &Visit<AtSite>) -> Result<Known, Turned> {
         notice,
         answers,
         approvals,
+        rolled_back,
         deltas,
     })
 }

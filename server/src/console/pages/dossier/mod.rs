@@ -5,6 +5,7 @@
 //! manufacturer signed; where it cannot be read, that is said and nothing is guessed.
 
 pub mod gather;
+pub mod list;
 pub mod parts;
 pub mod view;
 
@@ -21,6 +22,7 @@ use crate::publish::dossiers::Shelf;
 pub fn routes(routes: &mut Routes) {
     const PATH: &str = "/console/sites/{site}/releases/{family}/{version}";
     const BILL: &str = "/console/sites/{site}/releases/{family}/{version}/sbom";
+    list::routes(routes);
     routes.get::<AtSite, _, _>(PATH, SitePower::See, show);
     routes.get::<AtSite, _, _>(BILL, SitePower::See, bill);
 }
@@ -32,7 +34,7 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let family = names.family(visit.words, &known.firmware.family);
     let version = known.firmware.version.as_str();
     let title = visit.words.t2("dossier-title", "family", family, "version", version);
-    let frame = visit.frame(Nav::Inbox, title);
+    let frame = visit.frame(Nav::Releases, title);
     Answer::page(&view::view(frame, visit.words, &visit.entry, (&known, names)))
 }
 

@@ -38,6 +38,8 @@ pub struct Todo {
     pub approve_text: String,
     /// Where it is answered: put off, declined, asked about.
     pub answer: Option<String>,
+    /// The newer release that replaces it: where, and what the button says.
+    pub newer: Option<(String, String)>,
     /// Approvals in force.
     pub approvals: Option<String>,
     /// What the hospital answered.
@@ -119,6 +121,10 @@ pub fn todo(w: Words, at: &AtSite, known: &Known, yours: &Yours) -> Todo {
     let open = firmware.state == ReleaseState::Released && yours.affected > 0;
     let may = open && at.may(SitePower::Plan);
     let (family, version) = (&firmware.family, &firmware.version);
+    let newer = superseded.map(|newer| {
+        let to = at.path(&format!("releases/{family}/{}", newer.version));
+        (to, w.t1("dossier-superseded-look", "version", newer.version.as_str()))
+    });
     let approvals = (!known.approvals.is_empty()).then(|| at.path("approvals"));
     Todo {
         class,
@@ -127,6 +133,7 @@ pub fn todo(w: Words, at: &AtSite, known: &Known, yours: &Yours) -> Todo {
         approve: may.then(|| at.path(&format!("approvals/new?family={family}&version={version}"))),
         approve_text: w.t1("dossier-approve", "n", yours.affected),
         answer: known.notice.as_ref().map(said::path),
+        newer,
         approvals,
         answers: known.answers.iter().map(|given| answer(w, at, given)).collect(),
     }

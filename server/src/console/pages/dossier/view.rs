@@ -10,6 +10,7 @@ use crate::console::frame::Frame;
 use crate::console::pages::devices::entry::size;
 use crate::console::words::Words;
 use crate::notify::said::Names;
+use crate::people::role::SitePower;
 use askama::Template;
 use patchward_protocol::dossier::Dossier;
 use patchward_protocol::tuf::custom::{Acceptance, Class, ReleaseState};
@@ -38,6 +39,8 @@ pub struct ReleasePage {
     bill: Bill,
     sbom: String,
     revisions: Vec<Revision>,
+    back: Option<String>,
+    back_records: Option<String>,
 }
 
 /// What the dossier says, in the visitor's language; empty where it cannot be read.
@@ -129,6 +132,9 @@ pub fn view(frame: Frame, w: Words, at: &AtSite, (known, _): (&Known, Names<'_>)
         bill: parts::bill(w, known),
         sbom: at.path(&format!("releases/{family}/{version}/sbom")),
         revisions: revisions(w, at, known),
+        back: (!known.members.is_empty()).then(|| at.path(&format!("rollback?family={family}"))),
+        back_records: (known.rolled_back && at.may(SitePower::Records))
+            .then(|| at.path("records?kind=rollbacks")),
         frame,
         w,
     }

@@ -29,6 +29,7 @@ struct BackPage {
     family: String,
     versions: Vec<VersionView>,
     board: String,
+    records: Option<String>,
 }
 
 /// A version to go back to.
@@ -102,7 +103,8 @@ fn view(
         }
     };
     let versions = older.iter().map(version).collect();
-    BackPage { frame, w, family, versions, board: at.path("rollouts") }
+    let records = at.may(SitePower::Records).then(|| at.path("records?kind=rollbacks"));
+    BackPage { frame, w, family, versions, board: at.path("rollouts"), records }
 }
 
 #[cfg(test)]
@@ -114,6 +116,7 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         family: words.pick("Infusion pump X", "輸液ポンプX").to_owned(),
         versions,
         board: at_site(words).path("rollouts"),
+        records: Some("#".to_owned()),
     };
     let why = words.t("plans-left-runs_unknown");
     let one = |version: &str, may: usize, withdrawn: bool| VersionView {

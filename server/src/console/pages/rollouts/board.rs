@@ -62,6 +62,7 @@ pub(super) struct RolloutView {
     detection: Vec<String>,
     stop: Option<String>,
     rollback: Option<String>,
+    sheets: Option<String>,
 }
 
 /// One wave.
@@ -123,6 +124,7 @@ struct DeviceView {
     to: String,
     phase: Cell,
     reason: Cell,
+    sheet: Option<String>,
 }
 
 /// Around a board: whose it is, and when it is looked at.
@@ -201,8 +203,16 @@ fn rollout(scene: &Scene<'_>, index: usize, known: &Known) -> RolloutView {
         detection: plan_text::detection(w.language(), &running.terms.waves, devices_of),
         stop: entry.may(SitePower::Stop).then(|| entry.path(&stop_path(&target))),
         rollback: (entry.may(SitePower::See) && installs).then(|| entry.path(&back)),
+        sheets: sheets(entry, known),
         key,
     }
+}
+
+/// Where the sheets of its rollbacks are: it is a rollback itself, or a device of it went back.
+fn sheets(entry: &AtSite, known: &Known) -> Option<String> {
+    let went_back = known.devices.iter().any(|placed| placed.phase == Phase::RolledBack);
+    let some = went_back || known.running.action == Action::Rollback;
+    (some && entry.may(SitePower::Records)).then(|| entry.path("records?kind=rollbacks"))
 }
 
 fn wave_view(scene: &Scene<'_>, rollout: &str, known: &Known, wave: &WaveCounters) -> WaveView {
@@ -375,6 +385,8 @@ fn devices(scene: &Scene<'_>, key: &str, known: &Known, n: u32) -> (Vec<DeviceVi
             to: scene.entry.path(&format!("devices/{id}")),
             phase: Cell::new(format!("{key}-d-{id}"), phase, phase_class(placed.phase)),
             reason: Cell::new(format!("{key}-r-{id}"), reason.unwrap_or_default(), ""),
+            sheet: (placed.phase == Phase::RolledBack && scene.entry.may(SitePower::Records))
+                .then(|| scene.entry.path(&format!("records?kind=rollbacks&device={id}"))),
         }
     };
     (of_wave.iter().take(LISTED_MAX).map(view).collect(), more)
