@@ -85,6 +85,27 @@ impl std::error::Error for BadTable {}
 /// The columns of a table of wards: the fields of a form for one, too.
 pub const WARD_COLUMNS: [&str; 7] = columns::WARDS;
 
+/// The columns of a table of devices: the fields of a form for one, too.
+pub const DEVICE_COLUMNS: [&str; 8] = columns::DEVICES;
+
+impl super::InventoryDevice {
+    /// Its cells, in the order of [`DEVICE_COLUMNS`].
+    #[must_use]
+    pub fn cells(&self) -> Vec<String> {
+        columns::device_cells(self)
+    }
+
+    /// Reads it from cells in the order of [`DEVICE_COLUMNS`].
+    ///
+    /// # Errors
+    /// [`BadTable`] names every column that does not read.
+    pub fn of_cells(cells: Vec<String>) -> Result<Self, BadTable> {
+        let rows = [table::Row { line: 1, cells }];
+        let (devices, _) = columns::each(&rows, &columns::DEVICES, columns::device)?;
+        devices.into_iter().next().ok_or_else(|| BadTable { problems: Vec::new() })
+    }
+}
+
 impl super::Ward {
     /// Its cells, in the order of [`WARD_COLUMNS`].
     #[must_use]

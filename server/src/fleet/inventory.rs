@@ -39,6 +39,39 @@ pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError>
     Ok(views.collect())
 }
 
+/// Changes how a device without an agent is looked after; `who` is whoever asks.
+///
+/// # Errors
+/// `not_found` when there is no such device without an agent, `request_invalid` for `agent`, or a
+/// failure of ours.
+pub async fn manage(
+    app: &App,
+    site: &SiteId,
+    id: &DeviceId,
+    management: Management,
+    who: String,
+) -> Result<(), ApiError> {
+    if management == Management::Agent {
+        let rule = "management: manual or observed; a device with an agent enrols itself";
+        return Err(ApiError::with(ErrorCode::RequestInvalid, rule));
+    }
+    let (at, site, id) = (app.clock.now(), site.clone(), id.clone());
+    let changed = app.db.write(move |conn| {
+        let found = device::find(conn, &site, &id)?;
+        let Some(stored) = found.filter(|stored| stored.management != Management::Agent) else {
+            return Ok(false);
+        };
+        if stored.management != management {
+            device::manage(conn, &site, &id, management)?;
+            let scope = RepositoryId::Site(stored.site).to_string();
+            let detail = json!({"device": stored.device, "management": management});
+            act::append(conn, &Act { at, scope, who, act: "change-device", detail })?;
+        }
+        Ok::<_, DbError>(true)
+    });
+    if changed.await? { Ok(()) } else { Err(ApiError::of(ErrorCode::NotFound)) }
+}
+
 /// Adds a device without an agent; `who` is the name of the caller's token.
 ///
 /// # Errors

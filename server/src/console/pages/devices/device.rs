@@ -47,6 +47,7 @@ struct DevicePage {
     stop: Option<String>,
     facts: Vec<(String, String, &'static str)>,
     is_listed: bool,
+    edit: Option<String>,
     installed: Vec<(String, String, &'static str)>,
     seen: Option<When>,
     slots: Vec<SlotLine>,
@@ -190,6 +191,7 @@ fn view(frame: Frame, w: Words, at: &AtSite, known: Known<'_>) -> DevicePage {
         stop: at.may(SitePower::Stop).then(|| at.path(&format!("stop?device={id}"))),
         facts: facts(w, at, &known),
         is_listed: member.listed.is_some(),
+        edit: at.may(SitePower::Administer).then(|| at.path(&format!("devices/{id}/inventory"))),
         installed: installed(w, member),
         seen: member.outline.last_seen.map(|seen| w.instant(seen, tz)),
         slots: slots(w, at, &known),
@@ -269,8 +271,7 @@ fn slots(w: Words, at: &AtSite, known: &Known<'_>) -> Vec<SlotLine> {
             }
             None => approval.id.to_string(),
         };
-        let wave = u64::from(named.wave).saturating_add(1);
-        let what = w.t2("devices-slot-wave", "what", what, "wave", wave);
+        let what = w.t2("devices-slot-wave", "what", what, "wave", named.wave);
         for slot in &named.slots {
             let (from, to) = (w.instant(slot.start(), at.tz()), w.instant(slot.end(), at.tz()));
             slots.push(SlotLine { from, to, what: what.clone(), attended: named.attended });

@@ -4,6 +4,7 @@
 //! Not here: conditions ([`crate::fleet::condition`]). Invariant: what is filtered is counted whole
 //! before it is cut into pages; the table for spreadsheets has everything that the filter lets through.
 
+use super::placed::NO_WARD;
 use super::{Badge, badges};
 use crate::console::answer::Answer;
 use crate::console::asked::Asked;
@@ -50,14 +51,24 @@ struct List {
     later: Option<String>,
     table: String,
     list: String,
+    place: Option<Place>,
     enrol: Option<String>,
-    unheard: Vec<String>,
+    unheard: Vec<(String, Option<String>)>,
     unheard_more: usize,
+}
+
+/// The form that places ticked devices.
+#[derive(Debug, Clone)]
+struct Place {
+    to: String,
+    revision: u64,
+    no_ward: &'static str,
 }
 
 #[derive(Debug, Clone)]
 struct Line {
     id: String,
+    is_listed: bool,
     to: String,
     ward: String,
     family: String,
@@ -243,7 +254,12 @@ fn view(
     let from = page.saturating_sub(1).saturating_mul(PAGE);
     let shown = taken.iter().skip(from).take(PAGE);
     let to_page = |page: usize| at.path(&format!("devices{}", filter.query(filter.state, page)));
-    let unheard = roster.unheard.iter().map(|device| device.id.to_string());
+    let may = at.may(SitePower::Administer);
+    let unheard = roster.unheard.iter().map(|device| {
+        let id = device.id.to_string();
+        let to = may.then(|| at.path(&format!("devices/{id}/inventory")));
+        (id, to)
+    });
     List {
         all: roster.members.len(),
         shown: shown.map(|member| line(w, at, names, member)).collect(),
@@ -257,6 +273,11 @@ fn view(
         later: (page < pages).then(|| to_page(page.saturating_add(1))),
         table: at.path(&format!("devices.csv{}", filter.query(filter.state, 1))),
         list: at.path("devices"),
+        place: (may && !inventory.wards.is_empty()).then(|| Place {
+            to: at.path("devices/place"),
+            revision: inventory.revision,
+            no_ward: NO_WARD,
+        }),
         enrol: at.may(SitePower::Administer).then(|| at.path("enrol")),
         unheard: unheard.take(UNHEARD_SHOWN_MAX).collect(),
         unheard_more: roster.unheard.len().saturating_sub(UNHEARD_SHOWN_MAX),
@@ -282,6 +303,7 @@ fn line(w: Words, at: &AtSite, names: Names<'_>, member: &Member) -> Line {
     let ward = member.listed.as_ref().and_then(|it| it.ward.as_ref());
     let installed = outline.installed.as_ref();
     Line {
+        is_listed: member.listed.is_some(),
         id: outline.device.to_string(),
         to: at.path(&format!("devices/{}", outline.device)),
         ward: ward.map(|ward| ward_name(w, &at.inventory, ward)).unwrap_or_default(),

@@ -7,6 +7,8 @@ pub mod device;
 pub mod entry;
 pub mod join;
 pub mod list;
+pub mod listed;
+pub mod placed;
 
 use crate::console::route::Routes;
 use crate::console::words::Words;
@@ -18,6 +20,8 @@ pub fn routes(routes: &mut Routes) {
     list::routes(routes);
     join::routes(routes);
     by_hand::routes(routes);
+    listed::routes(routes);
+    placed::routes(routes);
     device::routes(routes);
 }
 
@@ -67,5 +71,6 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
     all.extend(device::samples(words));
     all.extend(by_hand::samples(words));
     all.extend(join::samples(words));
+    all.extend(listed::samples(words));
     all
 }
