@@ -263,7 +263,6 @@ fn matter(w: Words, at: &AtSite, known: &Known<'_>, notice: &Notice) -> Matter {
 fn slot(w: Words, at: &AtSite, known: &Known<'_>, group: &Group) -> Slot {
     let tz = at.tz();
     let ward = group.ward.as_ref().map(|ward| ward_name(w, known.inventory, ward));
-    let wave = u64::from(group.wave).saturating_add(1);
     let release = &group.release;
     let what = release_words(w, known.names, &release.family, release.version.as_str());
     let what = match group.action {
@@ -273,10 +272,10 @@ fn slot(w: Words, at: &AtSite, known: &Known<'_>, group: &Group) -> Slot {
     Slot {
         day: w.day(group.start, tz),
         from: w.clock(group.start, tz),
-        to: w.clock(group.end, tz),
+        to: w.end(group.start, group.end, tz),
         ward: ward.unwrap_or_else(|| w.t("today-no-ward")),
         what,
-        devices: w.t2("today-slot", "wave", wave, "n", group.devices.len()),
+        devices: w.t2("today-slot", "wave", group.wave, "n", group.devices.len()),
         in_service: group
             .in_service
             .map(|(stay, all)| w.t2("today-stay", "stay", stay, "all", all)),
@@ -293,7 +292,6 @@ fn wave(w: Words, at: Timestamp, wave: &RunningWave) -> Wave {
         WaveState::Passed => ("good", "passed"),
         WaveState::Cancelled => ("", "cancelled"),
     };
-    let n = u64::from(wave.wave).saturating_add(1);
     let left = |until: Timestamp| {
         let left_s = until.millis_since(at) / 1000;
         (left_s > 0).then(|| w.t1("today-soak", "left", w.span(left_s)))
@@ -301,7 +299,7 @@ fn wave(w: Words, at: Timestamp, wave: &RunningWave) -> Wave {
     Wave {
         class,
         state: w.t(&format!("today-wave-{code}")),
-        what: w.t2("today-wave", "what", wave.what.as_str(), "n", n),
+        what: w.t2("today-wave", "what", wave.what.as_str(), "n", wave.wave),
         numbers: w.say(
             "today-numbers",
             &[
