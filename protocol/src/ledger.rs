@@ -204,6 +204,32 @@ pub enum Kind {
     Recovered,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Enrolled,
+        Self::Approved,
+        Self::Staged,
+        Self::Held,
+        Self::Preparing,
+        Self::Armed,
+        Self::Activating,
+        Self::Restarting,
+        Self::Trial,
+        Self::AwaitingAcceptance,
+        Self::Committed,
+        Self::Used,
+        Self::Abandoned,
+        Self::RollingBack,
+        Self::RolledBack,
+        Self::NeedsService,
+        Self::Refused,
+        Self::HoldSet,
+        Self::HoldLifted,
+        Self::Recovered,
+    ];
+}
+
 /// An entry with its digest and its signed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedEntry {

@@ -276,29 +276,6 @@ fn states_are_read_back_from_their_codes() {
     }
 }
 
-const KINDS: [Kind; 20] = [
-    Kind::Enrolled,
-    Kind::Approved,
-    Kind::Staged,
-    Kind::Held,
-    Kind::Preparing,
-    Kind::Armed,
-    Kind::Activating,
-    Kind::Restarting,
-    Kind::Trial,
-    Kind::AwaitingAcceptance,
-    Kind::Committed,
-    Kind::Used,
-    Kind::Abandoned,
-    Kind::RollingBack,
-    Kind::RolledBack,
-    Kind::NeedsService,
-    Kind::Refused,
-    Kind::HoldSet,
-    Kind::HoldLifted,
-    Kind::Recovered,
-];
-
 /// One thing that a rollout may hear: an entry of a device, silence, or time.
 #[derive(Debug, Clone)]
 enum News {
@@ -311,7 +288,7 @@ enum News {
 
 fn any_news() -> impl Strategy<Value = News> {
     let often = prop::sample::select(vec![Kind::Activating, Kind::Committed, Kind::Used]);
-    let kind = prop_oneof![3 => often, 2 => prop::sample::select(KINDS.to_vec())];
+    let kind = prop_oneof![3 => often, 2 => prop::sample::select(Kind::ALL.to_vec())];
     prop_oneof![
         20 => (0_u32..12, kind, 0_u64..90_000).prop_map(|(n, kind, s)| News::Entry(n, kind, s)),
         2 => Just(News::Listen),
@@ -396,7 +373,7 @@ proptest! {
 
     #[test]
     fn numbers_do_not_depend_on_the_order_in_which_devices_are_heard(
-        stories in prop::collection::vec(prop::collection::vec(prop::sample::select(KINDS.to_vec()), 0..8), 12),
+        stories in prop::collection::vec(prop::collection::vec(prop::sample::select(Kind::ALL.to_vec()), 0..8), 12),
         order in prop::collection::vec(0_usize..12, 0..200),
     ) {
         let (mut one, mut other) = (TWELVE.clone(), TWELVE.clone());

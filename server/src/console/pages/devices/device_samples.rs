@@ -18,29 +18,6 @@ use patchward_protocol::reason::Reason;
 use patchward_protocol::slot::Slot;
 use patchward_protocol::time::TimeQuality;
 
-const KINDS: [Kind; 20] = [
-    Kind::Enrolled,
-    Kind::Approved,
-    Kind::Staged,
-    Kind::Held,
-    Kind::Preparing,
-    Kind::Armed,
-    Kind::Activating,
-    Kind::Restarting,
-    Kind::Trial,
-    Kind::AwaitingAcceptance,
-    Kind::Committed,
-    Kind::Used,
-    Kind::Abandoned,
-    Kind::RollingBack,
-    Kind::RolledBack,
-    Kind::NeedsService,
-    Kind::Refused,
-    Kind::HoldSet,
-    Kind::HoldLifted,
-    Kind::Recovered,
-];
-
 fn entry(member: &Member, kind: Kind, seq: u64) -> Entry {
     let held = matches!(kind, Kind::Held | Kind::Refused);
     let settings = matches!(kind, Kind::Committed).then(|| Sha256Digest::of(b"settings"));
@@ -114,7 +91,7 @@ pub(in crate::console::pages::devices) fn samples(words: Words) -> Vec<Sample> {
     };
     let full = of(5);
     let history = |member: &Member| {
-        let kinds = KINDS.iter().zip(1_u64..);
+        let kinds = Kind::ALL.iter().zip(1_u64..);
         let mut all: Vec<_> = kinds.map(|(kind, seq)| entry(member, *kind, seq)).collect();
         all.reverse();
         all
