@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 pub struct Freezes;
 
 impl Thing for Freezes {
-    type Item = Freeze;
+    type One = Freeze;
     const WORD: &'static str = "freeze";
     const TEXTS: &'static str = "settings-freeze";
     const LIST: &'static str = "freezes";

@@ -14,7 +14,7 @@ use patchward_protocol::inventory::{Inventory, Person};
 pub struct Signers;
 
 impl Thing for Signers {
-    type Item = Person;
+    type One = Person;
     const WORD: &'static str = "signer";
     const TEXTS: &'static str = "settings-signer";
     const LIST: &'static str = "people";

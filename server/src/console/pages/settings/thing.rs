@@ -35,7 +35,7 @@ pub type Values = Vec<(&'static str, String)>;
 /// A kind of thing in the inventory.
 pub trait Thing: 'static {
     /// One of them.
-    type Item: Clone;
+    type One: Clone;
     /// The word in addresses and in ids of texts.
     const WORD: &'static str;
     /// Beginning of its texts.
@@ -50,19 +50,19 @@ pub trait Thing: 'static {
     const REMOVE_PATH: &'static str;
 
     /// All of them.
-    fn all(inventory: &Inventory) -> &[Self::Item];
+    fn all(inventory: &Inventory) -> &[Self::One];
 
     /// All of them, to be changed.
-    fn all_mut(inventory: &mut Inventory) -> &mut Vec<Self::Item>;
+    fn all_mut(inventory: &mut Inventory) -> &mut Vec<Self::One>;
 
     /// Its id.
-    fn id(item: &Self::Item) -> &str;
+    fn id(one: &Self::One) -> &str;
 
     /// One in a list: its name and what it says.
-    fn words(w: Words, inventory: &Inventory, item: &Self::Item) -> (String, String);
+    fn words(w: Words, inventory: &Inventory, one: &Self::One) -> (String, String);
 
     /// What stands in the form of one.
-    fn values(inventory: &Inventory, item: &Self::Item) -> Values;
+    fn values(inventory: &Inventory, one: &Self::One) -> Values;
 
     /// What stands in the form of a new one.
     fn blank() -> Values {
@@ -76,17 +76,17 @@ pub trait Thing: 'static {
     ///
     /// # Errors
     /// What does not read.
-    fn read(w: Words, inventory: &Inventory, form: &Form) -> Result<Self::Item, Vec<Wrong>>;
+    fn read(w: Words, inventory: &Inventory, form: &Form) -> Result<Self::One, Vec<Wrong>>;
 
     /// Lets the rest of the inventory follow when one took the place of another.
-    fn follow(_: &mut Inventory, _before: &Self::Item, _now: &Self::Item) {}
+    fn follow(_: &mut Inventory, _before: &Self::One, _now: &Self::One) {}
 }
 
 /// All of them, in lines.
 pub(super) fn lines<T: Thing>(w: Words, inventory: &Inventory) -> Vec<Line> {
-    let line = |item: &T::Item| {
-        let (name, text) = T::words(w, inventory, item);
-        Line { id: T::id(item).to_owned(), name, text }
+    let line = |one: &T::One| {
+        let (name, text) = T::words(w, inventory, one);
+        Line { id: T::id(one).to_owned(), name, text }
     };
     T::all(inventory).iter().map(line).collect()
 }
@@ -94,8 +94,8 @@ pub(super) fn lines<T: Thing>(w: Words, inventory: &Inventory) -> Vec<Line> {
 /// The form of one, or of a new one when there is no id.
 pub(super) fn filled<T: Thing>(inventory: &Inventory, id: Option<&str>) -> Option<Form> {
     let Some(id) = id else { return Some(Form::of(T::blank())) };
-    let item = T::all(inventory).iter().find(|item| T::id(item) == id)?;
-    Some(Form::of(T::values(inventory, item)))
+    let one = T::all(inventory).iter().find(|one| T::id(one) == id)?;
+    Some(Form::of(T::values(inventory, one)))
 }
 
 /// Puts what the form says in the place of the one with this id, or behind the others. Returns its
@@ -106,15 +106,15 @@ pub(super) fn put<T: Thing>(
     id: Option<&str>,
     form: &Form,
 ) -> Result<usize, Vec<Wrong>> {
-    let item = T::read(w, inventory, form)?;
+    let one = T::read(w, inventory, form)?;
     let all = T::all_mut(inventory);
     let held = all.iter_mut().enumerate().find(|(_, held)| Some(T::id(held)) == id);
     if let Some((at, held)) = held {
-        let before = std::mem::replace(held, item.clone());
-        T::follow(inventory, &before, &item);
+        let before = std::mem::replace(held, one.clone());
+        T::follow(inventory, &before, &one);
         return Ok(at);
     }
-    all.push(item);
+    all.push(one);
     Ok(all.len().saturating_sub(1))
 }
 
@@ -122,7 +122,7 @@ pub(super) fn put<T: Thing>(
 pub(super) fn take<T: Thing>(inventory: &mut Inventory, id: &str) -> bool {
     let all = T::all_mut(inventory);
     let before = all.len();
-    all.retain(|item| T::id(item) != id);
+    all.retain(|one| T::id(one) != id);
     before != all.len()
 }
 

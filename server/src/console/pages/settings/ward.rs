@@ -16,7 +16,7 @@ use patchward_protocol::inventory::{Inventory, Ward};
 pub struct Wards;
 
 impl Thing for Wards {
-    type Item = Ward;
+    type One = Ward;
     const WORD: &'static str = "ward";
     const TEXTS: &'static str = "settings-ward";
     const LIST: &'static str = "wards";

@@ -18,7 +18,7 @@ const KINDS: [&str; 3] = ["weekly", "daily", "dates"];
 pub struct Windows;
 
 impl Thing for Windows {
-    type Item = UsualWindow;
+    type One = UsualWindow;
     const WORD: &'static str = "window";
     const TEXTS: &'static str = "settings-window";
     const LIST: &'static str = "windows";
