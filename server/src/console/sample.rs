@@ -60,14 +60,7 @@ pub fn engineer(words: Words) -> Who {
 
 /// A release engineer.
 pub fn release_engineer(words: Words) -> Who {
-    let maker = MakerId::new("acme").unwrap();
-    who(
-        words,
-        vec![
-            Grant::Maker(maker.clone(), MakerRole::Release),
-            Grant::Maker(maker, MakerRole::KeyHolder),
-        ],
-    )
+    who(words, vec![Grant::Maker(MakerId::new("acme").unwrap(), MakerRole::Release)])
 }
 
 fn who(words: Words, grants: Vec<Grant>) -> Who {
@@ -113,6 +106,17 @@ fn all(words: Words) -> Vec<Sample> {
     let mut all = super::turned::samples(words);
     all.extend(super::pages::samples(words));
     all
+}
+
+#[test]
+fn the_people_of_samples_hold_roles_that_go_together() {
+    use crate::people::duty::{Hand, may_give};
+    let words = Words::of(Language::En);
+    for Who { account, grants, .. } in [engineer(words), release_engineer(words)] {
+        for (n, grant) in grants.iter().enumerate() {
+            assert_eq!(may_give(Hand::CommandLine, account, &grants[..n], grant), Ok(()));
+        }
+    }
 }
 
 fn templates() -> BTreeSet<String> {
