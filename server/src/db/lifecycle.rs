@@ -8,7 +8,7 @@ use super::schema::lifecycle::lifecycles;
 use super::{Connection, DbError, queries};
 use crate::lifecycle::{Lifecycle, Said};
 use diesel::prelude::*;
-use patchward_protocol::id::{FamilyId, MakerId};
+use patchward_protocol::id::FamilyId;
 use patchward_protocol::time::Timestamp;
 
 #[derive(Queryable, Insertable)]
@@ -32,11 +32,6 @@ queries! {
     fn family_rows(conn, family: &str) -> Result<Vec<Row>, DbError> {
         let rows = lifecycles::table.filter(lifecycles::family.eq(family));
         Ok(rows.order(lifecycles::revision.desc()).load(conn)?)
-    }
-
-    fn maker_rows(conn, maker: &str) -> Result<Vec<Row>, DbError> {
-        let rows = lifecycles::table.filter(lifecycles::maker.eq(maker));
-        Ok(rows.order((lifecycles::family, lifecycles::revision)).load(conn)?)
     }
 
     fn all_rows(conn) -> Result<Vec<Row>, DbError> {
@@ -67,14 +62,6 @@ pub fn insert(conn: &mut Connection, family: &FamilyId, said: &Said) -> Result<b
 /// [`DbError`].
 pub fn of_family(conn: &mut Connection, family: &FamilyId) -> Result<Vec<Said>, DbError> {
     family_rows(conn, family.as_str())?.into_iter().map(|row| Ok(row.read()?.1)).collect()
-}
-
-/// Everything that was said of a manufacturer's families: by family, each oldest first.
-///
-/// # Errors
-/// [`DbError`].
-pub fn of_maker(conn: &mut Connection, maker: &MakerId) -> Result<Vec<(FamilyId, Said)>, DbError> {
-    maker_rows(conn, maker.as_str())?.into_iter().map(Row::read).collect()
 }
 
 /// Everything that was said of any family: by family, each oldest first.

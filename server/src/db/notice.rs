@@ -100,11 +100,6 @@ queries! {
         Ok(rows.order((notices::closed.desc(), notices::id)).limit(limit).load(conn)?)
     }
 
-    fn count_open(conn, place: &str) -> Result<i64, DbError> {
-        let rows = notices::table.filter(notices::place.eq(place)).filter(notices::closed.is_null());
-        Ok(rows.count().get_result(conn)?)
-    }
-
     fn known_ids(conn, ids: &[String]) -> Result<Vec<String>, DbError> {
         let rows = notices::table.filter(notices::id.eq_any(ids));
         Ok(rows.select(notices::id).load(conn)?)
@@ -204,14 +199,6 @@ pub fn get(conn: &mut Connection, id: &NoticeId) -> Result<Option<Notice>, DbErr
 /// [`DbError`].
 pub fn open(conn: &mut Connection, place: &Place) -> Result<Vec<Notice>, DbError> {
     open_rows(conn, &place.to_string())?.into_iter().map(Row::notice).collect()
-}
-
-/// How many are open at a place.
-///
-/// # Errors
-/// [`DbError`].
-pub fn open_count(conn: &mut Connection, place: &Place) -> Result<u64, DbError> {
-    super::column::count("notices.id", count_open(conn, &place.to_string())?)
 }
 
 /// What is open anywhere.
