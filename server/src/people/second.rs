@@ -8,7 +8,7 @@ use super::account::Account;
 use super::enter::{self, Entrance, In, Method};
 use super::one_time::{self, OneTime, qr_svg};
 use super::password::Password;
-use super::session::{self, SessionSecret, Stage};
+use super::session::{self, Stage};
 use super::tries::{self, Knock};
 use super::vault::Use;
 use super::who::{AccountId, Who};
@@ -326,10 +326,4 @@ impl Change {
         db::account::set_codes(conn, account.id, &self.digests)?;
         act::append(conn, &enter::about(&account.login, "second-factor", json!({}), at))
     }
-}
-
-/// The secret of the session that the browser holds, when it reads.
-#[must_use]
-pub fn held_secret(knock: &Knock) -> Option<SessionSecret> {
-    knock.held.as_deref().and_then(SessionSecret::read)
 }
