@@ -1,7 +1,7 @@
 //! What hospitals answer to a release, and what comes of it: recorded, shown to the manufacturer, and
 //! back when its day has come.
 
-use super::{Grave, acme, looked, north, of_kind, released, sato, tanaka, with_device};
+use super::{Grave, acme, looked, north, noticed, of_kind, sato, tanaka, with_device};
 use crate::hospital::{acts, approval, devices, publish};
 use crate::place::on_both;
 use patchward_protocol::api::error::ErrorCode;
@@ -29,8 +29,7 @@ fn a_release_that_is_put_off_comes_back_on_its_day_as_another_notice() {
         with_device(&place);
         let clock = Arc::clone(&place.clock);
         place.with_one(|app| async move {
-            released(&app, Reading::Public, Grave::Important).await;
-            looked(&app).await;
+            noticed(&app, Reading::Public, Grave::Important).await;
             let first = of_kind(&app, north(), "release").await.remove(0);
             let (now, control) = (app.clock.now(), "isolated".to_owned());
             let past = Answer::Deferred { until: now, control: control.clone() };
@@ -59,8 +58,7 @@ fn a_declined_release_does_not_come_back_and_its_maker_sees_why() {
         with_device(&place);
         let clock = Arc::clone(&place.clock);
         place.with_one(|app| async move {
-            released(&app, Reading::Public, Grave::Important).await;
-            looked(&app).await;
+            noticed(&app, Reading::Public, Grave::Important).await;
             let notice = of_kind(&app, north(), "release").await.remove(0);
             give(&app, &notice.id, Answer::Declined).await.unwrap();
             clock.set(app.clock.now().plus_seconds(200 * 86_400));
@@ -82,8 +80,7 @@ fn an_acknowledged_release_stays_open_and_an_approval_closes_it() {
     on_both(|place| {
         let device = devices(&place, 1).remove(0);
         place.with_one(|app| async move {
-            let mut owners = released(&app, Reading::Public, Grave::KnownExploited).await;
-            looked(&app).await;
+            let mut owners = noticed(&app, Reading::Public, Grave::KnownExploited).await;
             let notice = of_kind(&app, north(), "release").await.remove(0);
             give(&app, &notice.id, Answer::Acknowledged).await.unwrap();
             let still = of_kind(&app, north(), "release").await.remove(0);
@@ -111,8 +108,7 @@ fn a_question_is_answered_on_the_other_side_and_both_see_the_same_thread() {
     on_both(|place| {
         with_device(&place);
         place.with_one(|app| async move {
-            released(&app, Reading::Public, Grave::Important).await;
-            looked(&app).await;
+            noticed(&app, Reading::Public, Grave::Important).await;
             let notice = of_kind(&app, north(), "release").await.remove(0);
             let empty = answer::ask(&app, &site(), &notice.id, " ".to_owned(), &tanaka()).await;
             assert_eq!(empty.unwrap_err().code(), ErrorCode::RequestInvalid);

@@ -100,6 +100,22 @@ fn with_device(place: &Place) {
     devices(place, 1);
 }
 
+/// The same, and the server has looked at it.
+async fn noticed(app: &Arc<App>, reading: Reading, grave: Grave) -> Owners {
+    let owners = released(app, reading, grave).await;
+    looked(app).await;
+    owners
+}
+
+/// A place with one device whose messages reach a receiver.
+fn reachable() -> (Receiver, Place) {
+    let receiver = Receiver::start();
+    let mut place = Place::sqlite();
+    with_device(&place);
+    place.config.notify = receiver.config();
+    (receiver, place)
+}
+
 async fn open(app: &Arc<App>, place: At) -> Vec<Notice> {
     app.db.read(move |conn| open_matters(conn, &place)).await.unwrap()
 }
@@ -129,6 +145,11 @@ fn entered(kind: Kind, address: &str, circle: Circle) -> Entered {
 
 async fn add(app: &Arc<App>, place: At, entered: Entered) -> NoticeId {
     drill::add(app, &place, entered, &tanaka()).await.unwrap()
+}
+
+/// A channel of the first circle at the site.
+async fn first(app: &Arc<App>, kind: Kind, address: &str) -> NoticeId {
+    add(app, north(), entered(kind, address, Circle::First)).await
 }
 
 /// Nine in the evening to seven in the morning.

@@ -2,8 +2,8 @@
 //! a crash, never what is restricted.
 
 use super::{
-    ADDRESS, Grave, Mail, NIGHT, Receiver, add, entered, looked, north, of_kind, post, released,
-    tanaka, with_device,
+    ADDRESS, Grave, Mail, NIGHT, add, entered, first, looked, north, noticed, of_kind, post,
+    reachable, released, tanaka, with_device,
 };
 use crate::place::{Place, on_both};
 use base64::Engine as _;
@@ -21,14 +21,10 @@ use sha2::Sha256;
 
 #[test]
 fn a_mail_in_japanese_reaches_a_real_mail_server_through_tls() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (receiver, place) = reachable();
     place.with_one(|app| async move {
-        add(&app, north(), entered(Kind::Mail, "ward@hospital.example", Circle::First)).await;
-        released(&app, Reading::Public, Grave::KnownExploited).await;
-        looked(&app).await;
+        first(&app, Kind::Mail, "ward@hospital.example").await;
+        noticed(&app, Reading::Public, Grave::KnownExploited).await;
         let notice = of_kind(&app, north(), "release").await.remove(0);
         assert_eq!(send::round(&app, &post(&app)).await.unwrap(), 1);
         let told = receiver.next();
@@ -50,14 +46,10 @@ fn a_mail_in_japanese_reaches_a_real_mail_server_through_tls() {
 
 #[test]
 fn nothing_that_names_a_restricted_family_leaves() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (receiver, place) = reachable();
     place.with_one(|app| async move {
-        add(&app, north(), entered(Kind::Mail, "ward@hospital.example", Circle::First)).await;
-        released(&app, Reading::Restricted, Grave::KnownExploited).await;
-        looked(&app).await;
+        first(&app, Kind::Mail, "ward@hospital.example").await;
+        noticed(&app, Reading::Restricted, Grave::KnownExploited).await;
         send::round(&app, &post(&app)).await.unwrap();
         let told = receiver.next();
         let mail = Mail::of(&told);
@@ -71,16 +63,12 @@ fn nothing_that_names_a_restricted_family_leaves() {
 
 #[test]
 fn a_webhook_is_signed_and_sent_again_under_the_same_id_when_its_sender_died() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (receiver, place) = reachable();
     let url = receiver.url("/ok");
     let clock = std::sync::Arc::clone(&place.clock);
     place.with_two(|one, two| async move {
-        let channel = add(&one, north(), entered(Kind::Webhook, &url, Circle::First)).await;
-        released(&one, Reading::Public, Grave::Important).await;
-        looked(&one).await;
+        let channel = first(&one, Kind::Webhook, &url).await;
+        noticed(&one, Reading::Public, Grave::Important).await;
         let (first, second) = (post(&one), post(&two));
         // Sent, and killed before it was noted.
         let parcels = send::take(&one, &first).await.unwrap();
@@ -125,7 +113,7 @@ fn of_two_servers_that_look_and_send_at_once_one_message_goes_out() {
     on_both(|place| {
         with_device(&place);
         place.with_two(|one, two| async move {
-            add(&one, north(), entered(Kind::Mail, "ward@hospital.example", Circle::First)).await;
+            first(&one, Kind::Mail, "ward@hospital.example").await;
             released(&one, Reading::Public, Grave::KnownExploited).await;
             two.reload().await.unwrap();
             let (a, b) = futures_util::future::join(
@@ -149,16 +137,12 @@ fn of_two_servers_that_look_and_send_at_once_one_message_goes_out() {
 
 #[test]
 fn a_receiver_in_trouble_is_tried_again_later_and_told_as_failing() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (receiver, place) = reachable();
     let url = receiver.url("/busy");
     let clock = std::sync::Arc::clone(&place.clock);
     place.with_one(|app| async move {
-        let channel = add(&app, north(), entered(Kind::Webhook, &url, Circle::First)).await;
-        released(&app, Reading::Public, Grave::Important).await;
-        looked(&app).await;
+        let channel = first(&app, Kind::Webhook, &url).await;
+        noticed(&app, Reading::Public, Grave::Important).await;
         let post = post(&app);
         let mut id = String::new();
         for n in 1..=3 {
@@ -186,17 +170,13 @@ fn a_receiver_in_trouble_is_tried_again_later_and_told_as_failing() {
 
 #[test]
 fn a_redirect_is_not_followed_and_gone_is_not_tried_again() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (receiver, place) = reachable();
     let urls = [receiver.url("/elsewhere"), receiver.url("/gone")];
     place.with_one(|app| async move {
         for url in &urls {
-            add(&app, north(), entered(Kind::Webhook, url, Circle::First)).await;
+            first(&app, Kind::Webhook, url).await;
         }
-        released(&app, Reading::Public, Grave::Important).await;
-        looked(&app).await;
+        noticed(&app, Reading::Public, Grave::Important).await;
         assert_eq!(send::round(&app, &post(&app)).await.unwrap(), 2);
         let mut paths = [receiver.next(), receiver.next()].map(|told| told["path"].to_string());
         paths.sort();
@@ -219,17 +199,11 @@ fn a_redirect_is_not_followed_and_gone_is_not_tried_again() {
 
 #[test]
 fn an_address_that_the_mail_server_refuses_for_good_fails_at_once_and_another_later() {
-    let receiver = Receiver::start();
-    let mut place = Place::sqlite();
-    with_device(&place);
-    place.config.notify = receiver.config();
+    let (_receiver, place) = reachable();
     place.with_one(|app| async move {
-        let never =
-            add(&app, north(), entered(Kind::Mail, "never@hospital.example", Circle::First)).await;
-        let later =
-            add(&app, north(), entered(Kind::Mail, "later@hospital.example", Circle::First)).await;
-        released(&app, Reading::Public, Grave::Important).await;
-        looked(&app).await;
+        let never = first(&app, Kind::Mail, "never@hospital.example").await;
+        let later = first(&app, Kind::Mail, "later@hospital.example").await;
+        noticed(&app, Reading::Public, Grave::Important).await;
         assert_eq!(send::round(&app, &post(&app)).await.unwrap(), 2);
         for (channel, state) in [(never, State::Failed), (later, State::Waiting)] {
             let told =
@@ -254,8 +228,7 @@ fn quiet_hours_delay_what_can_wait_and_never_what_is_urgent() {
             let mut entered = entered(Kind::Mail, "ward@hospital.example", Circle::First);
             entered.quiet = Some(NIGHT);
             add(&app, north(), entered).await;
-            released(&app, Reading::Public, grave).await;
-            looked(&app).await;
+            noticed(&app, Reading::Public, grave).await;
             let post = post(&app);
             assert_eq!(send::take(&app, &post).await.unwrap().len(), at_once);
             clock.set("2026-11-22T22:00:00Z".parse().unwrap());

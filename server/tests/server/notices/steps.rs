@@ -1,8 +1,8 @@
 //! What nobody acknowledges is passed on, and a drill proves what works; by the clock of the test.
 
 use super::{
-    Grave, acme, add, entered, looked, north, of_kind, open, post, released, sato, tanaka,
-    with_device,
+    Grave, acme, add, entered, first, looked, north, noticed, of_kind, open, post, released, sato,
+    tanaka, with_device,
 };
 use crate::place::on_both;
 use patchward_protocol::api::error::ErrorCode;
@@ -31,10 +31,9 @@ fn what_is_urgent_and_unread_goes_to_admins_after_a_day_and_to_the_manufacturer_
         with_device(&place);
         let clock = Arc::clone(&place.clock);
         place.with_two(|one, two| async move {
-            add(&one, north(), entered(Kind::Mail, "first@hospital.example", Circle::First)).await;
+            first(&one, Kind::Mail, "first@hospital.example").await;
             add(&one, north(), entered(Kind::Mail, "admin@hospital.example", Circle::Second)).await;
-            released(&one, Reading::Public, Grave::KnownExploited).await;
-            looked(&one).await;
+            noticed(&one, Reading::Public, Grave::KnownExploited).await;
             let notice = of_kind(&one, north(), "release").await.remove(0);
             assert_eq!((notice.severity, notice.step), (Severity::Urgent, 0));
             assert_eq!(notice.due, Some(one.clock.now().plus_seconds(3 * 86_400)));
@@ -73,8 +72,7 @@ fn what_somebody_acknowledges_is_not_passed_on() {
         with_device(&place);
         let clock = Arc::clone(&place.clock);
         place.with_one(|app| async move {
-            released(&app, Reading::Public, Grave::KnownExploited).await;
-            looked(&app).await;
+            noticed(&app, Reading::Public, Grave::KnownExploited).await;
             let notice = of_kind(&app, north(), "release").await.remove(0);
             let stranger = acknowledge(&app, &acme(), &notice.id, &sato()).await;
             assert_eq!(stranger.unwrap_err().code(), ErrorCode::NotFound, "another place's");
@@ -93,8 +91,7 @@ fn a_channel_is_proven_by_the_code_that_left_through_it_and_by_no_other() {
         place.with_one(|app| async move {
             let none = drill::start(&app, &north(), &tanaka()).await;
             assert_eq!(none.unwrap_err().code(), ErrorCode::RequestInvalid, "no channel yet");
-            let a =
-                add(&app, north(), entered(Kind::Mail, "a@hospital.example", Circle::First)).await;
+            let a = first(&app, Kind::Mail, "a@hospital.example").await;
             let b =
                 add(&app, north(), entered(Kind::Mail, "b@hospital.example", Circle::Second)).await;
             assert_eq!(light(&app).await, Light::Red);
@@ -137,7 +134,7 @@ fn a_release_that_becomes_urgent_is_told_again() {
     on_both(|place| {
         with_device(&place);
         place.with_one(|app| async move {
-            add(&app, north(), entered(Kind::Mail, "a@hospital.example", Circle::First)).await;
+            first(&app, Kind::Mail, "a@hospital.example").await;
             let mut family = released(&app, Reading::Public, Grave::Important).await.family;
             looked(&app).await;
             assert_eq!(taken(&app).await, 1);
