@@ -23,17 +23,32 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// Rust that is delivered or that the checks are made of, as opposed to integration tests.
-    pub(crate) fn is_test(&self) -> bool {
-        self.path.split('/').rev().skip(1).any(|folder| folder == "tests" || folder == "fuzz")
-            && !self.path.starts_with("tests/src/")
+    /// The lines outside of `#[cfg(test)]` items, wherever those stand.
+    pub(crate) fn code(&self) -> impl Iterator<Item = &str> {
+        let mut in_test = false;
+        self.text.lines().filter(move |line| {
+            in_test |= line.starts_with("#[cfg(test)]");
+            let skipped = in_test;
+            in_test &= !ends_item(line);
+            !skipped
+        })
     }
+}
 
-    /// The lines before the unit tests; tests stand last (docs/STYLE.md, rule 4).
-    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let numbered = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
-        numbered.take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-    }
+/// Whether an item at the margin ends here: `mod tests;`, `use x::{…};`, or a brace that closes.
+fn ends_item(line: &str) -> bool {
+    let at_margin = !line.starts_with([' ', '#', '/']);
+    at_margin && (line.ends_with(';') || line.ends_with('}'))
+}
+
+#[test]
+fn what_stands_behind_tests_is_code_too() {
+    let text = "use a;\n#[cfg(test)]\n#[path = \"t.rs\"]\nmod t;\nfn one() {\n}\n#[cfg(test)]\n\
+                fn samples(\n    n: u8,\n) -> u8 {\n    n\n}\n\nfn two() {}\n#[cfg(test)]\n\
+                mod tests {\n    use super::*;\n}\n";
+    let source = Source { path: "a.rs".to_owned(), text: text.to_owned() };
+    let code: Vec<&str> = source.code().collect();
+    assert_eq!(code, ["use a;", "fn one() {", "}", "", "fn two() {}"]);
 }
 
 /// Every file in the workspace that is not made.
