@@ -2,31 +2,15 @@
 
 use crate::console::answer::Answer;
 use crate::console::door::{SignedIn, Visit};
-use crate::console::frame::Frame;
-use crate::console::pages::login;
+use crate::console::pages::login::{self, enrol::Enrol};
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
-use crate::console::words::Words;
 use crate::people::password::Password;
 use crate::people::second::{self, Offer};
-use actix_web::http::StatusCode;
-use askama::Template;
 use patchward_protocol::api::error::ErrorCode;
 
 /// Where the page is.
 const PATH: &str = "/console/account/second";
-
-/// The page: the one of the first sign-in.
-#[derive(Template)]
-#[template(path = "login/enrol.html")]
-struct Second {
-    frame: Frame,
-    w: Words,
-    action: &'static str,
-    back: String,
-    offer: Offer,
-    wrong: Option<String>,
-}
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
@@ -55,27 +39,27 @@ async fn confirm(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
     match second::confirm_change(&visit.app, &visit.asked.knock, code).await {
         Ok(()) => Ok(Answer::go("/console/account/codes?back=/console/account")),
         Err(error) => {
-            let status = StatusCode::from_u16(error.code().status());
-            let wrong = login::wrong(error, visit.words)?;
+            let (status, wrong) = login::wrong(error, visit.words)?;
             let label = visit.words.t("login-qr");
             let offer = second::offer_change(&visit.app, &visit.asked.knock, &label).await?;
-            let page = view(&visit, offer, Some(wrong));
-            Answer::page_as(status.unwrap_or(StatusCode::UNAUTHORIZED), &page)
+            Answer::page_as(status, &view(&visit, offer, Some(wrong)))
         }
     }
 }
 
-fn view(visit: &Visit<SignedIn>, offer: Offer, wrong: Option<String>) -> Second {
+/// The page of the first sign-in.
+fn view(visit: &Visit<SignedIn>, offer: Offer, wrong: Option<String>) -> Enrol {
     let frame = visit.frame(visit.words.t("account-second-change"));
     let back = "/console/account".to_owned();
-    Second { frame, w: visit.words, action: PATH, back, offer, wrong }
+    Enrol { frame, w: visit.words, action: PATH, back, offer, wrong }
 }
 
 #[cfg(test)]
-pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
+pub(super) fn samples(w: crate::console::words::Words) -> Vec<crate::console::sample::Sample> {
+    use crate::console::frame::Frame;
     use crate::console::sample::{Sample, asked, engineer};
     let offer = Offer { text: "GEZD GNBV".to_owned(), uri: String::new(), qr: String::new() };
-    let page = Second {
+    let page = Enrol {
         frame: Frame::bare(&asked(w), Some(&engineer(w)), w, w.t("account-second-change")),
         w,
         action: PATH,

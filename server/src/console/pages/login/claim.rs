@@ -17,7 +17,6 @@ use crate::people::invitation::{Invitation, Purpose};
 use crate::people::name::{LoginName, Printed};
 use crate::people::password::Password;
 use crate::people::who::Language;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 /// The page.
@@ -69,10 +68,8 @@ async fn take(visit: Visit<Anybody>) -> Result<Answer, Turned> {
     match taken {
         Ok(answer) => Ok(answer),
         Err(error) => {
-            let status = StatusCode::from_u16(error.code().status());
-            let wrong = wrong(error, visit.words)?;
-            let page = view(&visit, &ticket, &invitation, Some(wrong));
-            Answer::page_as(status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY), &page)
+            let (status, wrong) = wrong(error, visit.words)?;
+            Answer::page_as(status, &view(&visit, &ticket, &invitation, Some(wrong)))
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
 use crate::people::enter::{self, Next};
-use actix_web::http::StatusCode;
 use askama::Template;
 use patchward_protocol::api::error::ErrorCode;
 
@@ -46,10 +45,8 @@ async fn try_code(visit: Visit<Anybody>) -> Result<Answer, Turned> {
             Ok(Answer::go(with_back("/console/login", &back)))
         }
         Err(error) => {
-            let status = StatusCode::from_u16(error.code().status());
-            let wrong = wrong(error, visit.words)?;
-            let page = view(&visit, back, Some(wrong));
-            Answer::page_as(status.unwrap_or(StatusCode::UNAUTHORIZED), &page)
+            let (status, wrong) = wrong(error, visit.words)?;
+            Answer::page_as(status, &view(&visit, back, Some(wrong)))
         }
     }
 }

@@ -8,20 +8,25 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
 use crate::people::second::{self, Offer};
-use actix_web::http::StatusCode;
 use askama::Template;
 use patchward_protocol::api::error::ErrorCode;
 
-/// The page.
+/// The page; whoever changes the phone later sees it too.
 #[derive(Template)]
 #[template(path = "login/enrol.html")]
-struct Enrol {
-    frame: Frame,
-    w: Words,
-    action: &'static str,
-    back: String,
-    offer: Offer,
-    wrong: Option<String>,
+pub struct Enrol {
+    /// Around it.
+    pub frame: Frame,
+    /// The texts.
+    pub w: Words,
+    /// Where the code is sent.
+    pub action: &'static str,
+    /// Where it goes on.
+    pub back: String,
+    /// The secret.
+    pub offer: Offer,
+    /// What was wrong with the code.
+    pub wrong: Option<String>,
 }
 
 /// Adds the routes.
@@ -51,12 +56,10 @@ async fn confirm(visit: Visit<Anybody>) -> Result<Answer, Turned> {
             Ok(Answer::go(with_back("/console/login", &back)))
         }
         Err(error) => {
-            let status = StatusCode::from_u16(error.code().status());
-            let wrong = wrong(error, visit.words)?;
+            let (status, wrong) = wrong(error, visit.words)?;
             let label = visit.words.t("login-qr");
             let offer = second::offer(&visit.app, &visit.asked.knock, &label).await?;
-            let page = view(&visit, back, offer, Some(wrong));
-            Answer::page_as(status.unwrap_or(StatusCode::UNAUTHORIZED), &page)
+            Answer::page_as(status, &view(&visit, back, offer, Some(wrong)))
         }
     }
 }

@@ -15,7 +15,6 @@ use crate::people::enter_passkey;
 use crate::people::passkey::Asserted;
 use crate::people::password::Password;
 use crate::people::session;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 /// The page.
@@ -93,8 +92,7 @@ async fn leave(visit: Visit<SignedIn>) -> Result<Answer, Turned> {
 }
 
 fn again(visit: &Visit<Anybody>, back: String, error: ApiError) -> Result<Answer, Turned> {
-    let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let wrong = wrong(error, visit.words)?;
+    let (status, wrong) = wrong(error, visit.words)?;
     Answer::page_as(status, &view(visit, back, Some(wrong))?)
 }
 

@@ -22,6 +22,7 @@ use crate::people::session::{self, SessionSecret};
 use crate::people::tries::KNOWN_S;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
@@ -89,13 +90,16 @@ fn back_of(asked: &Asked) -> String {
     back(asked.query("back"))
 }
 
-/// A refusal in words for the form that is shown again; a failure of ours goes on.
-pub(super) fn wrong(error: ApiError, w: Words) -> Result<String, Turned> {
+/// A refusal for the form that is shown again, with the status of that page and in words; a failure of
+/// ours goes on.
+pub(super) fn wrong(error: ApiError, w: Words) -> Result<(StatusCode, String), Turned> {
     match error {
         ApiError::Refused { code, retry_after_s, .. } => {
+            let status = StatusCode::from_u16(code.status());
             let hint = w.pick(code.en(), code.ja()).to_owned();
             let wait = retry_after_s.map(|s| w.t1("login-wait", "span", w.span(i64::from(s))));
-            Ok(wait.map_or_else(|| hint.clone(), |wait| format!("{hint} {wait}")))
+            let text = wait.map_or_else(|| hint.clone(), |wait| format!("{hint} {wait}"));
+            Ok((status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY), text))
         }
         error @ (ApiError::NotDrafted(_) | ApiError::Failed(_)) => Err(error.into()),
     }
