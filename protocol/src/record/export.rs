@@ -13,6 +13,7 @@ pub mod html;
 pub mod keys;
 pub mod releases;
 pub mod rollback;
+pub mod spreadsheet;
 pub mod words;
 
 /// An error and its causes in one line.

@@ -91,6 +91,12 @@ impl Answer {
         Self::from(Body::File { name: Some(name.collect()), kind, bytes: bytes.into() })
     }
 
+    /// A table for a spreadsheet, under this name.
+    #[must_use]
+    pub fn table(name: &str, table: String) -> Self {
+        Self::file(name, "text/csv; charset=utf-8", table)
+    }
+
     /// Bytes to be shown, e.g. `text/calendar`.
     #[must_use]
     pub fn bytes(kind: &'static str, bytes: impl Into<Bytes>) -> Self {

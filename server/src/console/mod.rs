@@ -10,7 +10,6 @@ pub mod answer;
 pub mod asked;
 pub mod assets;
 pub mod chart;
-pub mod csv;
 pub mod door;
 pub mod form;
 pub mod frame;

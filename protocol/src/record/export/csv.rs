@@ -1,11 +1,12 @@
-//! The record as a table for spreadsheets: UTF-8 with a byte order mark, one row per entry.
+//! The record as a table for spreadsheets: one row per entry.
 //!
-//! Not here: pages. Invariant: no cell begins with a character that a spreadsheet takes for a
-//! formula, and every cell is quoted.
+//! Not here: pages, and how a table is written ([`super::spreadsheet`]). Invariant: a row for every
+//! entry, in their order.
 
 use super::audit::{Audited, Checked, Word};
 use super::contents::Contents;
-use super::words::{is_hidden, zoned};
+use super::spreadsheet;
+use super::words::zoned;
 use crate::act::Subject;
 
 const HEAD: [&str; 18] = [
@@ -32,12 +33,8 @@ const HEAD: [&str; 18] = [
 /// The table.
 #[must_use]
 pub fn table(contents: &Contents, audited: &Audited) -> String {
-    let mut out = String::from("\u{feff}");
-    out.push_str(&row(&HEAD.map(str::to_owned)));
-    for entry in &audited.entries {
-        out.push_str(&row(&cells(&contents.about.tz, entry)));
-    }
-    out
+    let rows = audited.entries.iter().map(|entry| cells(&contents.about.tz, entry));
+    spreadsheet::table(HEAD, rows)
 }
 
 fn cells(tz: &str, entry: &Checked) -> [String; 18] {
@@ -110,34 +107,5 @@ fn name_of<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         Ok(_) | Err(_) => String::new(),
-    }
-}
-
-fn row<const N: usize>(cells: &[String; N]) -> String {
-    format!("{}\r\n", cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(","))
-}
-
-/// A cell that no spreadsheet runs.
-fn quoted(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-    let first = plain.trim_start().chars().next();
-    // Full-width forms are taken for formulas by Japanese spreadsheets too.
-    let runs = first.is_some_and(|c| "=+-@|%\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c));
-    let guard = if runs { "'" } else { "" };
-    format!("\"{guard}{}\"", plain.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for odd in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "\u{ff1d}1", "|calc"] {
-            let cell = quoted(odd);
-            assert!(cell.starts_with("\"'"), "{odd:?} became {cell}");
-        }
-        assert_eq!(quoted("a \"b\"\r\nc"), "\"a \"\"b\"\"  c\"");
-        assert_eq!(quoted("2026-12-05"), "\"2026-12-05\"");
     }
 }

@@ -8,7 +8,6 @@ use super::placed::NO_WARD;
 use super::{Badge, badges};
 use crate::console::answer::Answer;
 use crate::console::asked::Asked;
-use crate::console::csv;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::pages::holds::ward_name;
@@ -24,6 +23,7 @@ use askama::Template;
 use patchward_protocol::api::site::Management;
 use patchward_protocol::id::{FamilyId, KindId, WardId};
 use patchward_protocol::inventory::Inventory;
+use patchward_protocol::record::export::spreadsheet;
 use std::collections::BTreeSet;
 
 /// Devices on one page.
@@ -141,8 +141,8 @@ async fn download(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         "udi",
         "serial_number",
     ];
-    let table = csv::table(header, taken.map(cells));
-    Ok(Answer::file(&format!("devices-{}.csv", entry.site), csv::KIND, table))
+    let table = spreadsheet::table(header, taken.map(cells));
+    Ok(Answer::table(&format!("devices-{}.csv", entry.site), table))
 }
 
 fn text(value: Option<&impl std::fmt::Display>) -> String {

@@ -6,7 +6,6 @@
 use super::change::{self, Change};
 use crate::consent::inventory;
 use crate::console::answer::Answer;
-use crate::console::csv::KIND;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
@@ -67,12 +66,12 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 
 async fn devices_table(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let name = format!("inventory-devices-{}.csv", visit.entry.site);
-    Ok(Answer::file(&name, KIND, visit.entry.inventory.devices_table()))
+    Ok(Answer::table(&name, visit.entry.inventory.devices_table()))
 }
 
 async fn wards_table(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let name = format!("inventory-wards-{}.csv", visit.entry.site);
-    Ok(Answer::file(&name, KIND, visit.entry.inventory.wards_table()))
+    Ok(Answer::table(&name, visit.entry.inventory.wards_table()))
 }
 
 async fn take(visit: Visit<AtSite>) -> Result<Answer, Turned> {
