@@ -26,6 +26,7 @@ use crate::error::ApiError;
 use crate::people::role::Place;
 use crate::people::who::Who;
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::time::Timestamp;
 use std::sync::Arc;
 use subject::NoticeId;
 use tokio::sync::Notify;
@@ -70,12 +71,7 @@ pub async fn acknowledge(
     who: &Who,
 ) -> Result<(), ApiError> {
     let (at, place, id, name) = (app.clock.now(), place.clone(), id.clone(), who.name.clone());
-    let said = app.db.write(move |conn| {
-        notice::find(conn, &place, &id)?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
-        notice::acknowledge(conn, &id, at, &name)?;
-        Ok(())
-    });
-    said.await
+    app.db.write(move |conn| acknowledge_in(conn, (&place, &id), &name, at)).await
 }
 
 /// Somebody has looked at a matter that does not end by itself, or need not stay.
@@ -90,10 +86,20 @@ pub async fn close(
 ) -> Result<(), ApiError> {
     let (at, place, id, name) = (app.clock.now(), place.clone(), id.clone(), who.name.clone());
     let closed = app.db.write(move |conn| {
-        notice::find(conn, &place, &id)?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
-        notice::acknowledge(conn, &id, at, &name)?;
+        acknowledge_in(conn, (&place, &id), &name, at)?;
         notice::close(conn, &id, at, Closed::LookedAt)?;
         Ok(())
     });
     closed.await
+}
+
+fn acknowledge_in(
+    conn: &mut Connection,
+    (place, id): (&Place, &NoticeId),
+    name: &str,
+    at: Timestamp,
+) -> Result<(), ApiError> {
+    notice::find(conn, place, id)?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
+    notice::acknowledge(conn, id, at, name)?;
+    Ok(())
 }
