@@ -191,7 +191,9 @@ fn judge(check: Check, known: &Known, at: Timestamp) -> (Light, Option<Timestamp
     }
 }
 
-fn proof(proven: Option<Timestamp>, at: Timestamp) -> Light {
+/// How good the last proof of a channel is.
+#[must_use]
+pub fn proof(proven: Option<Timestamp>, at: Timestamp) -> Light {
     match proven {
         Some(proven) if proven.plus_seconds(PROVEN_S) > at => Light::Green,
         Some(_) => Light::Amber,

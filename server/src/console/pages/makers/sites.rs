@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::console::answer::Answer;
 use crate::console::door::{AtMaker, Visit};
 use crate::console::frame::{Frame, Nav};
+use crate::console::pages::notices::readiness::component;
 use crate::console::route::Routes;
 use crate::console::turned::{Turned, not_found};
 use crate::console::when::When;
@@ -17,7 +18,7 @@ use crate::db::notice::{self, Notice};
 use crate::db::{DbError, answer, device};
 use crate::error::ApiError;
 use crate::notify::answer::{Answer as Said, Given};
-use crate::notify::readiness::{self, Light, PROVEN_S, Readiness};
+use crate::notify::readiness::{self, Light, Readiness};
 use crate::notify::said::Names;
 use crate::notify::subject::Subject;
 use crate::people::role::{MakerPower, Place};
@@ -98,7 +99,7 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let snapshot = visit.app.snapshot();
     let rows = field.sites.iter().map(|(site, count)| {
         let proven = field.proven.get(site).copied().flatten();
-        let light = channel_light(proven, at);
+        let light = readiness::proof(proven, at);
         Row {
             site: Names(&snapshot).site(w, site),
             id: site.clone(),
@@ -107,7 +108,7 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
             by_hand: count.by_hand,
             heard: heard.get(site).map(|at| w.instant(*at, tz(w))),
             light: light_id(light),
-            class: class(light),
+            class: component(light),
             proven: proven.map(|at| w.instant(at, tz(w))),
             waiting: field.waiting.iter().filter(|waiting| waiting.site == *site).count(),
         }
@@ -226,7 +227,7 @@ impl Field {
     /// Sites that no message could reach for certain.
     pub(super) fn unready(&self, at: Timestamp) -> BTreeSet<SiteId> {
         let reached = |site: &SiteId| {
-            channel_light(self.proven.get(site).copied().flatten(), at) == Light::Green
+            readiness::proof(self.proven.get(site).copied().flatten(), at) == Light::Green
         };
         self.sites.keys().filter(|site| !reached(site)).cloned().collect()
     }
@@ -259,22 +260,6 @@ pub(super) fn contacts(inventory: &Inventory) -> Vec<Contact> {
     each.collect()
 }
 
-fn channel_light(proven: Option<Timestamp>, at: Timestamp) -> Light {
-    match proven {
-        Some(proven) if proven.plus_seconds(PROVEN_S) > at => Light::Green,
-        Some(_) => Light::Amber,
-        None => Light::Red,
-    }
-}
-
-const fn class(light: Light) -> &'static str {
-    match light {
-        Light::Green => "good",
-        Light::Amber => "warn",
-        Light::Red => "bad",
-    }
-}
-
 const fn light_id(light: Light) -> &'static str {
     match light {
         Light::Green => "makers-ready",
@@ -288,7 +273,7 @@ fn checks(w: Words, readiness: &Readiness) -> Vec<(String, String, &'static str,
         (
             w.t(&format!("makers-check-{}", checked.check.word())),
             w.t(&format!("makers-light-{}", checked.light.word())),
-            class(checked.light),
+            component(checked.light),
             checked.when.map(|at| w.instant(at, tz(w))),
         )
     });
@@ -327,7 +312,7 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
             by_hand: n % 4,
             heard: (n > 0).then(|| w.instant(noon(), tz(w))),
             light: light_id(light),
-            class: class(light),
+            class: component(light),
             proven: (light != Light::Red).then(|| w.instant(noon(), tz(w))),
             waiting: usize::try_from(n / 10).unwrap(),
         }

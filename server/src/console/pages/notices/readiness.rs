@@ -142,7 +142,8 @@ fn line(w: Words, checked: &Checked, tz: &str) -> CheckLine {
     }
 }
 
-const fn component(light: Light) -> &'static str {
+/// The class of a light in the style.
+pub(in crate::console::pages) const fn component(light: Light) -> &'static str {
     match light {
         Light::Green => "good",
         Light::Amber => "warn",
