@@ -46,6 +46,26 @@ impl Weekday {
         }
     }
 
+    /// Its word in tables and forms.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
+
+    /// The day of a word.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|day| day.code() == code)
+    }
+
     /// In English and in Japanese, short.
     #[must_use]
     pub const fn words(self) -> (&'static str, &'static str) {

@@ -16,7 +16,6 @@ const USAGES: [(&str, Usage); 3] =
     [("in-service", Usage::InService), ("spare", Usage::Spare), ("bench", Usage::Bench)];
 const ATTENDANCES: [(&str, Attendance); 2] =
     [("unattended", Attendance::Unattended), ("attended", Attendance::Attended)];
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Cells of a row by column; what is wrong is collected.
 pub(super) struct Cells<'a> {
@@ -96,7 +95,7 @@ pub(super) fn ward_cells(ward: &Ward) -> Vec<String> {
     let min = ward.min_in_service.iter().map(|min| format!("{}={}", min.kind, min.count));
     let windows = ward.windows.iter().map(ToString::to_string);
     let staff = ward.staff_on_site.iter().map(|hours| {
-        let days: Vec<_> = hours.days.iter().map(|day| day_word(*day)).collect();
+        let days: Vec<_> = hours.days.iter().map(|day| day.code()).collect();
         format!("{} {} {}", days.join("+"), hours.start, hours.minutes)
     });
     vec![
@@ -114,20 +113,11 @@ pub(super) fn ward_cells(ward: &Ward) -> Vec<String> {
 fn hours(text: &str) -> Option<WeeklyHours> {
     let mut words = text.split_whitespace();
     let (days, start, minutes) = (words.next()?, words.next()?, words.next()?);
-    let day = |word: &str| {
-        let at = DAYS.iter().position(|day| *day == word)?;
-        Weekday::ALL.get(at).copied()
-    };
-    let days: Option<Vec<_>> = days.split('+').map(day).collect();
+    let days: Option<Vec<_>> = days.split('+').map(Weekday::from_code).collect();
     let whole = words.next().is_none();
     let hours =
         WeeklyHours { days: days?, start: start.parse().ok()?, minutes: minutes.parse().ok()? };
     Some(hours).filter(|_| whole)
-}
-
-fn day_word(day: Weekday) -> &'static str {
-    let at = Weekday::ALL.iter().position(|other| *other == day);
-    at.and_then(|at| DAYS.get(at).copied()).unwrap_or_default()
 }
 
 fn word_of<T: Copy + PartialEq>(words: &[(&str, T)], value: T) -> String {

@@ -10,7 +10,6 @@ use patchward_protocol::civil::{CivilDate, Weekday};
 use patchward_protocol::inventory::{Inventory, UsualWindow, WindowRule};
 use std::str::FromStr;
 
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const KINDS: [&str; 3] = ["weekly", "daily", "dates"];
 
 /// Windows.
@@ -60,7 +59,7 @@ impl Thing for Windows {
         };
         match &window.rule {
             WindowRule::Weekly { days, start, minutes, every, first, last, except } => {
-                fields.extend(days.iter().map(|day| ("days", day_word(*day).to_owned())));
+                fields.extend(days.iter().map(|day| ("days", day.code().to_owned())));
                 fields.extend([
                     ("kind", "weekly".to_owned()),
                     ("start", start.to_string()),
@@ -93,7 +92,7 @@ impl Thing for Windows {
     fn fields(fields: &Fields<'_>, _: &Inventory) -> Vec<Field> {
         let w = fields.w;
         let kinds = KINDS.map(|it| (it.to_owned(), w.t(&format!("settings-window-kind-{it}"))));
-        let days = DAYS.map(|it| (it.to_owned(), w.t(&format!("settings-day-{it}"))));
+        let days = Weekday::ALL.map(|day| (day.code().to_owned(), day_words(w, day)));
         vec![
             fields.one("id", Kind::Text),
             fields.one("name_en", Kind::Text),
@@ -167,7 +166,7 @@ impl Reader<'_> {
             Some(_) | None => {
                 let chosen: Vec<&str> = self.form.all("days").collect();
                 let all = Weekday::ALL.into_iter();
-                let days = all.filter(|day| chosen.contains(&day_word(*day))).collect();
+                let days = all.filter(|day| chosen.contains(&day.code())).collect();
                 let every = self.form.get("every").map_or(Some(1), |text| text.parse().ok());
                 if every.is_none() {
                     self.wrong.push(unread(self.w, "every", "settings-wrong-number"));
@@ -223,7 +222,7 @@ fn rule_words(w: Words, rule: &WindowRule) -> String {
     let minutes = u64::from(rule.minutes());
     match rule {
         WindowRule::Weekly { days, start, every, .. } => {
-            let days = days.iter().map(|day| w.t(&format!("settings-day-{}", day_word(*day))));
+            let days = days.iter().map(|day| day_words(w, *day));
             let days = days.collect::<Vec<_>>().join(w.pick(", ", "・"));
             let (start, every) = (start.to_string(), u64::from(*every));
             w.say(
@@ -253,7 +252,6 @@ fn rule_words(w: Words, rule: &WindowRule) -> String {
     }
 }
 
-fn day_word(day: Weekday) -> &'static str {
-    let at = Weekday::ALL.iter().position(|other| *other == day);
-    at.and_then(|at| DAYS.get(at).copied()).unwrap_or_default()
+fn day_words(w: Words, day: Weekday) -> String {
+    w.t(&format!("settings-day-{}", day.code()))
 }
