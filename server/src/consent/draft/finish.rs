@@ -52,22 +52,34 @@ pub async fn settle(app: &Arc<App>, draft: &Draft) -> Result<u64, ApiError> {
     Ok(draft.staged.version())
 }
 
+/// The draft of a site as whoever looks finds it.
+#[derive(Debug)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// It was complete and is published now; the version of the targets.
+    Ended(u64),
+    /// People still work on it, with what is known around it.
+    Open(Box<Draft>, Box<Facts>),
+}
+
 /// Ends what a crash, or another machine, left half done: a complete draft is published, a published one
-/// settled. Gives the version when there was something to end.
+/// settled. Gives what is there then.
 ///
 /// # Errors
 /// As [`publish`].
-pub async fn resume(app: &Arc<App>, site: &SiteId) -> Result<Option<u64>, ApiError> {
-    let Some(draft) = make::find(app, site).await? else { return Ok(None) };
+pub async fn resume(app: &Arc<App>, site: &SiteId) -> Result<Found, ApiError> {
+    let Some(draft) = make::find(app, site).await? else { return Ok(Found::Nothing) };
     let facts = Facts::of(app, site).await?;
-    match status::base(&draft, &facts) {
-        BaseState::Published => settle(app, &draft).await.map(Some),
-        BaseState::Moved => Ok(None),
-        BaseState::Current => match Standing::of(&draft, &facts)?.is_complete() {
-            true => publish(app, &draft).await.map(Some),
-            false => Ok(None),
-        },
+    let is_complete = match status::base(&draft, &facts) {
+        BaseState::Published => return settle(app, &draft).await.map(Found::Ended),
+        BaseState::Moved => false,
+        BaseState::Current => Standing::of(&draft, &facts)?.is_complete(),
+    };
+    if is_complete {
+        return publish(app, &draft).await.map(Found::Ended);
     }
+    Ok(Found::Open(Box::new(draft), Box::new(facts)))
 }
 
 /// Stores an approval's file, counted as an upload of the repository.

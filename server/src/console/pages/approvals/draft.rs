@@ -6,8 +6,9 @@
 use super::plan::{self, NotPlaced, WardSlots, WaveRow};
 use super::{kind, refused, steps, subject, way};
 use crate::consent::draft::facts::Facts;
+use crate::consent::draft::finish::{self, Found};
 use crate::consent::draft::status::{BaseState, Signed, Standing};
-use crate::consent::draft::{Draft, Wanted, finish, make};
+use crate::consent::draft::{Draft, Wanted, make};
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
@@ -76,16 +77,16 @@ pub(super) fn routes(routes: &mut Routes) {
 }
 
 async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
-    let (app, site) = (&visit.app, &visit.entry.site);
-    if let Some(version) = finish::resume(app, site).await? {
-        return Ok(Answer::go(visit.entry.path(&format!("approvals/done/{version}"))));
+    match finish::resume(&visit.app, &visit.entry.site).await? {
+        Found::Nothing => Ok(Answer::go(visit.entry.path("approvals"))),
+        Found::Ended(version) => {
+            Ok(Answer::go(visit.entry.path(&format!("approvals/done/{version}"))))
+        }
+        Found::Open(draft, facts) => {
+            let gone = closing::gone(&visit.app, visit.entry.site.clone()).await?;
+            Answer::page(&view(&visit, &draft, &facts, &gone)?)
+        }
     }
-    let Some(draft) = make::find(app, site).await? else {
-        return Ok(Answer::go(visit.entry.path("approvals")));
-    };
-    let facts = Facts::of(app, site).await?;
-    let gone = closing::gone(app, site.clone()).await?;
-    Answer::page(&view(&visit, &draft, &facts, &gone)?)
 }
 
 async fn again(visit: Visit<AtSite>) -> Result<Answer, Turned> {

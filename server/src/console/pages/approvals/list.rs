@@ -4,9 +4,10 @@
 
 use super::{family_name, kind, subject};
 use crate::app::App;
+use crate::consent::draft::Draft;
 use crate::consent::draft::facts::Facts;
+use crate::consent::draft::finish::{self, Found};
 use crate::consent::draft::status::{BaseState, Standing};
-use crate::consent::draft::{Draft, finish, make};
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
@@ -14,15 +15,20 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::when::When;
 use crate::console::words::Words;
+use crate::error::ApiError;
 use crate::people::role::SitePower;
 use crate::publish::approvals::Published;
 use askama::Template;
+use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::approval::ApprovalState;
-use patchward_protocol::id::Seq;
+use patchward_protocol::id::{Seq, SiteId};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::{Firmware, ReleaseState};
 use std::collections::HashSet;
 use std::sync::Arc;
+
+/// What is said of a site whose owner has published nothing yet.
+const NO_DOCUMENTS: [ErrorCode; 2] = [ErrorCode::NotFound, ErrorCode::RepositoryEmpty];
 
 /// The page.
 #[derive(Template)]
@@ -69,9 +75,10 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let (app, site) = (&visit.app, &visit.entry.site);
     // What a crash left half done is ended before anybody looks.
-    finish::resume(app, site).await?;
-    let draft = make::find(app, site).await?;
-    let facts = Facts::of(app, site).await.ok();
+    let (draft, facts) = match finish::resume(app, site).await? {
+        Found::Open(draft, facts) => (Some(draft), Some(facts)),
+        Found::Nothing | Found::Ended(_) => (None, facts(app, site).await?.map(Box::new)),
+    };
     let frame = visit.frame(Nav::Approvals, visit.words.t("approvals-title"));
     let draft = match (&draft, &facts) {
         (Some(draft), Some(facts)) => Some(open_draft(&visit, draft, facts)?),
@@ -91,6 +98,15 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         waiting: facts.as_ref().map(|facts| waiting(&visit, facts)).unwrap_or_default(),
         approvals: approvals.iter().map(row).collect(),
     })
+}
+
+/// What is known around drafts; nothing at a site that has no documents yet.
+async fn facts(app: &Arc<App>, site: &SiteId) -> Result<Option<Facts>, ApiError> {
+    match Facts::of(app, site).await {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if NO_DOCUMENTS.contains(&error.code()) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn open_draft(visit: &Visit<AtSite>, draft: &Draft, facts: &Facts) -> Result<OpenDraft, Turned> {
