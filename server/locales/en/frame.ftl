@@ -8,6 +8,7 @@ frame-nav-approvals = Approvals
 frame-nav-calendar = Calendar
 frame-nav-devices = Devices
 frame-nav-rollouts = Rollouts
+frame-nav-components = Components
 frame-nav-records = Records
 frame-nav-lifecycle = Life cycle
 frame-nav-settings = Settings

@@ -8,6 +8,7 @@ frame-nav-approvals = 承認
 frame-nav-calendar = 予定
 frame-nav-devices = 機器
 frame-nav-rollouts = 適用状況
+frame-nav-components = 部品検索
 frame-nav-records = 監査記録
 frame-nav-lifecycle = サポート期限
 frame-nav-settings = 設定

@@ -25,6 +25,8 @@ pub enum Nav {
     Devices,
     /// Waves under way.
     Rollouts,
+    /// Components of what is installed.
+    Components,
     /// Records.
     Records,
     /// Ends of support.
@@ -93,7 +95,7 @@ pub struct Frame {
     pub scripts: Vec<&'static str>,
 }
 
-const SITE_NAV: [(Nav, &str, &str, SitePower); 10] = [
+const SITE_NAV: [(Nav, &str, &str, SitePower); 11] = [
     (Nav::Today, "frame-nav-today", "", SitePower::See),
     (Nav::Inbox, "frame-nav-inbox", "/inbox", SitePower::See),
     (Nav::Releases, "frame-nav-releases", "/releases", SitePower::See),
@@ -101,6 +103,7 @@ const SITE_NAV: [(Nav, &str, &str, SitePower); 10] = [
     (Nav::Calendar, "frame-nav-calendar", "/calendar", SitePower::See),
     (Nav::Devices, "frame-nav-devices", "/devices", SitePower::See),
     (Nav::Rollouts, "frame-nav-rollouts", "/rollouts", SitePower::See),
+    (Nav::Components, "frame-nav-components", "/components", SitePower::See),
     (Nav::Records, "frame-nav-records", "/records", SitePower::Records),
     (Nav::Lifecycle, "frame-nav-lifecycle", "/lifecycle", SitePower::See),
     (Nav::Settings, "frame-nav-settings", "/settings", SitePower::See),

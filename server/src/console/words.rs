@@ -91,6 +91,7 @@ areas![
     "approvals",
     "calendar",
     "channels",
+    "components",
     "design",
     "devices",
     "dossier",
@@ -223,6 +224,12 @@ impl Words {
     #[must_use]
     pub fn day(self, at: Timestamp, tz: &str) -> Day {
         Day::of(self.language, at, tz)
+    }
+
+    /// The day without its year, where that stands above.
+    #[must_use]
+    pub fn day_of_year(self, at: Timestamp, tz: &str) -> Day {
+        Day::short(self.language, at, tz)
     }
 
     /// A stretch of time in words, rounded to what people decide by.

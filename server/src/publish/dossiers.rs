@@ -5,6 +5,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::publish::parts::PartsShelf;
 use patchward_protocol::advice::sbom::{BadSbom, SBOM_READ_BYTES_MAX, Sbom};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::dossier::Dossier;
@@ -22,6 +23,8 @@ const BILLS_KEPT_MAX: usize = 8;
 pub struct Shelf {
     dossiers: Mutex<Kept<Dossier>>,
     bills: Mutex<Kept<Result<Sbom, BadSbom>>>,
+    /// Components of releases, as people search for them.
+    pub parts: PartsShelf,
 }
 
 #[derive(Debug)]
@@ -91,10 +94,18 @@ impl Shelf {
             return Ok(Some(held));
         }
         let Some(bytes) = bytes(app, sha256, SBOM_READ_BYTES_MAX).await? else { return Ok(None) };
-        let read = tokio::task::spawn_blocking(move || Sbom::read(&bytes)).await;
-        let read = Arc::new(read.map_err(ApiError::failed)?);
+        let read = Arc::new(parse(bytes).await?);
         lock(&self.bills).put(sha256, &read, BILLS_KEPT_MAX);
         Ok(Some(read))
+    }
+
+    /// A bill of materials, read and not kept; none when it is not here or cannot be read.
+    ///
+    /// # Errors
+    /// A failure of ours.
+    pub async fn read_bill(app: &Arc<App>, sha256: Sha256Digest) -> Result<Option<Sbom>, ApiError> {
+        let Some(bytes) = bytes(app, sha256, SBOM_READ_BYTES_MAX).await? else { return Ok(None) };
+        Ok(parse(bytes).await?.ok())
     }
 
     /// The bytes of a document as the manufacturer signed them; none when they are not here.
@@ -107,6 +118,10 @@ impl Shelf {
     ) -> Result<Option<Vec<u8>>, ApiError> {
         bytes(app, sha256, usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX)).await
     }
+}
+
+async fn parse(bytes: Vec<u8>) -> Result<Result<Sbom, BadSbom>, ApiError> {
+    tokio::task::spawn_blocking(move || Sbom::read(&bytes)).await.map_err(ApiError::failed)
 }
 
 async fn bytes(

@@ -11,5 +11,6 @@ pub mod deltas;
 pub mod dossiers;
 pub mod online;
 pub mod open;
+pub mod parts;
 pub mod refresh;
 pub mod staged;

@@ -6,6 +6,7 @@ pub mod account;
 pub mod act;
 pub mod approvals;
 pub mod calendar;
+pub mod components;
 pub mod design;
 pub mod devices;
 pub mod dossier;
@@ -29,6 +30,7 @@ pub fn all(routes: &mut Routes) {
     act::routes(routes);
     approvals::routes(routes);
     calendar::routes(routes);
+    components::routes(routes);
     design::routes(routes);
     holds::routes(routes);
     login::routes(routes);
@@ -53,6 +55,7 @@ pub(super) fn samples(words: super::words::Words) -> Vec<super::sample::Sample> 
     all.extend(act::samples(words));
     all.extend(approvals::samples(words));
     all.extend(calendar::samples(words));
+    all.extend(components::samples(words));
     all.extend(design::samples(words));
     all.extend(holds::samples(words));
     all.extend(login::samples(words));
