@@ -20,9 +20,9 @@ use askama::Template;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::approval::{Need, Urgency};
 use patchward_protocol::civil::{CivilDate, CivilTime};
-use patchward_protocol::draft::back;
 use patchward_protocol::draft::draw::{SETTLE_S, Terms};
 use patchward_protocol::draft::planned::{Direction, Named, Wishes};
+use patchward_protocol::draft::{BadDraft, back};
 use patchward_protocol::id::{DeviceId, FamilyId, Version, WardId};
 use patchward_protocol::inventory::Attendance;
 use patchward_protocol::plan::Hours;
@@ -141,6 +141,13 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 }
 
 async fn make_it(visit: Visit<AtSite>) -> Result<Answer, Turned> {
+    if visit.form.all("device").next().is_none() {
+        let (family, version): (FamilyId, Version) =
+            (visit.form.read("family")?, visit.form.read("version")?);
+        let why = BadDraft::NobodyWanted { site: visit.entry.site.clone(), left: Vec::new() };
+        let again = visit.entry.path(&format!("approvals/new?family={family}&version={version}"));
+        return refused::page(&visit, why.into(), Some(again));
+    }
     let wanted = wanted(&visit.form, visit.entry.tz())?;
     let (app, site, who) = (&visit.app, &visit.entry.site, &visit.entry.who);
     let (family, version) = (wanted.family.clone(), wanted.version.clone());

@@ -88,6 +88,11 @@ pub(in crate::console) fn draft(w: Words, tz: &str, why: &BadDraft) -> String {
         | BadDraft::Ask(BadAsk::Window(_))
         | BadDraft::Violates(_) => Vec::new(),
     };
+    if let BadDraft::NobodyWanted { left, .. } = why
+        && left.is_empty()
+    {
+        return w.t("plans-draft-nobody_chosen");
+    }
     w.say(&format!("plans-draft-{}", why.code()), &variables)
 }
 
