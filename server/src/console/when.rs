@@ -3,6 +3,7 @@
 //! Not here: exports, which are ISO 8601. Invariant: the machine-readable instant stands beside the
 //! words (`<time datetime>`), so that both say the same.
 
+use super::words::Words;
 use crate::people::who::Language;
 use askama::filters::HtmlSafe;
 use jiff::Zoned;
@@ -42,10 +43,30 @@ impl When {
         Self { iso: iso(at), words: zoned(at, tz).strftime("%H:%M").to_string() }
     }
 
+    /// The end of a stretch: the hour alone on the day on which it began (midnight still ends that day),
+    /// with its own day otherwise.
+    fn end(language: Language, from: Timestamp, to: Timestamp, tz: &str) -> Self {
+        let (first, last) = (zoned(from, tz), zoned(to.plus_millis(-1), tz));
+        let clock = Self::clock(language, to, tz);
+        if first.date() >= last.date() {
+            return clock;
+        }
+        let day = date(language, &zoned(to, tz));
+        Self { words: format!("{day} {}", clock.words), ..clock }
+    }
+
     /// The words alone, for a place where no markup may stand.
     #[must_use]
     pub fn words(&self) -> &str {
         &self.words
+    }
+}
+
+impl Words {
+    /// The end of a stretch of which the day and hour of the beginning stand beside it.
+    #[must_use]
+    pub fn end(self, from: Timestamp, to: Timestamp, tz: &str) -> When {
+        When::end(self.language(), from, to, tz)
     }
 }
 
@@ -129,6 +150,16 @@ mod tests {
         let late = at("2026-12-05T20:00:00Z");
         assert_eq!(Day::of(Language::En, late, "Asia/Tokyo").iso(), "2026-12-06");
         assert_eq!(Day::of(Language::En, late, "Etc/UTC").iso(), "2026-12-05");
+    }
+
+    #[test]
+    fn a_stretch_over_midnight_names_the_day_of_its_end() {
+        let from = at("2026-12-05T18:59:00Z");
+        let end = |to, language| When::end(language, from, at(to), "Asia/Tokyo").words;
+        assert_eq!(end("2026-12-06T14:00:00Z", Language::En), "23:00");
+        assert_eq!(end("2026-12-06T15:00:00Z", Language::En), "00:00");
+        assert_eq!(end("2026-12-06T18:58:00Z", Language::En), "Mon 7 Dec 2026 03:58");
+        assert_eq!(end("2026-12-06T18:58:00Z", Language::Ja), "2026年12月7日(月) 03:58");
     }
 
     #[test]

@@ -251,7 +251,7 @@ pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
     Line {
         day: w.day(event.from, tz),
         from: w.clock(event.from, tz),
-        to: w.clock(event.to, tz),
+        to: w.end(event.from, event.to, tz),
         kind_words: w.t(kind_id),
         class,
         ward: ward.unwrap_or_default(),

@@ -85,7 +85,7 @@ fn row(words: Words, approval: &Approval, device: &ApprovedDevice) -> Option<Slo
     Some(SlotRow {
         day: words.day(first.start(), tz),
         from: words.clock(first.start(), tz),
-        until: words.clock(first.end(), tz),
+        until: words.end(first.start(), first.end(), tz),
         device: device.id.to_string(),
         wave: device.wave,
         attended: device.attended,
