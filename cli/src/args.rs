@@ -396,6 +396,17 @@ pub enum StageVerb {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Upload the new files and publish nothing: another person publishes, e.g. in the console
+    Upload {
+        /// The staged file
+        file: PathBuf,
+        /// Folder with the listed files (default: `targets` beside the staged file)
+        #[arg(long, value_name = "FOLDER")]
+        files: Option<PathBuf>,
+        /// What is published
+        #[command(flatten)]
+        against: Against,
+    },
     /// Upload the new files and publish; the first time root and targets together
     Publish {
         /// The staged files
@@ -543,6 +554,9 @@ fn run_stage(here: &Here, verb: &StageVerb) -> Outcome<Said> {
         StageVerb::Merge { into, from, against } => stage::merge(here, into, from, against),
         StageVerb::Fetch { site, out, reach } => carried::fetch(here, site, out.as_deref(), reach),
         StageVerb::Submit { site, file, reach } => carried::submit(here, site, file, reach),
+        StageVerb::Upload { file, files, against } => {
+            stage::upload(here, file, files.as_deref(), against)
+        }
         StageVerb::Publish { staged, files, against } => {
             stage::publish(here, staged, files.as_deref(), against)
         }

@@ -1,4 +1,4 @@
-//! `stage show|status|merge|publish`: a draft on its way through several hands to the server.
+//! `stage show|status|merge|upload|publish`: a draft on its way through several hands to the server.
 //!
 //! Not here: signing ([`crate::sign`]). Invariant: nothing is published that is not complete under
 //! the keys that count, and what the server then serves is verified to be the very same content.
@@ -161,6 +161,30 @@ pub fn merge(here: &Here, into: &Path, from: &[PathBuf], against: &Against) -> O
         .lines(show::status(here.language, &statuses)))
 }
 
+/// `stage upload`: brings the new files to the server and publishes nothing, so that somebody else may.
+///
+/// # Errors
+/// Failures of reading and comparing; files that are missing or not the listed ones; failures of the
+/// server.
+pub fn upload(
+    here: &Here,
+    file: &Path,
+    folder: Option<&Path>,
+    against: &Against,
+) -> Outcome<Said> {
+    let server = login::connect(here, &against.reach)?;
+    let draft = Draft::read(file)?;
+    let base = Base::of(here, &draft, against)?;
+    rules::check(here, &draft, &base)?;
+    let uploaded = upload_new(here, &server, &draft, (&base, folder))?;
+    let id = &draft.repository;
+    Ok(Said::new(json!({"repository": id, "uploaded": uploaded})).line(format!(
+        "{} {id}: {uploaded} {}",
+        here.language.pick("uploaded, not published:", "送信しました(未公開):"),
+        here.language.pick("new files", "件の新しいファイル")
+    )))
+}
+
 /// `stage publish`: uploads the new files, publishes, and verifies what the server serves then.
 ///
 /// # Errors
@@ -188,18 +212,10 @@ pub fn publish(
         complete(here, draft, &base, folder)?;
         rules::check_publishable(here, draft, &base, new_root.as_ref())?;
     }
-    let mut uploaded = 0;
-    if let Some(draft) = targets {
-        let base = Base::of(here, draft, against)?;
-        let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
-        let new = show::new_files(draft, &base);
-        hash_at_hand(here, &folder, &new)?;
-        for (path, spec) in &new {
-            here.tell(&format!("{} {path}", here.language.pick("uploading", "送信中:")));
-            server.upload(here, id, spec.sha256, &file_in(&folder, path))?;
-            uploaded += 1;
-        }
-    }
+    let uploaded = match targets {
+        Some(draft) => upload_new(here, &server, draft, (&Base::of(here, draft, against)?, folder))?,
+        None => 0,
+    };
     let bytes = |draft: &Draft| STANDARD.encode(draft.staged.to_bytes());
     let request = PublishRequest { root: root.map(bytes), targets: targets.map(bytes) };
     let (kind, name) = id.parts();
@@ -222,6 +238,23 @@ pub fn publish(
         format!("  {} v{} sha256 {} until {}", head.role, head.version, head.sha256, head.expires)
     }))
     .lines(filed))
+}
+
+/// Uploads the files that a draft lists anew, after each was found to be the listed one.
+fn upload_new(
+    here: &Here,
+    server: &Server,
+    draft: &Draft,
+    (base, folder): (&Base, Option<&Path>),
+) -> Outcome<usize> {
+    let folder = folder.map_or_else(|| draft.files_beside(), Path::to_path_buf);
+    let new = show::new_files(draft, base);
+    hash_at_hand(here, &folder, &new)?;
+    for (path, spec) in &new {
+        here.tell(&format!("{} {path}", here.language.pick("uploading", "送信中:")));
+        server.upload(here, &draft.repository, spec.sha256, &file_in(&folder, path))?;
+    }
+    Ok(new.len())
 }
 
 /// Files the acts beside a site's draft that stand on this very content: who approved, and why.

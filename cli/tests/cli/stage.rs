@@ -33,6 +33,22 @@ fn a_release_goes_from_image_to_published_with_two_of_three_signatures() {
 }
 
 #[test]
+fn files_are_uploaded_before_anybody_signs_and_nothing_is_published_by_that() {
+    let (place, server) = published();
+    place.good(&format!("{PREPARE} --out r1"));
+    let staged = "r1/targets-v2.stage.json";
+    let before = server.state.lock().unwrap().files.clone();
+    let said = place.json(&format!("stage upload {staged}"));
+    assert!(said["uploaded"].as_u64() >= Some(1), "{said}");
+    let state = server.state.lock().unwrap();
+    assert_eq!(state.files, before, "something was published");
+    let image = patchward_protocol::digest::Sha256Digest::of(
+        &place.read("r1/targets/img/infusion-a-2.4.1.pwd"),
+    );
+    assert!(state.blobs.contains_key(&image.to_string()), "the image is not there");
+}
+
+#[test]
 fn copies_signed_on_two_machines_are_merged_and_other_content_is_not() {
     let (place, _server) = published();
     place.good(&format!("{PREPARE} --out r1"));

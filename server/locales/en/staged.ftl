@@ -18,8 +18,8 @@ staged-author = Brought by
 staged-expires = Good until
 staged-fingerprint = Fingerprint of what is signed
 staged-upload = { $n ->
-    [one] One file that it lists is not uploaded yet. The command line uploads it: “patchward stage publish”.
-   *[other] { $n } files that it lists are not uploaded yet. The command line uploads them: “patchward stage publish”.
+    [one] One file that it lists is not uploaded yet. The command line uploads it: “patchward stage upload”.
+   *[other] { $n } files that it lists are not uploaded yet. The command line uploads them: “patchward stage upload”.
  }
 staged-next = For the next signer
 staged-download = Download the file
