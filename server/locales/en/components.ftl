@@ -12,6 +12,7 @@ components-unknown-n = { $n ->
 components-none = No bill of materials that could be read names such a component.
 components-none-unknown = The devices below may have it all the same.
 components-component = Component
+components-version = Version
 components-release = Installed release
 components-more = { $n ->
     [one] 1 more: add a word.

@@ -9,6 +9,7 @@ components-unknown-n = { $n }台については不明です。
 components-none = 読み取れた部品表には、この部品の記載がありません。
 components-none-unknown = ただし、下に示す機器で使われている可能性があります。
 components-component = 部品
+components-version = 版
 components-release = 適用中のリリース
 components-more = ほか{ $n }件あります。語を追加してください。
 components-unknown = 不明
