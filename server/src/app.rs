@@ -243,6 +243,18 @@ impl App {
         wrong.map_or(Ok(()), |wrong| Err(LoadError::Partly(Box::new(wrong))))
     }
 
+    /// The same for somebody who waits for what was decided: a repository that does not read is none of
+    /// theirs. Whoever watches the database tries it again, and says so.
+    ///
+    /// # Errors
+    /// [`LoadError`], never [`LoadError::Partly`].
+    pub async fn follow(self: &Arc<Self>) -> Result<(), LoadError> {
+        match self.reload().await {
+            Err(LoadError::Partly(_)) => Ok(()),
+            done => done,
+        }
+    }
+
     /// Every repository that can be put together of what was read, and what is wrong with another.
     async fn assemble_all(
         self: &Arc<Self>,

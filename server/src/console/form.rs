@@ -9,6 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Payload;
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use patchward_protocol::api::error::ErrorCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -149,7 +150,6 @@ impl Form {
     }
 
     async fn parts(boundary: String, payload: Payload, bytes_max: usize) -> Result<Self, ApiError> {
-        let mut form = Self::default();
         let mut left = bytes_max;
         // Counted before it is taken apart: what stands before, between and after the parts is held in
         // memory too, and nobody has signed in yet.
@@ -162,8 +162,8 @@ impl Form {
         // Parts are read on one thread; multer wants a stream that could move.
         let (sender, receiver) = futures_channel(payload);
         let mut parts = multer::Multipart::new(receiver, boundary);
-        let feed = sender;
         let read = async {
+            let mut form = Self::default();
             while let Some(mut part) = parts.next_field().await.map_err(broken)? {
                 let field = part.name().unwrap_or_default().to_owned();
                 let name = part.file_name().map(str::to_owned);
@@ -183,10 +183,13 @@ impl Form {
                     }
                 }
             }
-            Ok(())
+            Ok(form)
         };
-        let (read, ()) = futures_util::future::join(read, feed).await;
-        read.map(|()| form)
+        // Whoever reads may end first: what is too long is answered then, and not when it ends.
+        match select(std::pin::pin!(read), std::pin::pin!(sender)).await {
+            Either::Left((form, _)) => form,
+            Either::Right(((), read)) => read.await,
+        }
     }
 }
 

@@ -217,11 +217,7 @@ fn record(
 /// # Errors
 /// A failure of ours; what was decided is stored.
 pub async fn after_decision(app: &Arc<App>, scope: &Scope) -> Result<(), ApiError> {
-    match app.reload().await {
-        // The decision was taken over; the watcher tries the repository again, and says so.
-        Ok(()) | Err(LoadError::Partly(_)) => {}
-        Err(error) => return Err(failed(error)),
-    }
+    app.follow().await.map_err(failed)?;
     if let Scope::Site(site) = scope {
         super::tick::sweep(app, Some(site)).await.map_err(failed)?;
     }

@@ -54,7 +54,7 @@ pub async fn sweep(app: &Arc<App>, site: Option<&SiteId>) -> Result<(), LoadErro
             })
             .await?;
     }
-    if keys.is_empty() { Ok(()) } else { app.reload().await }
+    if keys.is_empty() { Ok(()) } else { app.follow().await }
 }
 
 /// By the views alone, without the database.
@@ -92,7 +92,7 @@ async fn silence(app: &Arc<App>) -> Result<(), LoadError> {
                 due.iter().try_for_each(|(key, mark)| silent(conn, &scene, key, mark))
             })
             .await?;
-        app.reload().await?;
+        app.follow().await?;
     }
 }
 

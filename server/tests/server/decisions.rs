@@ -461,8 +461,8 @@ fn a_stop_reaches_devices_although_a_repository_cannot_be_read() {
             let lost = "UPDATE heads SET root_version = 99, revision = revision + 1 \
                         WHERE repository = 'family:acme.a'";
             crate::storage::sql(&one, lost).await;
-            let held = hold::set_at_site(&one, &north(), request(HoldTarget::Site), &holder());
-            let held = held.await.unwrap();
+            let whole = request(HoldTarget::Site);
+            let held = hold::set_at_site(&one, &north(), whole, &holder()).await.unwrap();
             let partly = two.reload().await;
             assert!(matches!(partly, Err(patchward_server::app::LoadError::Partly(_))));
             for app in [&one, &two] {
@@ -491,8 +491,8 @@ fn an_inventory_that_cannot_be_read_stops_its_site_and_hinders_no_stop() {
             crate::storage::sql(&one, moved).await;
             two.reload().await.unwrap();
             assert!(open(&two, &devices[0], 2).await.is_empty(), "nobody knows its freezes");
-            let held = hold::set_at_site(&two, &north(), request(HoldTarget::Site), &holder());
-            let held = held.await.unwrap();
+            let whole = request(HoldTarget::Site);
+            let held = hold::set_at_site(&two, &north(), whole, &holder()).await.unwrap();
             let directive = told(&two, &devices[0], 3).await;
             assert_eq!(directive.holds.first().map(|hold| &hold.id), Some(&held.id));
         });

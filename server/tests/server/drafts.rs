@@ -509,8 +509,9 @@ fn two_who_sign_at_the_same_moment_both_count() {
         let published = [page.unwrap(), file.unwrap()];
         let published = published.iter().filter(|after| matches!(after, After::Published(2)));
         assert_eq!(published.count(), 1);
-        let filed = app.db.read(|conn| person_act::mentioning(conn, &north(), "tanaka"));
-        assert_eq!(filed.await.unwrap().len(), 1);
+        let two = "\"targets_version\":2,";
+        let filed = app.db.read(|conn| person_act::mentioning(conn, &north(), two)).await.unwrap();
+        assert_eq!(filed.len(), 2, "both said why");
     });
 }
 

@@ -408,7 +408,7 @@ fn nobody_is_kept_from_stopping_by_words_or_by_a_spoilt_inventory() {
         assert!(answer.header("location").unwrap().contains("/holds/"), "{fields}");
     }
     let spoil = house.db.write(|conn| {
-        let sql = "INSERT INTO inventories (site, revision, document, frozen, changed, changed_by) \
+        let sql = "REPLACE INTO inventories (site, revision, document, frozen, changed, changed_by) \
                    VALUES ('north', 1, 'spoilt', '{}', 0, 'a test')";
         let db::Connection::Sqlite(conn) = conn else { panic!("SQLite") };
         diesel::RunQueryDsl::execute(diesel::sql_query(sql), &mut **conn)?;
