@@ -77,6 +77,16 @@ impl Day {
         Self(When { iso, words: date(language, &zoned) })
     }
 
+    /// Without the year, where it stands above.
+    pub(super) fn short(language: Language, at: Timestamp, tz: &str) -> Self {
+        let Self(When { iso, words }) = Self::of(language, at, tz);
+        let words = match language {
+            Language::En => words.rsplit_once(' ').map(|(day, _)| day.to_owned()),
+            Language::Ja => words.split_once('年').map(|(_, day)| day.to_owned()),
+        };
+        Self(When { iso, words: words.unwrap_or_default() })
+    }
+
     /// The words alone, for a place where no markup may stand.
     #[must_use]
     pub fn words(&self) -> &str {
@@ -150,6 +160,8 @@ mod tests {
         let late = at("2026-12-05T20:00:00Z");
         assert_eq!(Day::of(Language::En, late, "Asia/Tokyo").iso(), "2026-12-06");
         assert_eq!(Day::of(Language::En, late, "Etc/UTC").iso(), "2026-12-05");
+        assert_eq!(Day::short(Language::En, late, "Asia/Tokyo").words(), "Sun 6 Dec");
+        assert_eq!(Day::short(Language::Ja, late, "Asia/Tokyo").words(), "12月6日(日)");
     }
 
     #[test]

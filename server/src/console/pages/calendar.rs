@@ -189,7 +189,7 @@ fn view(
         events.iter().filter(on).map(|event| line(w, entry, event)).collect::<Vec<_>>()
     };
     let day = |date: &CivilDate| DayView {
-        day: w.day(noon(*date), entry.tz()),
+        day: w.day_of_year(noon(*date), entry.tz()),
         today: *date == shown.today,
         outside: shown.span == Span::Month && !same_month(*date, shown.day),
         lines: of_day(*date),
