@@ -32,6 +32,16 @@ impl Sample {
     pub fn of(template: &'static str, name: &'static str, page: &impl Template) -> Self {
         Self { template, name, html: page.render().unwrap() }
     }
+
+    /// The template's path.
+    pub const fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// The page.
+    pub fn html(&self) -> &str {
+        &self.html
+    }
 }
 
 /// A request without anything.
@@ -102,7 +112,8 @@ pub fn maker_frame(words: Words, nav: Nav, title: &str) -> Frame {
     Frame::at_maker(&asked(words), &at_maker(words), words, (nav, place, words.t(title)))
 }
 
-fn all(words: Words) -> Vec<Sample> {
+/// Every page with every sample.
+pub fn all(words: Words) -> Vec<Sample> {
     let mut all = super::turned::samples(words);
     all.extend(super::pages::samples(words));
     all
