@@ -232,12 +232,6 @@ impl Words {
         Day::short(self.language, at, tz)
     }
 
-    /// The day without its year, where that stands above.
-    #[must_use]
-    pub fn day_of_year(self, at: Timestamp, tz: &str) -> Day {
-        Day::short(self.language, at, tz)
-    }
-
     /// A stretch of time in words, rounded to what people decide by.
     #[must_use]
     pub fn span(self, seconds: i64) -> String {
