@@ -132,7 +132,7 @@ fn of_two_administrators_who_disable_each_other_at_once_one_stays() {
         let place = &place;
         place.with_two(|one, two| async move {
             let a = member(place, &one, at("city", SiteRole::Admin), "tanaka").await;
-            let b = member(place, &two, at("city", SiteRole::Admin), "sato").await;
+            let b = member(place, &one, at("city", SiteRole::Admin), "sato").await;
             let (who_a, who_b) = (a.who().await.unwrap(), b.who().await.unwrap());
             let told = join(
                 closing::disable(&one, &who_a, (city(), who_b.account), why()),

@@ -325,19 +325,7 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     ];
     let held = [(AccountId(7), Grant::Site(site.clone(), SiteRole::Admin))];
     let roster = Roster { notices: duty::notices(&held), members };
-    let invitation = Invitation {
-        id: "0a1b2c3d4e5f".to_owned(),
-        purpose: Purpose::Join { grant: Grant::Site(site, SiteRole::Approver), person: None },
-        name: w.pick("Suzuki Mei", "鈴木 芽衣").to_owned(),
-        title: String::new(),
-        language: w.language(),
-        inviter: Some(AccountId(7)),
-        invited_by: "account:tanaka".to_owned(),
-        created: noon(),
-        expires: noon().plus_seconds(72 * 3600),
-        used: None,
-        revoked: None,
-    };
+    let invitation = sample_invitation(w, site);
     let why = w.pick("Left the hospital on 30 November.", "11月30日付で退職。").to_owned();
     let closed = Reasons::from([(AccountId(8), ("account:tanaka".to_owned(), why))]);
     let path = || "/console/sites/city-hospital/settings/people".to_owned();
@@ -363,4 +351,23 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         Sample::of("people/members.html", "server", &bare),
         Sample::of("people/link.html", "made", &link),
     ]
+}
+
+#[cfg(test)]
+fn sample_invitation(w: Words, site: patchward_protocol::id::SiteId) -> Invitation {
+    use crate::console::sample::noon;
+    use crate::people::role::SiteRole;
+    Invitation {
+        id: "0a1b2c3d4e5f".to_owned(),
+        purpose: Purpose::Join { grant: Grant::Site(site, SiteRole::Approver), person: None },
+        name: w.pick("Suzuki Mei", "鈴木 芽衣").to_owned(),
+        title: String::new(),
+        language: w.language(),
+        inviter: Some(AccountId(7)),
+        invited_by: "account:tanaka".to_owned(),
+        created: noon(),
+        expires: noon().plus_seconds(72 * 3600),
+        used: None,
+        revoked: None,
+    }
 }
