@@ -67,6 +67,7 @@ approvals-choose-newer = { $n ->
     [one] Update { $n } device
    *[other] Update { $n } devices
 }
+approvals-choose-emergency = Update as an emergency
 approvals-choose-older = { $n ->
     [one] Roll { $n } device back
    *[other] Roll { $n } devices back

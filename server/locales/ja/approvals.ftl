@@ -57,6 +57,7 @@ approvals-step-4 = 完了
 approvals-choose = どのリリースですか
 approvals-choose-none = この医療機関の機種に提供されているリリースはありません。先に機器を登録するか、製造販売業者に問い合わせてください。
 approvals-choose-newer = { $n }台に適用する
+approvals-choose-emergency = 緊急で適用する
 approvals-choose-older = { $n }台を旧版に戻す
 approvals-emergency-note = 緊急承認の有効期間は最長24時間で、2名の署名(うち1名はオフライン)が必要です。機器側の適用許可、対の機器、最低稼働台数の条件は省略できません。
 approvals-rollback-note = 製造販売業者が許可している機器だけを選べます。署名時に補完的対策を記入します。

@@ -44,7 +44,6 @@ struct DraftPage {
     not_placed: Vec<NotPlaced>,
     signers: Vec<Signer>,
     needs: Vec<String>,
-    missing: u64,
     may_plan: bool,
     can_shift: bool,
 }
@@ -158,7 +157,6 @@ fn view(
         not_placed: plan::not_placed(words, draft),
         signers: signers(words, &draft.inventory, &standing),
         needs: needs(words, &standing),
-        missing: standing.missing(),
         may_plan: visit.entry.may(SitePower::Plan),
         can_shift: matches!(draft.wanted, Wanted::Release(_)),
     })
@@ -316,7 +314,6 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         }],
         signers: sample_signers(words),
         needs: vec![words.t1("approvals-need-signatures", "n", 1)],
-        missing: 1,
         may_plan: true,
         can_shift: true,
     };
