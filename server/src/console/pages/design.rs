@@ -3,10 +3,10 @@
 //! Invariant: a component that is not shown here does not exist.
 
 use crate::console::answer::Answer;
+use crate::console::chart::Chart;
 use crate::console::chart::bound::{self, BoundChart};
 use crate::console::chart::course::{self, Course, CourseWords, Gate, GateKind};
 use crate::console::chart::spread::{self, Bar, Fill, SpreadChart};
-use crate::console::chart::Chart;
 use crate::console::door::{Anybody, Visit};
 use crate::console::frame::Frame;
 use crate::console::route::Routes;
@@ -131,7 +131,9 @@ mod tests {
 
     fn worn(html: &str) -> impl Iterator<Item = String> + '_ {
         let attributes = html.split(" class=\"").skip(1);
-        attributes.flat_map(|rest| rest.split('"').next().unwrap().split_whitespace()).map(str::to_owned)
+        attributes
+            .flat_map(|rest| rest.split('"').next().unwrap().split_whitespace())
+            .map(str::to_owned)
     }
 
     #[test]
