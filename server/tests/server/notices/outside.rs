@@ -90,7 +90,7 @@ fn a_webhook_is_signed_and_sent_again_under_the_same_id_when_its_sender_died() {
         assert_eq!(ended.state, State::Sent);
         let body: Value = serde_json::from_str(told["body"].as_str().unwrap()).unwrap();
         assert_eq!((&body["kind"], &body["discreet"]), (&"release".into(), &false.into()));
-        assert_eq!(body["text"]["ja"], "試験:リリース 2.0.0 が回答待ちです");
+        assert_eq!(body["text"]["ja"], "試験: リリース 2.0.0 が回答待ちです");
     });
 }
 
