@@ -42,6 +42,8 @@ pub enum Signing {
     Offline,
     /// In the page; the root of a site says that it permits that.
     Console,
+    /// By the server, which keeps the key; the root of a site says that it permits that.
+    Custodial,
 }
 
 /// How a repository is called.
@@ -132,7 +134,8 @@ impl Desk {
         let passphrase = self.place(&format!("{name}-{person}.passphrase"));
         put(&passphrase, format!("correct horse {name} {person}\n").as_bytes())?;
         let mut command = self.command(["key", "new", "--person", person]);
-        if signing == Signing::Console {
+        // A key that the server keeps is made by the server: never here.
+        if signing != Signing::Offline {
             command.args(["--method", "console"]);
         }
         command.arg("--passphrase-file").arg(&passphrase).arg("--out").arg(&key);
@@ -190,8 +193,14 @@ impl Desk {
         let name = id.to_string();
         let mut command = self.command(["repo", "init", &name]);
         command.args(["--title-en", &title.en, "--title-ja", &title.ja]);
-        if signing == Signing::Console {
-            command.args(["--weakest", "console"]);
+        match signing {
+            Signing::Offline => {}
+            Signing::Console => {
+                command.args(["--weakest", "console"]);
+            }
+            Signing::Custodial => {
+                command.args(["--weakest", "custodial"]);
+            }
         }
         for key in &keys.root {
             command.arg("--root-key").arg(&key.public);

@@ -62,7 +62,8 @@ impl Hospital {
         Ok(Self { desk, site: site.clone(), keys, root })
     }
 
-    /// A hospital under a title, whose people sign in the page of the console.
+    /// A hospital under a title, whose people sign in the page of the console; its root permits that,
+    /// or even that the server keeps their keys.
     ///
     /// # Errors
     /// When any step is refused.
@@ -70,14 +71,39 @@ impl Hospital {
         programs: &Programs,
         folder: &Path,
         server: (&str, &str),
-        (site, title): (&SiteId, &Title),
+        (site, title, weakest): (&SiteId, &Title, Signing),
     ) -> Result<Self> {
         let desk = Desk::new(programs, folder)?;
         desk.enter("login", server.0, server.1)?;
         let keys = desk.make_hierarchy_as(Signing::Console)?;
         let id = RepositoryId::Site(site.clone());
-        let root = desk.open_repository_as(&id, &keys, (title, Signing::Console))?;
+        let root = desk.open_repository_as(&id, &keys, (title, weakest))?;
         Ok(Self { desk, site: site.clone(), keys, root })
+    }
+
+    /// Puts another first person's public key into the root, and has root and targets signed and published.
+    ///
+    /// # Errors
+    /// When any step is refused.
+    pub fn replace_first_key(&self, public: &Path) -> Result<()> {
+        let (id, out) = (RepositoryId::Site(self.site.clone()), self.desk.place("second-root"));
+        let mut command = self.desk.command(["repo", "rotate", &id.to_string(), "--targets-key"]);
+        command.arg(public);
+        for key in self.keys.targets.iter().skip(1) {
+            command.arg("--targets-key").arg(&key.public);
+        }
+        let said = self.desk.say(command.arg("--out").arg(&out))?;
+        let files = said.get("files").and_then(Value::as_array).context("two staged files")?;
+        let mut files = files.iter().filter_map(Value::as_str).map(PathBuf::from);
+        let (root, targets) = files.next().zip(files.next()).context("two staged files")?;
+        for key in self.keys.root.iter().take(2) {
+            self.desk.sign(&root, key, 2, &[])?;
+        }
+        let beside = root.to_string_lossy().into_owned();
+        for key in self.keys.targets.iter().skip(1) {
+            self.desk.sign(&targets, key, 2, &["--root", &beside])?;
+        }
+        self.desk.publish(&[&root, &targets]).map(|_| ())
     }
 
     /// Trusts a family's first root, whose fingerprint its manufacturer told by a trusted way.

@@ -23,6 +23,7 @@ pub mod http;
 pub mod image;
 pub mod installed;
 pub mod ledger;
+pub mod letterbox;
 pub mod maker;
 pub mod memory;
 pub mod owner;

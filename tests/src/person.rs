@@ -60,6 +60,15 @@ impl Person {
         Self { login: login.to_owned(), password, telephone: Mutex::default() }
     }
 
+    /// The same person with another password; the telephone is told anew or goes on where it was.
+    #[must_use]
+    pub fn with_password(&self, password: &str) -> Self {
+        let telephone = self.telephone();
+        let (secret, last_step) = (telephone.secret.clone(), telephone.last_step);
+        let telephone = Mutex::new(Telephone { secret, last_step });
+        Self { login: self.login.clone(), password: password.to_owned(), telephone }
+    }
+
     /// An account for demonstrations, made by the command line of whoever runs the server; only a server
     /// that was started for demonstrations lets it in.
     ///

@@ -5,7 +5,7 @@
 //! Invariant: nothing is signed or published but by the command line.
 
 use crate::bin::Programs;
-use crate::desk::Title;
+use crate::desk::{Signing, Title};
 use crate::device::Device;
 use crate::hospital::Hospital;
 use crate::image::Release;
@@ -77,13 +77,17 @@ impl World {
     ///
     /// # Errors
     /// When any step is refused.
-    pub fn hospital_at_the_console(&self, name: &str, title: &Title) -> Result<Hospital> {
+    pub fn hospital_at_the_console(
+        &self,
+        name: &str,
+        (title, weakest): (&Title, Signing),
+    ) -> Result<Hospital> {
         let site = SiteId::new(name).context("a site")?;
         let url = self.server.url()?;
         let server = (url.as_str(), self.server.token.as_str());
         let folder = self.folder.join(name);
-        let hospital =
-            Hospital::begin_at_the_console(&self.programs, &folder, server, (&site, title))?;
+        let named = (&site, title, weakest);
+        let hospital = Hospital::begin_at_the_console(&self.programs, &folder, server, named)?;
         hospital.trust(&self.maker.family, &self.maker.root)?;
         Ok(hospital)
     }

@@ -20,7 +20,8 @@ use std::{
 };
 
 /// What the machine's packages bring.
-const COMPONENTS: [&needs::Component; 3] = [&needs::CHROMIUM, &needs::DRIVER, &needs::FONTS];
+const COMPONENTS: [&needs::Component; 4] =
+    [&needs::CHROMIUM, &needs::DRIVER, &needs::FONTS, &needs::PRINTED];
 /// The tests that draw the screens, while they tell their story.
 const SCREENS: &str = "story::";
 

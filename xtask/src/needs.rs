@@ -96,6 +96,12 @@ pub(crate) const FONTS: Component = Component {
         child::read(command.arg(":lang=ja")).is_ok_and(|fonts| !fonts.trim().is_empty())
     },
 };
+/// pdftotext: what is printed.
+pub(crate) const PRINTED: Component = Component {
+    purpose: "reading what is printed",
+    package: "poppler-utils",
+    present: || place::program("pdftotext").is_some(),
+};
 
 const COMPARED: &str = "comparing deltas";
 /// bsdiff: compared with our deltas.

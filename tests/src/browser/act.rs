@@ -57,6 +57,25 @@ impl Browser {
         self.click(&format!("{css} option[value=\"{value}\"]"))
     }
 
+    /// Puts a value into a field of days or times, which takes typed letters only in the order in which
+    /// people of the browser's language write them.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn set(&self, css: &str, value: &str) -> Result<()> {
+        self.wait(css)?;
+        let script = "document.querySelector(arguments[0]).value = arguments[1]";
+        self.run(script, &[css.into(), value.into()]).map(|_| ())
+    }
+
+    /// Waits until the page says that it was done.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn done(&self) -> Result<()> {
+        self.wait("#live .note.good")
+    }
+
     /// Gives a file to a field.
     ///
     /// # Errors

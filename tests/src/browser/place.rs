@@ -20,6 +20,14 @@ pub fn screens() -> Result<PathBuf> {
     made("screens")
 }
 
+/// The folder of what was printed.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn papers() -> Result<PathBuf> {
+    made("papers")
+}
+
 fn made(name: &str) -> Result<PathBuf> {
     let target = match setting("CARGO_TARGET_DIR") {
         Some(folder) => PathBuf::from(folder),

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 
 /// How long a page may take to be as a test wants it, on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a script or a page may take at most; below what a call may take ([`super::wire`]).
+const ANSWER_MS_MAX: u32 = 100_000;
 /// Nothing from outside, nothing that differs from run to run.
 const FLAGS: [&str; 14] = [
     "--headless=new",
@@ -301,6 +303,7 @@ fn wanted(settings: &Settings, folder: &Path) -> Result<Value> {
         "goog:chromeOptions": options,
         "webauthn:virtualAuthenticators": true,
         "unhandledPromptBehavior": "ignore",
+        "timeouts": { "script": ANSWER_MS_MAX, "pageLoad": ANSWER_MS_MAX },
     } } }))
 }
 

@@ -10,14 +10,14 @@ use std::net::TcpListener;
 use tempfile::TempDir;
 
 /// A server that browsers reach as `localhost`: passkeys are bound to a name.
-struct House {
+pub(crate) struct House {
     server: Server,
-    base: String,
+    pub(crate) base: String,
     _folder: TempDir,
 }
 
 impl House {
-    fn begin() -> Result<Self> {
+    pub(crate) fn begin() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let programs = Programs::for_tests()?;
         let mut server = Server::begin(programs, &folder.path().join("server"), QUICK)?;
@@ -31,7 +31,7 @@ impl House {
     }
 
     /// Somebody who has followed the link of the server's operator.
-    fn operator(&self, browser: &Browser) -> Result<Person> {
+    pub(crate) fn operator(&self, browser: &Browser) -> Result<Person> {
         let role = Role {
             role: "server:operator",
             person: None,
@@ -47,7 +47,7 @@ impl House {
 }
 
 /// The page of the person's own, in Japanese.
-const SIGNED_IN: &str = "header form[action='/console/logout']";
+pub(crate) const SIGNED_IN: &str = "header form[action='/console/logout']";
 
 #[test]
 fn a_link_makes_an_account_once_and_then_password_and_code_open_it() -> Result<()> {

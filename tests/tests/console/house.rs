@@ -2,22 +2,26 @@
 //!
 //! Invariant: people come in by one-time links, and everything they sign is signed in the page.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::id::FamilyId;
 use patchward_protocol::tuf::custom::Kind;
 use patchward_tests::bin::{Programs, workspace};
 use patchward_tests::browser::Browser;
-use patchward_tests::desk::{KeyFile, Title};
+use patchward_tests::clock::until;
+use patchward_tests::desk::{KeyFile, Signing, Title};
 use patchward_tests::device::Device;
 use patchward_tests::hospital::Hospital;
 use patchward_tests::image::{Recipe, Release};
 use patchward_tests::person::{Person, Role, invited};
 use patchward_tests::server::QUICK;
 use patchward_tests::world::World;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The hospital's name in paths.
 pub(crate) const SITE: &str = "city-hospital";
+/// A slot begins on a full minute.
+pub(crate) const SLOT: Duration = Duration::from_secs(150);
 /// Any hour is a window.
 const ANY_HOUR: [&str; 14] = [
     "windows",
@@ -67,11 +71,19 @@ pub(crate) struct House {
 impl House {
     /// Server, manufacturer with two releases, hospital, four enrolled devices with the older one.
     pub(crate) fn begin(language: &'static str) -> Result<Self> {
+        Self::begin_as(language, Signing::Console, QUICK)
+    }
+
+    /// The same, with a root that permits so much, and a server that is set up so.
+    pub(crate) fn begin_as(language: &'static str, weakest: Signing, config: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("patchward-console-").tempdir()?;
         let family = FamilyId::new("acme.infusion-a")?;
-        let pump = Title { en: "Infusion pump A".to_owned(), ja: "輸液ポンプA".to_owned() };
+        let pump = Title {
+            en: "Infusor A7 infusion pump".to_owned(),
+            ja: "輸液ポンプ インフューザA7".to_owned(),
+        };
         let named = (&family, &pump);
-        let world = World::begin_titled(Programs::for_tests()?, folder.path(), named, QUICK)?;
+        let world = World::begin_titled(Programs::for_tests()?, folder.path(), named, config)?;
         let recipes =
             [("2.4.0", 1), ("2.4.1", 2)].map(|(v, seq)| Recipe::small(&family, Kind::Tree, v, seq));
         for recipe in &recipes {
@@ -79,7 +91,7 @@ impl House {
         }
         let [old, new] = [recipes[0].release()?, recipes[1].release()?];
         let title = Title { en: "City Hospital".to_owned(), ja: "市立中央病院".to_owned() };
-        let hospital = world.hospital_at_the_console(SITE, &title)?;
+        let hospital = world.hospital_at_the_console(SITE, (&title, weakest))?;
         hospital.inventory(&ANY_HOUR)?;
         hospital.inventory(&RULES)?;
         hospital.describe(WARDS, DEVICES)?;
@@ -109,6 +121,9 @@ impl House {
             ("tanaka", _) => ("Tanaka Yuki", "clinical engineer"),
             ("sato", "ja") => ("佐藤 健", "医療機器安全管理責任者"),
             ("sato", _) => ("Sato Ken", "medical device safety manager"),
+            _ if role.starts_with("maker:") => {
+                said(self.language, ("Kimura Akira", "quality"), ("木村 明", "品質保証部"))
+            }
             (_, "ja") => ("鈴木 花", "病棟看護師"),
             _ => ("Suzuki Hana", "ward nurse"),
         };
@@ -141,19 +156,7 @@ impl House {
 
     /// Reads the draft, says why, signs in the page.
     pub(crate) fn signs_draft(&self, browser: &Browser, person: &str) -> Result<()> {
-        browser.open(&self.page("/approvals/draft/sign")?)?;
-        browser.fill("#reason", said(self.language, "Closes a hole.", "脆弱性の修正のため。"))?;
-        if browser.count("#control")? > 0 {
-            let control = said(self.language, "The ward is isolated.", "病棟網から隔離します。");
-            browser.fill("#control", control)?;
-            browser.fill("#owner", said(self.language, "IT security", "情報システム課"))?;
-            // The field takes a day as people of the browser's language type it.
-            let due = "document.querySelector('#due').value = \
-                new Date(Date.now() + 7 * 864e5).toISOString().slice(0, 10)";
-            browser.run(due, &[])?;
-        }
-        browser.click("form[action$='/draft/reason'] button.main")?;
-        browser.wait("#sign")?;
+        only_reason(self, browser)?;
         if person == "sato" {
             crate::screens::take(browser, self.language, "sign")?;
         }
@@ -161,8 +164,47 @@ impl House {
     }
 }
 
+/// Chooses all devices of a release that waits, and has them planned.
+pub(crate) fn all_chosen(house: &House, browser: &Browser, version: &str) -> Result<()> {
+    let wanted = format!("/approvals/new?family=acme.infusion-a&version={version}");
+    browser.open(&house.page(&wanted)?)?;
+    ensure!(browser.count("input[name='device']:checked")? > 0, "no device is chosen");
+    browser.fill("#settle", "0")?;
+    browser.click("main form button.main")?;
+    browser.comes_to("/approvals/draft")
+}
+
+/// Reads the draft and says why, up to the page that signs.
+pub(crate) fn only_reason(house: &House, browser: &Browser) -> Result<()> {
+    browser.open(&house.page("/approvals/draft/sign")?)?;
+    browser.fill("#reason", said(house.language, "Closes a hole.", "脆弱性の修正のため。"))?;
+    if browser.count("#control")? > 0 {
+        let control = said(house.language, "The ward is isolated.", "病棟網から隔離します。");
+        browser.fill("#control", control)?;
+        browser.fill("#owner", said(house.language, "IT security", "情報システム課"))?;
+        browser.set("#due", &in_days(7))?;
+    }
+    browser.click("form[action$='/draft/reason'] button.main")?;
+    browser.wait("#sign")
+}
+
+/// A day, so many days from now, as fields of days hold it.
+pub(crate) fn in_days(days: i64) -> String {
+    let at = patchward_tests::clock::now().plus_seconds(days * 24 * 3600).to_string();
+    at.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// Waits until a device runs a release.
+pub(crate) fn runs(device: &Device, release: &Release) -> Result<()> {
+    let wanted = release.firmware.payload.image_sha256;
+    until(&format!("{} to run {}", device.name, release.firmware.version), SLOT, || {
+        Ok((device.running_image()? == wanted).then_some(()))
+    })
+    .with_context(|| device.story())
+}
+
 /// Words in the language of a person.
-pub(crate) fn said(language: &str, en: &'static str, ja: &'static str) -> &'static str {
+pub(crate) fn said<T>(language: &str, en: T, ja: T) -> T {
     if language == "ja" { ja } else { en }
 }
 

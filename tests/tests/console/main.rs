@@ -4,7 +4,13 @@
 //! browser (`server/src/console`).
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod crawl;
+#[cfg(test)]
+mod custody;
 #[cfg(test)]
 mod entering;
 #[cfg(test)]
@@ -14,7 +20,15 @@ mod judges;
 #[cfg(test)]
 mod keyboard;
 #[cfg(test)]
+mod office;
+#[cfg(test)]
 mod plain;
+#[cfg(test)]
+mod print;
+#[cfg(test)]
+mod publishing;
+#[cfg(test)]
+mod roles;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The whole story in the browser, in Japanese and in English: published, approved with key files in the
 //! page, a canary fails, the wave halts, STOP, lifted, ordered back, exported, verified offline.
 
-use crate::house::{House, SITE, text};
+use crate::house::{House, SITE, SLOT, runs, text};
 use crate::{crawl, keyboard, screens};
 use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::ledger::Kind as Transition;
@@ -9,10 +9,6 @@ use patchward_protocol::reason::Reason;
 use patchward_tests::browser::{Browser, Settings};
 use patchward_tests::clock::until;
 use patchward_tests::device::{Device, Health};
-use std::time::Duration;
-
-/// A slot begins on a full minute.
-const SLOT: Duration = Duration::from_secs(150);
 
 #[test]
 fn the_story_in_japanese() -> Result<()> {
@@ -125,7 +121,8 @@ fn canary_fails(house: &House, tanaka: &Browser) -> Result<Vec<patchward_tests::
         anyhow::bail!("four devices");
     };
     let mut agents = vec![first.start()?];
-    runs(first, house)?;
+    runs(first, &house.new)?;
+    first.updated_to(&house.new)?;
     second.set_health(Health::Unwell)?;
     agents.extend([second.start()?, third.start()?]);
     tanaka
@@ -141,15 +138,6 @@ fn canary_fails(house: &House, tanaka: &Browser) -> Result<Vec<patchward_tests::
     tanaka.says("pump-02")?;
     screens::take(tanaka, house.language, "device")?;
     Ok(agents)
-}
-
-fn runs(device: &Device, house: &House) -> Result<()> {
-    let wanted = house.new.firmware.payload.image_sha256;
-    until(&format!("{} to be updated", device.name), SLOT, || {
-        Ok((device.running_image()? == wanted).then_some(()))
-    })
-    .with_context(|| device.story())?;
-    device.updated_to(&house.new)
 }
 
 /// One button stops everything without a key; a signature lets it go on.
@@ -202,11 +190,7 @@ fn roll_back(house: &House, tanaka: &Browser, sato: &Browser) -> Result<()> {
     tanaka.comes_to("/approvals/draft")?;
     both_sign(house, tanaka, sato)?;
     let first = house.devices.first().context("the first device")?;
-    let wanted = house.old.firmware.payload.image_sha256;
-    until("the first device to go back", SLOT, || {
-        Ok((first.running_image()? == wanted).then_some(()))
-    })
-    .with_context(|| first.story())
+    runs(first, &house.old)
 }
 
 /// The record is downloaded in the browser, and holds without the server.

@@ -1,0 +1,157 @@
+//! A hospital whose root lets the server keep keys: made in the page, put into the root, used for an
+//! approval, for a wave that goes on after its halt, for the way back; and what is printed of it all.
+
+use crate::house::{House, all_chosen, only_reason, runs, text};
+use crate::print;
+use anyhow::{Result, ensure};
+use patchward_protocol::ledger::Kind as Transition;
+use patchward_protocol::reason::Reason;
+use patchward_tests::browser::{Browser, Settings};
+use patchward_tests::desk::Signing;
+use patchward_tests::device::Health;
+use patchward_tests::person::Person;
+use patchward_tests::running::Running;
+use patchward_tests::server::QUICK;
+
+/// The form with which the server signs.
+const CUSTODY: &str = "form[action$='/custodial']";
+
+#[test]
+fn a_key_that_the_server_keeps_approves_resumes_and_orders_back_and_paper_tells_it() -> Result<()> {
+    let house = House::begin_as("en", Signing::Custodial, QUICK)?;
+    let tanaka = Browser::start(&Settings::desk("en"))?;
+    let sato = Browser::start(&Settings::desk("en"))?;
+    let person = house.joins(&tanaka, "tanaka", "approver")?;
+    house.joins(&sato, "sato", "approver")?;
+    key_is_made(&house, &tanaka, &person)?;
+    approve(&house, (&tanaka, &person), &sato)?;
+    print::approval_sheet(&house, &tanaka)?;
+    print::ward_notice(&house, &tanaka)?;
+    let _agents = halts_and_goes_on(&house, &tanaka, &person)?;
+    order_back(&house, (&tanaka, &person), &sato)?;
+    print::record(&house, &tanaka)?;
+    print::rollback_sheet(&house, &tanaka)?;
+    emergency_and_standing(&house, (&tanaka, &person), &sato)
+}
+
+/// The key is made with password and code; it signs nothing before it stands in the root.
+fn key_is_made(house: &House, tanaka: &Browser, person: &Person) -> Result<()> {
+    tanaka.open(&house.page("/approvals/key")?)?;
+    confirm(tanaka, "main form", &person.password, person)?;
+    tanaka.wait("main dd.fingerprint")?;
+    ensure!(tanaka.count("main .badge.good")? == 0, "a key signs that stands in no root");
+    tanaka.click("main a[href$='/key/pub']")?;
+    house.hospital.replace_first_key(&tanaka.saved(".pub")?)?;
+    tanaka.reload()?;
+    tanaka.wait("main .badge.good")
+}
+
+fn approve(house: &House, tanaka: (&Browser, &Person), sato: &Browser) -> Result<()> {
+    all_chosen(house, tanaka.0, "2.4.1")?;
+    by_the_server(house, tanaka)?;
+    house.signs_draft(sato, "sato")?;
+    sato.comes_to("/approvals/done/")?;
+    let acts = sato.text("main table")?;
+    let way = text("en", "approvals-way-custodial")?;
+    ensure!(acts.contains(&way), "the record does not say who kept the key: {acts}");
+    Ok(())
+}
+
+/// Says why; a wrong password signs nothing and says so, the right one with a code signs.
+fn by_the_server(house: &House, (tanaka, person): (&Browser, &Person)) -> Result<()> {
+    only_reason(house, tanaka)?;
+    confirm(tanaka, CUSTODY, "not the right one", person)?;
+    tanaka.wait("[role='alert'], main .note, main h1")?;
+    ensure!(!tanaka.text("body")?.contains(&text("en", "approvals-signed-note")?), "it was signed");
+    tanaka.open(&house.page("/approvals/draft/sign")?)?;
+    if tanaka.count(CUSTODY)? == 0 {
+        only_reason(house, tanaka)?;
+    }
+    confirm(tanaka, CUSTODY, &person.password, person)?;
+    tanaka.says(&text("en", "approvals-signed-note")?)
+}
+
+fn confirm(browser: &Browser, form: &str, password: &str, person: &Person) -> Result<()> {
+    browser.fill(&format!("{form} #password"), password)?;
+    browser.fill(&format!("{form} #code"), &person.code()?)?;
+    browser.click(&format!("{form} button.main"))
+}
+
+/// The second device of the bench fails, the wave halts; from the board a signature lets it go on.
+fn halts_and_goes_on(house: &House, tanaka: &Browser, person: &Person) -> Result<Vec<Running>> {
+    let [first, second, third, _] = house.devices.as_slice() else {
+        anyhow::bail!("four devices");
+    };
+    tanaka.open(&house.page("/rollouts")?)?;
+    tanaka.click("main ul.list a[href*='/rollouts/']")?;
+    let mut agents = vec![first.start()?];
+    runs(first, &house.new)?;
+    second.set_health(Health::Unwell)?;
+    agents.extend([second.start()?, third.start()?]);
+    let halted = "[data-live] .note.bad:not([hidden])";
+    tanaka.until("the wave to halt", || Ok((tanaka.count(halted)? > 0).then_some(())))?;
+    second.noted(Transition::RolledBack, Reason::HealthFailed)?;
+    tanaka.click(&format!("{halted} a[href*='/act?do=resume']"))?;
+    tanaka.fill("#reason", "The sensor was unplugged; it was looked at.")?;
+    tanaka.click("main form button.main")?;
+    confirm(tanaka, CUSTODY, &person.password, person)?;
+    tanaka.done()?;
+    // The wave goes on; the ward waits for its hour and for nothing else.
+    tanaka.open(&house.page("/rollouts")?)?;
+    tanaka.click("main ul.list a[href*='/rollouts/']")?;
+    tanaka.wait("[data-live]")?;
+    ensure!(tanaka.count(halted)? == 0, "the wave is halted still");
+    third.held_for(&[Reason::SlotNotOpen, Reason::WaveNotOpen])?;
+    Ok(agents)
+}
+
+/// From the page of the way back to the order, signed by two.
+fn order_back(house: &House, tanaka: (&Browser, &Person), sato: &Browser) -> Result<()> {
+    let browser = tanaka.0;
+    browser.open(&house.page("/rollback?family=acme.infusion-a")?)?;
+    browser.click("main a.danger[href*='kind=rollback']")?;
+    browser.fill("#settle", "0")?;
+    browser.click("main form button.main")?;
+    browser.comes_to("/approvals/draft")?;
+    by_the_server(house, tanaka)?;
+    house.signs_draft(sato, "sato")?;
+    sato.comes_to("/approvals/done/")?;
+    // The order stands beside the rollout that goes on; its hour comes later.
+    browser.open(&house.page("/rollouts")?)?;
+    browser.wait("main h1")?;
+    let orders = browser.count("main ul.list a[href*='/rollouts/']")?;
+    ensure!(orders == 2, "{orders} rollouts, not two");
+    Ok(())
+}
+
+/// What cannot wait, and what is approved before it is there.
+fn emergency_and_standing(
+    house: &House,
+    tanaka: (&Browser, &Person),
+    sato: &Browser,
+) -> Result<()> {
+    let browser = tanaka.0;
+    browser.open(&house.page("/approvals/standing")?)?;
+    browser.fill("#days", "30")?;
+    browser.click("main form button.main")?;
+    browser.comes_to("/approvals/draft")?;
+    by_the_server(house, tanaka)?;
+    house.signs_draft(sato, "sato")?;
+    sato.comes_to("/approvals/done/")?;
+    sato.click("main a[href*='/approvals/sheet/']")?;
+    sato.says(&text("en", "approvals-kind-standing")?)?;
+    // What an approval names already has to be planned again, and at any hour.
+    let kind = "&kind=emergency";
+    browser.open(
+        &house.page(&format!("/approvals/new?family=acme.infusion-a&version=2.4.1{kind}"))?,
+    )?;
+    browser.click("input[name='again']")?;
+    browser.click("input[name='any_hours']")?;
+    browser.click("main form button.main")?;
+    browser.comes_to("/approvals/draft")?;
+    by_the_server(house, tanaka)?;
+    house.signs_draft(sato, "sato")?;
+    sato.comes_to("/approvals/done/")?;
+    sato.click("main a[href*='/approvals/sheet/']")?;
+    sato.says(&text("en", "approvals-kind-emergency")?)
+}
