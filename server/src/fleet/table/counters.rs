@@ -40,8 +40,13 @@ impl Counters {
         }
     }
 
-    /// A device of a site was heard, in milliseconds.
+    /// A device of a site speaks now, in milliseconds; a clock that ran ahead before does not count.
     pub(super) fn hears(&mut self, site: u32, at_ms: i64) {
+        self.heard.insert(site, at_ms);
+    }
+
+    /// A device of a site was last heard then, in milliseconds.
+    pub(super) fn heard_at(&mut self, site: u32, at_ms: i64) {
         let heard = self.heard.entry(site).or_default();
         *heard = at_ms.max(*heard);
     }

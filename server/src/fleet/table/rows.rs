@@ -74,7 +74,7 @@ impl Table {
         }
         self.counters.arrives(row.family, row.runs());
         if row.last_seen_ms > 0 {
-            self.counters.hears(row.site, row.last_seen_ms);
+            self.counters.heard_at(row.site, row.last_seen_ms);
         }
         if let Some(old) = self.find_mut(&stored.site, &stored.device) {
             // The numbers in memory are ahead of the database and stay.
