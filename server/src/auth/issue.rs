@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::limits::{
     FIRST_TOKEN_LIFE_S, LABEL_CHARS_MAX, SCOPE_FAMILIES_MAX, TOKEN_LIFE_S_MAX, TOKEN_LIFE_S_MIN,
 };
+use crate::people::role::Place;
 use crate::people::who::AccountId;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::{MakeTokenRequest, NewToken, Scope, TokenView};
@@ -54,7 +55,7 @@ pub async fn make(
     app.db
         .write(move |conn| {
             token::insert_api(conn, &stored, (digest, account), at)?;
-            act::append(conn, &made(&stored, who, at))
+            act::append(conn, &made(&stored, (who, account), at))
         })
         .await?;
     Ok(NewToken { id: view.id, token: secret.reveal(), expires: view.expires })
@@ -73,7 +74,7 @@ pub async fn claim(app: &App, claim: TokenDigest) -> Result<NewToken, ApiError> 
         let good = token::take_claim(conn, claim, at)?;
         if good {
             token::insert_api(conn, &stored, (digest, None), at)?;
-            act::append(conn, &made(&stored, "claim".to_owned(), at))?;
+            act::append(conn, &made(&stored, ("claim".to_owned(), None), at))?;
         }
         Ok::<_, DbError>(good)
     });
@@ -93,17 +94,22 @@ pub async fn list(app: &App) -> Result<Vec<TokenView>, ApiError> {
     Ok(app.db.read(token::list_api).await?)
 }
 
-/// Revokes a token, at once; `who` is the name of the caller's.
+/// Revokes a token, at once, under the name of whoever does it; the account where a person does so in
+/// the console.
 ///
 /// # Errors
 /// `not_found`, or a failure of ours.
-pub async fn revoke(app: &App, id: String, who: String) -> Result<(), ApiError> {
+pub async fn revoke(
+    app: &App,
+    id: String,
+    (who, account): (String, Option<AccountId>),
+) -> Result<(), ApiError> {
     let at = app.clock.now();
     let is_there = app.db.write(move |conn| {
         let known = token::named(conn, &id)?;
         let is_there = token::revoke_api(conn, &id, at)?;
         if let Some(known) = known {
-            let scope = place_token::place_of(&known.scope).to_string();
+            let scope = scope_of(&known.scope, account);
             let detail = json!({ "token": id, "label": known.label });
             act::append(conn, &Act { at, scope, who, act: "revoke-token", detail })?;
         }
@@ -124,10 +130,16 @@ pub fn whoami(holder: &Holder) -> TokenView {
     }
 }
 
-fn made(view: &TokenView, who: String, at: Timestamp) -> Act {
+/// What an act about a token is about: its place, where a person of the place does it in the console,
+/// so that it stands in the place's record; else the server.
+fn scope_of(scope: &Scope, account: Option<AccountId>) -> String {
+    account.map_or(Place::Server, |_| place_token::place_of(scope)).to_string()
+}
+
+fn made(view: &TokenView, (who, account): (String, Option<AccountId>), at: Timestamp) -> Act {
     let TokenView { id, label, scope, expires, .. } = view;
     let detail = json!({ "token": id, "label": label, "covers": scope, "expires": expires });
-    let scope = place_token::place_of(scope).to_string();
+    let scope = scope_of(scope, account);
     Act { at, scope, who, act: "make-token", detail }
 }
 

@@ -83,7 +83,7 @@ pub async fn revoke(app: &App, who: &Who, place: &Place, id: String) -> Result<(
     if !list(app, place).await?.iter().any(|token| token.id == id) {
         return Err(ApiError::of(ErrorCode::NotFound));
     }
-    issue::revoke(app, id, who.by()).await
+    issue::revoke(app, id, (who.by(), Some(who.account))).await
 }
 
 /// Where what is done to a token of this scope is written down.

@@ -34,7 +34,7 @@ async fn list_tokens(
 
 async fn revoke_token(call: Call<RevokeToken, ProofOf<RevokeToken>>) -> Result<(), ApiError> {
     let who = call.caller.holder().id.clone();
-    issue::revoke(&call.app, call.path.0, who).await
+    issue::revoke(&call.app, call.path.0, (who, None)).await
 }
 
 async fn whoami(call: Call<WhoAmI, ProofOf<WhoAmI>>) -> Result<TokenView, ApiError> {
