@@ -2,7 +2,7 @@ const [path, done] = arguments;
 // Read as text: the pages' own policy lets nobody parse markup.
 const links = (text, kind) => !kind.startsWith("text/html") ? [] :
   [...text.matchAll(/<a\s[^>]*?href="([^"]*)"/g)]
-    .map(found => new URL(found[1].replaceAll("&amp;", "&"), location.origin + path))
+    .map(found => new URL(found[1].replace(/&(amp|#38);/g, "&"), location.origin + path))
     .filter(to => to.origin === location.origin)
     .map(to => to.pathname + to.search);
 fetch(path).then(async answer => {

@@ -54,8 +54,9 @@ fn bring(browser: &Browser, file: &Path) -> Result<()> {
 }
 
 fn signed_and_missing(browser: &Browser, signed: usize, missing: &[&str]) -> Result<()> {
-    let good = browser.count("main .beside section ul .badge.good")?;
-    ensure!(good == signed, "{good} have signed, not {signed}");
+    browser.until(&format!("{signed} signatures on the page"), || {
+        Ok((browser.count("main .beside section ul .badge.good")? == signed).then_some(()))
+    })?;
     let absent = "main .beside section ul .badge:not(.good)";
     ensure!(browser.count(absent)? == missing.len(), "{}", browser.text("main .beside")?);
     let said = browser.text("main .beside")?;
