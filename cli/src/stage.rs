@@ -166,12 +166,7 @@ pub fn merge(here: &Here, into: &Path, from: &[PathBuf], against: &Against) -> O
 /// # Errors
 /// Failures of reading and comparing; files that are missing or not the listed ones; failures of the
 /// server.
-pub fn upload(
-    here: &Here,
-    file: &Path,
-    folder: Option<&Path>,
-    against: &Against,
-) -> Outcome<Said> {
+pub fn upload(here: &Here, file: &Path, folder: Option<&Path>, against: &Against) -> Outcome<Said> {
     let server = login::connect(here, &against.reach)?;
     let draft = Draft::read(file)?;
     let base = Base::of(here, &draft, against)?;
@@ -213,7 +208,9 @@ pub fn publish(
         rules::check_publishable(here, draft, &base, new_root.as_ref())?;
     }
     let uploaded = match targets {
-        Some(draft) => upload_new(here, &server, draft, (&Base::of(here, draft, against)?, folder))?,
+        Some(draft) => {
+            upload_new(here, &server, draft, (&Base::of(here, draft, against)?, folder))?
+        }
         None => 0,
     };
     let bytes = |draft: &Draft| STANDARD.encode(draft.staged.to_bytes());

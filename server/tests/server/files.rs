@@ -69,7 +69,10 @@ async fn published(app: &Arc<App>, id: &str, dir: &str) -> (Owner, String) {
 
 pub(crate) async fn token(app: &App, scope: Scope) -> String {
     let request = MakeTokenRequest { label: "test".to_owned(), scope, life_s: 3600 };
-    format!("Bearer {}", issue::make(app, request, ("a test".to_owned(), None)).await.unwrap().token)
+    format!(
+        "Bearer {}",
+        issue::make(app, request, ("a test".to_owned(), None)).await.unwrap().token
+    )
 }
 
 #[test]
