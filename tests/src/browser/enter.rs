@@ -14,7 +14,7 @@ impl Browser {
         self.fill("#login", &person.login)?;
         self.fill("#password", &person.password)?;
         self.click("main form button.main")?;
-        self.wait(".qr-box svg")?;
+        self.wait("svg.qr")?;
         person.scan(&self.text("main code.mono")?);
         self.fill("#code", &person.code()?)?;
         self.click("main form button.main")?;

@@ -89,7 +89,7 @@ fn other_telephone(house: &House, browser: &Browser, person: Person) -> Result<P
     browser.open(&format!("{}/console/account", house.base))?;
     browser.fill("#second-password", &person.password)?;
     browser.click("form[action='/console/account/second/begin'] button")?;
-    browser.wait(".qr-box svg")?;
+    browser.wait("svg.qr")?;
     let other = person.with_password(&person.password);
     other.scan(&browser.text("main code.mono")?);
     browser.fill("#code", &person.code()?)?;
