@@ -220,7 +220,7 @@ fn by_hand(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/devices")?)?;
     browser.click("main a[href*='devices.csv']")?;
     let table = std::fs::read_to_string(browser.saved(".csv")?)?;
-    let line = table.lines().find(|line| line.starts_with("pump-99"));
+    let line = table.lines().find(|line| line.starts_with("\"pump-99\""));
     ensure!(line.is_some_and(|line| line.contains("2.4.1")), "{table}");
     Ok(())
 }
