@@ -20,7 +20,12 @@ use patchward_protocol::key::Signer as _;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+/// How often the lock is asked for before another agent is said to run.
+const LOCK_TRIES: u8 = 40;
+/// Between two of these.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Exit code when `once` did not reach the server.
 const UNREACHED: u8 = 6;
 /// Exit code when the machine goes down for a restart.
@@ -95,8 +100,15 @@ fn local(call: &Call) -> Result<Local, CliError> {
 
 fn locked(layout: &Layout) -> Result<Lock, CliError> {
     layout.make().map_err(|source| disk("making the state folder", source))?;
-    let lock = layout.lock().map_err(|source| disk("locking the state folder", source))?;
-    lock.ok_or(CliError::Running)
+    // A child that an agent was starting when it was killed holds its lock until it has begun.
+    for _ in 0..LOCK_TRIES {
+        let lock = layout.lock().map_err(|source| disk("locking the state folder", source))?;
+        if let Some(lock) = lock {
+            return Ok(lock);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(CliError::Running)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
