@@ -1,6 +1,8 @@
 //! What comes up by the days that are left, what contradicts itself, and what a wrong clock does.
 
-use super::{Grave, acme, add, entered, looked, north, of_kind, open, post, released, with_device};
+use super::{
+    Grave, acme, add, entered, looked, north, of_kind, open, pass, released, taken, with_device,
+};
 use crate::hospital::{deliver, devices, tell};
 use crate::place::on_both;
 use patchward_protocol::api::error::ErrorCode;
@@ -12,8 +14,6 @@ use patchward_server::app::App;
 use patchward_server::db::outbox;
 use patchward_server::lifecycle::{self, Dates, Lifecycle};
 use patchward_server::notify::channel::{Circle, Kind};
-use patchward_server::notify::raise::{Rules, pass_on};
-use patchward_server::notify::send;
 use patchward_server::notify::subject::{Part, Severity};
 use patchward_server::people::role::{Grant, MakerRole, Place as At};
 use patchward_server::tls::expiry::Expiry;
@@ -130,15 +130,6 @@ fn a_ledger_that_contradicts_itself_is_urgent_and_told_once() {
             assert!(of_kind(&app, acme(), "device").await.is_empty(), "the site's own");
         });
     });
-}
-
-async fn pass(app: &Arc<App>) -> usize {
-    let (rules, at) = (Rules::of(&app.config.notify), app.clock.now());
-    app.db.write(move |conn| pass_on(conn, &rules, at)).await.unwrap()
-}
-
-async fn taken(app: &Arc<App>) -> usize {
-    send::take(app, &post(app)).await.unwrap().len()
 }
 
 #[test]

@@ -20,7 +20,8 @@ use patchward_server::notify::channel::{Circle, Kind, Quiet};
 use patchward_server::notify::drill::{self, Entered};
 use patchward_server::notify::look::look;
 use patchward_server::notify::open_matters;
-use patchward_server::notify::send::Post;
+use patchward_server::notify::raise::{Rules, pass_on};
+use patchward_server::notify::send::{self, Post};
 use patchward_server::notify::subject::{NoticeId, Severity};
 use patchward_server::people::role::{Grant, MakerRole, Place as At, SiteRole};
 use patchward_server::people::who::{AccountId, Language, Who};
@@ -157,6 +158,17 @@ const NIGHT: Quiet = Quiet { from_min: 21 * 60, to_min: 7 * 60 };
 
 fn post(app: &App) -> Post {
     Post::of(&app.config.notify, ADDRESS, &*app.rng).unwrap()
+}
+
+/// What is due is passed on; how many notices.
+async fn pass(app: &Arc<App>) -> usize {
+    let (rules, at) = (Rules::of(&app.config.notify), app.clock.now());
+    app.db.write(move |conn| pass_on(conn, &rules, at)).await.unwrap()
+}
+
+/// How many messages wait to be sent now; they are taken.
+async fn taken(app: &Arc<App>) -> usize {
+    send::take(app, &post(app)).await.unwrap().len()
 }
 
 /// The other side, as a process.

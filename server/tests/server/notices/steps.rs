@@ -1,29 +1,19 @@
 //! What nobody acknowledges is passed on, and a drill proves what works; by the clock of the test.
 
 use super::{
-    Grave, acme, add, entered, first, looked, north, noticed, of_kind, open, post, released, sato,
-    tanaka, with_device,
+    Grave, acme, add, entered, first, looked, north, noticed, of_kind, open, pass, released, sato,
+    taken, tanaka, with_device,
 };
 use crate::place::on_both;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::repository::Reading;
 use patchward_server::app::App;
 use patchward_server::notify::channel::{Circle, Kind, drill_code};
-use patchward_server::notify::raise::{Rules, living, pass_on};
+use patchward_server::notify::raise::living;
 use patchward_server::notify::readiness::{self, Check, Light, PROVEN_S};
 use patchward_server::notify::subject::{NoticeId, Severity};
-use patchward_server::notify::{acknowledge, drill, send};
+use patchward_server::notify::{acknowledge, drill};
 use std::sync::Arc;
-
-async fn pass(app: &Arc<App>) -> usize {
-    let (rules, at) = (Rules::of(&app.config.notify), app.clock.now());
-    app.db.write(move |conn| pass_on(conn, &rules, at)).await.unwrap()
-}
-
-/// How many messages wait to be sent now; they are taken.
-async fn taken(app: &Arc<App>) -> usize {
-    send::take(app, &post(app)).await.unwrap().len()
-}
 
 #[test]
 fn what_is_urgent_and_unread_goes_to_admins_after_a_day_and_to_the_manufacturer_after_two() {
