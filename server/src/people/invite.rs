@@ -106,19 +106,9 @@ pub fn store(
 ) -> Result<(), DbError> {
     let place = wish.grant.place();
     let detail = json!({ "invitation": id, "role": wish.grant.word(), "person": wish.person });
-    let invitation = Invitation {
-        id,
-        purpose: Purpose::Join { grant: wish.grant, person: wish.person },
-        name: wish.name.to_string(),
-        title: wish.title.to_string(),
-        language: wish.language,
-        inviter: inviter(doer),
-        invited_by: doer.by.clone(),
-        created: doer.at,
-        expires: doer.at.plus_seconds(INVITATION_S),
-        used: None,
-        revoked: None,
-    };
+    let purpose = Purpose::Join { grant: wish.grant, person: wish.person };
+    let named = (wish.name.to_string(), wish.title.to_string(), wish.language);
+    let invitation = new(doer, (id, purpose), named, INVITATION_S);
     db::invitation::insert(conn, &invitation, &digest)?;
     act::append(conn, &doer.act(&place, "invite", detail))
 }
@@ -134,19 +124,9 @@ pub fn store_first(
 ) -> Result<(), DbError> {
     let doer = Doer::operator(at);
     let detail = json!({ "invitation": id, "role": Grant::Operator.word() });
-    let invitation = Invitation {
-        id,
-        purpose: Purpose::Join { grant: Grant::Operator, person: None },
-        name: String::new(),
-        title: String::new(),
-        language: Language::En,
-        inviter: None,
-        invited_by: doer.by.clone(),
-        created: at,
-        expires: at.plus_seconds(FIRST_S),
-        used: None,
-        revoked: None,
-    };
+    let purpose = Purpose::Join { grant: Grant::Operator, person: None };
+    let named = (String::new(), String::new(), Language::En);
+    let invitation = new(&doer, (id, purpose), named, FIRST_S);
     db::invitation::insert(conn, &invitation, &digest)?;
     act::append(conn, &doer.act(&Place::Server, "invite", detail))
 }
@@ -183,24 +163,32 @@ pub(super) fn store_second(
 }
 
 fn to_account(doer: &Doer, account: &Account, purpose: Purpose, id: String) -> Invitation {
+    let named = (account.name.to_string(), account.title.to_string(), account.language);
+    new(doer, (id, purpose), named, INVITATION_S)
+}
+
+/// A link that nobody has used yet, for somebody with this name and title, who reads this language.
+fn new(
+    doer: &Doer,
+    (id, purpose): (String, Purpose),
+    (name, title, language): (String, String, Language),
+    life_s: i64,
+) -> Invitation {
+    let inviter = match doer.hand {
+        Hand::Account(account) => Some(account),
+        Hand::CommandLine => None,
+    };
     Invitation {
         id,
         purpose,
-        name: account.name.to_string(),
-        title: account.title.to_string(),
-        language: account.language,
-        inviter: inviter(doer),
+        name,
+        title,
+        language,
+        inviter,
         invited_by: doer.by.clone(),
         created: doer.at,
-        expires: doer.at.plus_seconds(INVITATION_S),
+        expires: doer.at.plus_seconds(life_s),
         used: None,
         revoked: None,
-    }
-}
-
-const fn inviter(doer: &Doer) -> Option<super::who::AccountId> {
-    match doer.hand {
-        Hand::Account(account) => Some(account),
-        Hand::CommandLine => None,
     }
 }

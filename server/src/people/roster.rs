@@ -98,16 +98,7 @@ pub async fn list(app: &App, place: Place) -> Result<Roster, ApiError> {
 /// # Errors
 /// `not_found`, a rule of [`duty`], or a failure of ours.
 pub async fn give(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
-    let doer = Doer::person(who, app.clock.now());
-    if !may_change(who, &grant) {
-        return Err(ApiError::of(ErrorCode::NotFound));
-    }
-    app.db
-        .write(move |conn| {
-            let account = member(conn, account, &grant.place())?;
-            give_in(conn, &doer, &account, &grant)
-        })
-        .await
+    change(app, who, (account, grant), give_in).await
 }
 
 /// Takes a role away.
@@ -115,6 +106,16 @@ pub async fn give(app: &App, who: &Who, account: AccountId, grant: Grant) -> Res
 /// # Errors
 /// `not_found`, a rule of [`duty`], or a failure of ours.
 pub async fn take(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
+    change(app, who, (account, grant), take_in).await
+}
+
+/// Changes a role of an account that belongs to the place, when `who` may.
+async fn change(
+    app: &App,
+    who: &Who,
+    (account, grant): (AccountId, Grant),
+    change_in: fn(&mut Connection, &Doer, &Account, &Grant) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
     let doer = Doer::person(who, app.clock.now());
     if !may_change(who, &grant) {
         return Err(ApiError::of(ErrorCode::NotFound));
@@ -122,7 +123,7 @@ pub async fn take(app: &App, who: &Who, account: AccountId, grant: Grant) -> Res
     app.db
         .write(move |conn| {
             let account = member(conn, account, &grant.place())?;
-            take_in(conn, &doer, &account, &grant)
+            change_in(conn, &doer, &account, &grant)
         })
         .await
 }
