@@ -2,6 +2,7 @@
 //!
 //! Not for: what must hold (the tests).
 
+pub mod console;
 pub mod delta;
 pub mod image_file;
 pub mod real;

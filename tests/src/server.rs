@@ -90,6 +90,18 @@ impl Server {
         Self { program, folder: folder.to_owned(), token, running: None, mode: self.mode }
     }
 
+    /// Starts one again in a folder that was made before, e.g. by another run; nobody has its
+    /// administrator's token.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn again(mode: Mode, programs: &Programs, folder: &Path) -> Result<Self> {
+        let (program, token, folder) = (programs.server(), String::new(), folder.to_owned());
+        let mut server = Self { program, folder, token, running: None, mode };
+        server.start()?;
+        Ok(server)
+    }
+
     /// Starts it on a free port.
     ///
     /// # Errors
