@@ -9,6 +9,7 @@
 pub mod append;
 pub mod export;
 pub mod exports;
+mod glance;
 pub mod log;
 pub mod read;
 pub mod report;
