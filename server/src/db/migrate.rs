@@ -42,7 +42,8 @@ migrations!(
     "0008_by_hand",
     "0009_lifecycle",
     "0010_calendar",
-    "0011_people"
+    "0011_people",
+    "0014_lists",
 );
 
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \

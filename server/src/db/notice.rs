@@ -10,10 +10,13 @@ use crate::notify::raise::CLOCK_BACK_S;
 use crate::notify::subject::{NoticeId, Severity, Subject};
 use crate::people::role::Place;
 use diesel::prelude::*;
-use patchward_protocol::id::{MakerId, SiteId};
+use patchward_protocol::id::{FamilyId, MakerId, SiteId};
 use patchward_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+
+/// Kind of a notice of a release.
+const RELEASE: &str = "release";
 
 /// A notice as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +95,15 @@ queries! {
 
     fn all_open_rows(conn) -> Result<Vec<Row>, DbError> {
         Ok(notices::table.filter(notices::closed.is_null()).order(notices::id).load(conn)?)
+    }
+
+    fn unanswered_rows(conn, families: &[String]) -> Result<Vec<Row>, DbError> {
+        let rows = notices::table
+            .filter(notices::closed.is_null())
+            .filter(notices::kind.eq(RELEASE))
+            .filter(notices::family.eq_any(families))
+            .filter(notices::acknowledged.is_null());
+        Ok(rows.order(notices::id).load(conn)?)
     }
 
     fn closed_rows(conn, place: &str, limit: i64) -> Result<Vec<Row>, DbError> {
@@ -207,6 +219,24 @@ pub fn open(conn: &mut Connection, place: &Place) -> Result<Vec<Notice>, DbError
 /// [`DbError`].
 pub fn all_open(conn: &mut Connection) -> Result<Vec<Notice>, DbError> {
     all_open_rows(conn)?.into_iter().map(Row::notice).collect()
+}
+
+/// Open notices of releases of these families that nobody has acknowledged, wherever they are.
+///
+/// # Errors
+/// [`DbError`].
+pub fn unanswered(
+    conn: &mut Connection,
+    families: &[FamilyId],
+) -> Result<Vec<Notice>, DbError> {
+    let mut all = Vec::new();
+    for some in families.chunks(500) {
+        let some: Vec<String> = some.iter().map(ToString::to_string).collect();
+        for row in unanswered_rows(conn, &some)? {
+            all.push(row.notice()?);
+        }
+    }
+    Ok(all)
 }
 
 /// What was closed last at a place, at most `limit`.

@@ -5,12 +5,16 @@ use diesel::deserialize::QueryableByName;
 use diesel::sql_types::Text;
 use diesel::{RunQueryDsl as _, sql_query};
 use patchward_protocol::api::repository::Reading;
-use patchward_protocol::id::RepositoryId;
+use patchward_protocol::digest::Sha256Digest;
+use patchward_protocol::id::{FamilyId, RepositoryId, Seq, SiteId, Version};
 use patchward_protocol::time::Timestamp;
 use patchward_server::app::App;
 use patchward_server::db::act::{self, Act};
+use patchward_server::db::notice::{self, Closed, Notice};
 use patchward_server::db::repository::{self, Heads, Repository};
 use patchward_server::db::{self, Connection, Db, DbError, MIGRATIONS};
+use patchward_server::notify::subject::{NoticeId, Severity, Subject};
+use patchward_server::people;
 use std::collections::BTreeSet;
 
 #[derive(QueryableByName)]
@@ -240,4 +244,67 @@ fn init_refuses_a_database_that_another_data_folder_uses() {
     let rng = patchward_server::clock::SystemRng;
     let refused = other.init(&place.config, &*place.clock, &rng);
     assert!(matches!(refused, Err(patchward_server::setup::SetupError::DatabaseInUse)));
+}
+
+#[test]
+fn releases_that_wait_for_an_answer_are_found_among_everything_that_is_open() {
+    on_both(|place| {
+        let db = Db::open(&place.url(), 1).unwrap();
+        block_on(async {
+            let all = db.write(|conn| {
+                let at = Timestamp::from_millis(1_000);
+                for (n, (site, family)) in
+                    [("north", "acme.a"), ("south", "acme.a"), ("north", "other.b"), ("west", "acme.a")]
+                        .into_iter()
+                        .enumerate()
+                {
+                    let release = some_release(family);
+                    assert!(notice::insert(conn, &some_notice(&format!("r{n}"), site, release))?);
+                }
+                let hold = Subject::Draft { draft: "1".to_owned(), family: None };
+                assert!(notice::insert(conn, &some_notice("d", "north", hold))?);
+                assert!(notice::acknowledge(conn, &NoticeId::digest("r1"), at, "Tanaka")?);
+                assert!(notice::close(conn, &NoticeId::digest("r3"), at, Closed::Over)?);
+                notice::all_open(conn)
+            });
+            let acme = FamilyId::new("acme.a").unwrap();
+            let waits = |it: &&Notice| {
+                let of = matches!(&it.subject, Subject::Release { family, .. } if *family == acme);
+                of && it.acknowledged.is_none()
+            };
+            let all = all.await.unwrap();
+            let wanted: Vec<Notice> = all.iter().filter(waits).cloned().collect();
+            assert_eq!((all.len(), wanted.len()), (4, 1));
+            let (own, other) = (vec![acme.clone()], FamilyId::new("acme.other").unwrap());
+            let found = db.read(move |conn| notice::unanswered(conn, &own)).await.unwrap();
+            assert_eq!(found, wanted);
+            assert!(db.read(move |conn| notice::unanswered(conn, &[other])).await.unwrap().is_empty());
+            assert!(db.read(|conn| notice::unanswered(conn, &[])).await.unwrap().is_empty());
+        });
+    });
+}
+
+fn some_release(family: &str) -> Subject {
+    Subject::Release {
+        family: FamilyId::new(family).unwrap(),
+        image_sha256: Sha256Digest::of(family.as_bytes()),
+        version: Version::new("2.0.0").unwrap(),
+        seq: Seq(2),
+        put_off: None,
+    }
+}
+
+fn some_notice(name: &str, site: &str, subject: Subject) -> Notice {
+    Notice {
+        id: NoticeId::digest(name),
+        place: people::role::Place::Site(SiteId::new(site).unwrap()),
+        subject,
+        severity: Severity::Important,
+        created: Timestamp::from_millis(1),
+        due: None,
+        step: 0,
+        step_due: None,
+        acknowledged: None,
+        closed: None,
+    }
 }

@@ -96,6 +96,11 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let (w, at) = (visit.words, visit.at);
     let field = Field::read(&visit.app, &visit.entry.maker).await?;
     let heard = visit.app.fleet.heard();
+    let mut waiting: HashMap<&SiteId, usize> = HashMap::new();
+    for of in &field.waiting {
+        let count = waiting.entry(&of.site).or_default();
+        *count = count.saturating_add(1);
+    }
     let snapshot = visit.app.snapshot();
     let rows = field.sites.iter().map(|(site, count)| {
         let proven = field.proven.get(site).copied().flatten();
@@ -110,7 +115,7 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
             light: light_id(light),
             class: component(light),
             proven: proven.map(|at| w.instant(at, tz(w))),
-            waiting: field.waiting.iter().filter(|waiting| waiting.site == *site).count(),
+            waiting: waiting.get(site).copied().unwrap_or_default(),
         }
     });
     let mut rows: Vec<Row> = rows.collect();
@@ -196,18 +201,20 @@ impl Field {
     /// Reads it: numbers of devices from counters, notices and channels from their tables.
     pub(super) async fn read(app: &App, maker: &MakerId) -> Result<Self, ApiError> {
         let mut sites: BTreeMap<SiteId, Count> = BTreeMap::new();
-        for (family, _) in families_of(&app.snapshot(), maker) {
-            for some in app.fleet.spread(&family) {
+        let ours = families_of(&app.snapshot(), maker).into_iter();
+        let families: Vec<FamilyId> = ours.map(|(family, _)| family).collect();
+        for family in &families {
+            for some in app.fleet.spread(family) {
                 let count = sites.entry(some.site).or_default();
                 count.agents = count.agents.saturating_add(some.devices);
                 let of = count.families.entry(family.clone()).or_default();
                 of.0 = of.0.saturating_add(some.devices);
             }
         }
-        let read = app.db.read(|conn| {
+        let read = app.db.read(move |conn| {
             let by_hand = device::by_hand_counts(conn)?;
             let proven = readiness::proven_of_all(conn)?;
-            Ok::<_, DbError>((by_hand, proven, notice::all_open(conn)?))
+            Ok::<_, DbError>((by_hand, proven, notice::unanswered(conn, &families)?))
         });
         let (by_hand, proven, open) = read.await?;
         for (site, family, devices) in by_hand {

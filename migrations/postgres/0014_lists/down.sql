@@ -1,0 +1,2 @@
+DROP INDEX notices_open;
+DROP INDEX devices_by_hand;
