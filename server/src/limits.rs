@@ -122,3 +122,5 @@ pub const EXPORT_KEPT_S: i64 = 15 * 60;
 pub const RECORD_LISTED_MAX: usize = 50;
 /// Most entries that a page looks through for those that it shows.
 pub const RECORD_LOOKED_MAX: u64 = 10_000;
+/// Most keys of devices that are kept ready for lists: about 5 MiB.
+pub const KNOWN_KEYS_MAX: usize = 16_384;

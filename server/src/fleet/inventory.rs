@@ -3,10 +3,12 @@
 //! Not here: who may see them (the caller's proof names the site). Invariant: every look-up is by
 //! the site of the proof.
 
+use super::{known_keys, roster};
 use crate::app::App;
 use crate::db::act::{self, Act};
 use crate::db::device::{Said, StoredDevice};
-use crate::db::{DbError, device, inventory, ledger};
+use crate::db::outline::{self, Keyed};
+use crate::db::{DbError, device, ledger};
 use crate::error::ApiError;
 use crate::limits::LEDGER_PAGE_ENTRIES_MAX;
 use patchward_protocol::api::error::ErrorCode;
@@ -22,19 +24,15 @@ use std::collections::HashMap;
 /// A failure of ours.
 pub async fn list(app: &App, site: &SiteId) -> Result<Vec<DeviceView>, ApiError> {
     let named = site.clone();
-    let read = app.db.read(move |conn| {
-        Ok::<_, DbError>((device::list(conn, &named)?, inventory::find(conn, &named)?))
-    });
-    let (mut devices, stored) = read.await?;
-    app.fleet.overlay(&mut devices);
-    let listed =
-        stored.as_ref().map(|stored| stored.inventory.devices.as_slice()).unwrap_or_default();
-    let listed: HashMap<_, _> = listed.iter().map(|device| (&device.id, device)).collect();
-    let views = devices.into_iter().map(|stored| {
-        let words = app.fleet.said(site, &stored.device).map(|(words, _)| words);
+    let inventory = app.inventories.of(app, site).await?;
+    let read = app.db.read(move |conn| outline::keyed_of_site(conn, &named, known_keys::read));
+    let listed: HashMap<_, _> =
+        inventory.devices.iter().map(|device| (&device.id, device)).collect();
+    let views = read.await?.into_iter().map(|Keyed { mut outline, agent }| {
+        let words = roster::overlay(&app.fleet, site, &mut outline);
         let slot = words.and_then(|words| words.slot);
-        let listed = listed.get(&stored.device);
-        DeviceView { slot, ..view(stored, listed.copied()) }
+        let listed = listed.get(&outline.device).copied();
+        DeviceView { slot, ..view(Keyed { outline, agent }, listed) }
     });
     Ok(views.collect())
 }
@@ -99,19 +97,19 @@ pub async fn add(
         agent: None,
         said: Said::default(),
     };
-    let stored = added.clone();
-    let is_new = app.db.write(move |conn| {
-        let is_new = device::insert(conn, &stored, at)?;
-        if is_new {
-            let scope = RepositoryId::Site(stored.site).to_string();
-            let detail = json!({
-                "device": stored.device, "family": stored.family, "management": stored.management,
-            });
-            act::append(conn, &Act { at, scope, who, act: "add-device", detail })?;
+    let outline = app.db.write(move |conn| {
+        if !device::insert(conn, &added, at)? {
+            return Ok::<_, DbError>(None);
         }
-        Ok::<_, DbError>(is_new)
+        let scope = RepositoryId::Site(added.site.clone()).to_string();
+        let detail = json!({
+            "device": added.device, "family": added.family, "management": added.management,
+        });
+        act::append(conn, &Act { at, scope, who, act: "add-device", detail })?;
+        outline::find(conn, &added.site, &added.device)
     });
-    if is_new.await? { Ok(view(added, None)) } else { Err(ApiError::of(ErrorCode::DeviceTaken)) }
+    let outline = outline.await?.ok_or_else(|| ApiError::of(ErrorCode::DeviceTaken))?;
+    Ok(view(Keyed { outline, agent: None }, None))
 }
 
 /// Stored entries of a device's ledger after a position.
@@ -138,22 +136,26 @@ pub async fn read_ledger(
     page.await?.ok_or_else(|| ApiError::of(ErrorCode::NotFound))
 }
 
-fn view(stored: StoredDevice, listed: Option<&InventoryDevice>) -> DeviceView {
-    let agent = stored.agent.as_ref();
+fn view(keyed: Keyed, listed: Option<&InventoryDevice>) -> DeviceView {
+    let Keyed { outline, agent } = keyed;
+    let (device_key, ledger_id, ledger_seq) = match agent {
+        Some((key, ledger_id, seq)) => (Some(key), Some(ledger_id), seq),
+        None => (None, None, 0),
+    };
     DeviceView {
-        device: stored.device,
-        management: stored.management,
-        family: stored.family,
-        hardware: stored.hardware,
-        device_key: agent.map(|agent| agent.device_key),
-        fingerprint: agent.map(|agent| agent.device_key.fingerprint()),
-        installed: stored.said.installed,
-        state: stored.said.state,
-        reason: stored.said.reason,
-        last_seen: stored.said.last_seen,
-        ledger_id: agent.map(|agent| agent.chain.ledger_id),
-        ledger_seq: agent.map_or(0, |agent| agent.chain.seq),
-        forked: agent.is_some_and(|agent| agent.forked),
+        device: outline.device,
+        management: outline.management,
+        family: outline.family,
+        hardware: outline.hardware,
+        device_key,
+        fingerprint: device_key.map(|key| key.fingerprint()),
+        installed: outline.installed,
+        state: outline.state,
+        reason: outline.reason,
+        last_seen: outline.last_seen,
+        ledger_id,
+        ledger_seq,
+        forked: outline.forked,
         ward: listed.and_then(|listed| listed.ward.clone()),
         kind: listed.map(|listed| listed.kind.clone()),
         pair: listed.and_then(|listed| listed.pair.clone()),

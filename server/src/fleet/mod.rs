@@ -10,6 +10,7 @@ pub mod condition;
 pub mod enrol;
 pub mod flush;
 pub mod inventory;
+pub mod known_keys;
 pub mod pack;
 pub mod roster;
 mod standing;

@@ -5,10 +5,10 @@
 //! counts.
 
 use super::condition::{Condition, Offered};
-use super::table::FleetTable;
+use super::table::{FleetTable, Words};
 use crate::app::App;
 use crate::db::outline::{self, Outline};
-use crate::db::{DbError, answer};
+use crate::db::{Connection, DbError, answer};
 use crate::error::ApiError;
 use crate::lifecycle::{self, Stage};
 use crate::notify::answer::{Answer, Given};
@@ -19,6 +19,7 @@ use patchward_protocol::inventory::{Inventory, InventoryDevice};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::custom::ReleaseState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// A device with everything that lists say of it.
 #[derive(Debug, Clone)]
@@ -67,16 +68,37 @@ impl Roster {
         let read = app.db.read(move |conn| {
             let outlines = outline::of_site(conn, &named)?;
             let families: BTreeSet<_> = outlines.iter().map(|it| it.family.clone()).collect();
-            let mut ground = Ground::of(&snapshot, &families);
-            ground.judge_answers(&answer::of_site(conn, &named)?, at);
-            let said = lifecycle::current(conn)?.into_iter();
-            let ended = said.filter(|(_, said)| said.lifecycle.stage(at) == Stage::Ended);
-            ground.ended.extend(ended.map(|(family, _)| family));
+            let ground = Ground::read(conn, &snapshot, &named, &families, at)?;
             Ok::<_, DbError>((outlines, ground))
         });
         let (mut outlines, ground) = read.await?;
-        overlay(&app.fleet, site, &mut outlines);
+        for outline in &mut outlines {
+            overlay(&app.fleet, site, outline);
+        }
         Ok(Self::join(outlines, inventory, &ground, at))
+    }
+
+    /// Reads one device of a site alone, exactly as it stands in the whole roster.
+    ///
+    /// # Errors
+    /// A failure of ours.
+    pub async fn member(
+        app: &App,
+        site: &SiteId,
+        inventory: &Inventory,
+        device: &DeviceId,
+    ) -> Result<Option<Member>, ApiError> {
+        let (at, named, snapshot) = (app.clock.now(), site.clone(), app.snapshot());
+        let id = device.clone();
+        let read = app.db.read(move |conn| {
+            let Some(outline) = outline::find(conn, &named, &id)? else { return Ok(None) };
+            let families = BTreeSet::from([outline.family.clone()]);
+            let ground = Ground::read(conn, &snapshot, &named, &families, at)?;
+            Ok::<_, DbError>(Some((outline, ground)))
+        });
+        let Some((mut outline, ground)) = read.await? else { return Ok(None) };
+        overlay(&app.fleet, site, &mut outline);
+        Ok(Some(Member::of(outline, inventory.device(device), &ground, at)))
     }
 
     /// Joins what devices said with what the hospital wrote down.
@@ -89,18 +111,9 @@ impl Roster {
     ) -> Self {
         let mut listed: BTreeMap<&DeviceId, &InventoryDevice> =
             inventory.devices.iter().map(|device| (&device.id, device)).collect();
-        let none = Offered::new();
         let member = |outline: Outline| {
-            let offered = ground.offered.get(&outline.family).unwrap_or(&none);
-            let condition = Condition::judge(&outline, offered, at);
-            let waits = matches!(condition, Condition::Behind | Condition::Waiting);
-            Member {
-                listed: listed.remove(&outline.device).cloned(),
-                condition,
-                compensated: waits && ground.put_off.contains(&outline.family),
-                unsupported: ground.ended.contains(&outline.family),
-                outline,
-            }
+            let listed = listed.remove(&outline.device);
+            Member::of(outline, listed, ground, at)
         };
         let members = outlines.into_iter().map(member).collect();
         Self { members, unheard: listed.into_values().cloned().collect() }
@@ -124,7 +137,48 @@ impl Roster {
     }
 }
 
+impl Member {
+    /// What a device said, with what the hospital wrote down of it.
+    fn of(
+        outline: Outline,
+        listed: Option<&InventoryDevice>,
+        ground: &Ground,
+        at: Timestamp,
+    ) -> Self {
+        let none = Offered::new();
+        let offered = ground.offered.get(&outline.family).unwrap_or(&none);
+        let condition = Condition::judge(&outline, offered, at);
+        let waits = matches!(condition, Condition::Behind | Condition::Waiting);
+        Self {
+            listed: listed.cloned(),
+            condition,
+            compensated: waits && ground.put_off.contains(&outline.family),
+            unsupported: ground.ended.contains(&outline.family),
+            outline,
+        }
+    }
+}
+
 impl Ground {
+    /// What counts at a site for devices of these families.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn read(
+        conn: &mut Connection,
+        snapshot: &Snapshot,
+        site: &SiteId,
+        families: &BTreeSet<FamilyId>,
+        at: Timestamp,
+    ) -> Result<Self, DbError> {
+        let mut ground = Self::of(snapshot, families);
+        ground.judge_answers(&answer::of_site(conn, site)?, at);
+        let said = lifecycle::current(conn)?.into_iter();
+        let ended = said.filter(|(_, said)| said.lifecycle.stage(at) == Stage::Ended);
+        ground.ended.extend(ended.map(|(family, _)| family));
+        Ok(ground)
+    }
+
     /// What these families offer.
     #[must_use]
     pub fn of(snapshot: &Snapshot, families: &BTreeSet<FamilyId>) -> Self {
@@ -163,16 +217,16 @@ impl Ground {
     }
 }
 
-/// Puts what is newer in memory into what was read.
-pub fn overlay(fleet: &FleetTable, site: &SiteId, outlines: &mut [Outline]) {
-    for outline in outlines {
-        if let Some((words, Some(seen))) = fleet.said(site, &outline.device) {
-            outline.installed.clone_from(&words.installed);
-            outline.state.clone_from(&words.state);
-            outline.reason = words.reason;
-            outline.last_seen = Some(seen);
-        }
+/// Puts what is newer in memory into what was read; gives what the device last said.
+pub fn overlay(fleet: &FleetTable, site: &SiteId, outline: &mut Outline) -> Option<Arc<Words>> {
+    let (words, seen) = fleet.said(site, &outline.device)?;
+    if let Some(seen) = seen {
+        outline.installed.clone_from(&words.installed);
+        outline.state.clone_from(&words.state);
+        outline.reason = words.reason;
+        outline.last_seen = Some(seen);
     }
+    Some(words)
 }
 
 #[cfg(test)]

@@ -98,3 +98,44 @@ fn an_update_by_hand_is_recorded_and_what_is_installed_follows_it() {
         });
     });
 }
+
+#[test]
+fn a_device_alone_reads_as_it_does_in_the_whole_list() {
+    on_both(|place| {
+        crate::hospital::devices(&place, 3);
+        place.with_one(|app| async move {
+            let at = app.clock.now();
+            let site = Owner::open(&app, "site:north", at).await;
+            site.publish_first(&app).await.unwrap();
+            let mut family = Owner::open_for(&app, "family:acme.a", Reading::Public, at).await;
+            release(&app, &mut family, 2, Class::Security).await;
+            publish_family(&app, &mut family).await;
+            let added = AddDeviceRequest {
+                device: device("ecg-1"),
+                management: Management::Manual,
+                family: FamilyId::new("acme.a").unwrap(),
+                hardware: None,
+            };
+            inventory::add(&app, &north(), added, "account:tanaka".to_owned()).await.unwrap();
+            let written = Inventory::empty(north(), "Asia/Tokyo");
+            let whole = Roster::of(&app, &north(), &written).await.unwrap();
+            assert_eq!(whole.members.len(), 4);
+            for member in whole.members {
+                let id = member.outline.device.clone();
+                let alone = Roster::member(&app, &north(), &written, &id).await.unwrap();
+                assert_eq!(format!("{:?}", alone.unwrap()), format!("{member:?}"));
+            }
+            let none = Roster::member(&app, &north(), &written, &device("nobody")).await;
+            assert!(none.unwrap().is_none());
+            let stored = app.db.read(|conn| db::device::list(conn, &north())).await.unwrap();
+            let agents = stored.iter().map(|it| it.agent.as_ref());
+            let keys = agents.clone().map(|it| it.map(|it| it.device_key)).collect::<Vec<_>>();
+            let chains = agents.map(|it| it.map(|it| (it.chain.ledger_id, it.chain.seq)));
+            let views = inventory::list(&app, &north()).await.unwrap();
+            assert_eq!(views.iter().map(|it| it.device_key).collect::<Vec<_>>(), keys);
+            let shown = views.iter().map(|it| Some((it.ledger_id?, it.ledger_seq)));
+            assert!(shown.eq(chains), "{views:?}");
+            assert_eq!(keys.iter().flatten().count(), 3);
+        });
+    });
+}

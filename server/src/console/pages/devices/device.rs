@@ -105,8 +105,7 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let id: DeviceId = visit.asked.part("device")?;
     let before = visit.asked.query_as::<u64>("before");
     let (stored, by_hand, entries) = read(app, entry, &id, before).await?;
-    let roster = Roster::of(app, &entry.site, &entry.inventory).await?;
-    let member = roster.members.into_iter().find(|it| it.outline.device == id);
+    let member = Roster::member(app, &entry.site, &entry.inventory, &id).await?;
     let member = member.ok_or_else(not_found)?;
     let has_agent = stored.agent.is_some();
     let why = if has_agent { Some(why::why(app, &entry.site, id.as_str()).await?) } else { None };
