@@ -29,7 +29,8 @@ use std::time::Duration;
 const GOAL_MS: f64 = 50.0;
 const HEADING: &str = "## Pages of the console";
 /// Workers as delivered; what they count is there at once. No deltas: nothing is fetched.
-const SERVER: &str = "last_seen_flush_s = 1\nwatch_ms = 100\ngate_check_s = 1\n[delta]\nenabled = false\n";
+const SERVER: &str =
+    "last_seen_flush_s = 1\nwatch_ms = 100\ngate_check_s = 1\n[delta]\nenabled = false\n";
 /// Time for the workers to have told everybody of everything.
 const CALM: Duration = Duration::from_secs(10);
 const NAMES: &str = "names.json";
@@ -242,7 +243,8 @@ fn section(wanted: &Wanted, runs: &[Run]) -> String {
         let mut met = true;
         for timed in runs.iter().filter_map(|run| run.figures.get(n).map(|(_, timed)| timed)) {
             let Timed { least_ms, median_ms, p99_ms, processor_ms, .. } = timed;
-            let _ = write!(text, " {least_ms:.1} | {median_ms:.1} | {p99_ms:.1} | {processor_ms:.1} |");
+            let _ =
+                write!(text, " {least_ms:.1} | {median_ms:.1} | {p99_ms:.1} | {processor_ms:.1} |");
             met = met && *median_ms <= GOAL_MS;
         }
         let _ = writeln!(text, " {} |", if met { "met" } else { "**missed**" });

@@ -6,9 +6,7 @@
 
 use super::machine::{Machine, Reached, approval_ref};
 use anyhow::{Context as _, Result};
-use patchward_protocol::api::consent::{
-    ReadInventory, SetHold, SetHoldRequest, WriteInventory,
-};
+use patchward_protocol::api::consent::{ReadInventory, SetHold, SetHoldRequest, WriteInventory};
 use patchward_protocol::api::site::{AddDevice, AddDeviceRequest, Management};
 use patchward_protocol::approval::{Approval, Wave};
 use patchward_protocol::digest::Sha256Digest;
@@ -298,7 +296,9 @@ impl Desk<'_> {
             inventory.devices.push(InventoryDevice {
                 id: name(n).parse().context("a device")?,
                 ward: Some(ward(n % WARDS)?),
-                kind: if n % 10 < 8 { "infusion-pump" } else { "monitor" }.parse().context("a kind")?,
+                kind: if n % 10 < 8 { "infusion-pump" } else { "monitor" }
+                    .parse()
+                    .context("a kind")?,
                 pair: None,
                 usage: if n % 97 == 0 { Usage::Spare } else { Usage::InService },
                 attended: Attendance::Unattended,

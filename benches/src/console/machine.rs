@@ -221,13 +221,23 @@ const fn steps(reached: Reached) -> &'static [Kind] {
     match reached {
         Reached::Approved => &[Approved],
         Reached::Waiting => &[Approved, Staged, Held],
-        Reached::Trial => &[Approved, Staged, Held, Preparing, Armed, Activating, Restarting, Trial],
+        Reached::Trial => {
+            &[Approved, Staged, Held, Preparing, Armed, Activating, Restarting, Trial]
+        }
         Reached::Done => &[
             Approved, Staged, Held, Preparing, Armed, Activating, Restarting, Trial, Committed,
             Used,
         ],
         Reached::RolledBack => &[
-            Approved, Staged, Held, Preparing, Armed, Activating, Restarting, Trial, RollingBack,
+            Approved,
+            Staged,
+            Held,
+            Preparing,
+            Armed,
+            Activating,
+            Restarting,
+            Trial,
+            RollingBack,
             RolledBack,
         ],
     }

@@ -56,7 +56,8 @@ pub fn timed(visitor: &mut Visitor, server: u32, path: &str) -> Result<Timed> {
         took.push(ask()?);
     }
     let busy = busy_ns(server)?.saturating_sub(before);
-    let each = busy.checked_div(u64::try_from(took.len()).context("few")?).context("a measurement")?;
+    let each =
+        busy.checked_div(u64::try_from(took.len()).context("few")?).context("a measurement")?;
     took.sort_unstable();
     let at = |permille: usize| {
         let index = took.len().saturating_mul(permille) / 1000;
