@@ -7,6 +7,7 @@ use crate::auth::device_token::DeviceTokens;
 use crate::blobs::{BlobDir, BlobError};
 use crate::clock::{Clock, NoChance, Rng};
 use crate::config::Config;
+use crate::consent::draft::ready::Drafts;
 use crate::consent::inventories::Inventories;
 use crate::consent::state::Consent;
 use crate::db::change;
@@ -87,6 +88,8 @@ pub struct App {
     pub exports: Exports,
     /// Inventories that pages show.
     pub inventories: Inventories,
+    /// Drafts that pages show.
+    pub drafts: Arc<Drafts>,
     /// Dossiers and bills of materials that pages show.
     pub dossiers: Shelf,
     /// What planning and building deltas share with the rest.
@@ -161,6 +164,7 @@ impl App {
             checkpoints: Checkpoints::default(),
             exports: Exports::default(),
             inventories: Inventories::default(),
+            drafts: Arc::default(),
             dossiers: Shelf::default(),
             desk: Desk::default(),
             people: PeopleDesk::new(keys.mac(), &*rng)?,

@@ -54,12 +54,25 @@ queries! {
 /// # Errors
 /// [`DbError`].
 pub fn find(conn: &mut Connection, site: &SiteId) -> Result<Option<Draft>, DbError> {
-    let read = |row: Row| {
-        let mut draft: Draft = from_json("drafts.document", &row.document)?;
-        draft.revision = count("drafts.revision", row.revision)?;
-        Ok(draft)
-    };
+    let read = |(revision, text): (u64, String)| Ok(Draft { revision, ..self::read(&text)? });
+    stored(conn, site)?.map(read).transpose()
+}
+
+/// The open draft of a site as it is stored: its revision and its text.
+///
+/// # Errors
+/// [`DbError`].
+pub fn stored(conn: &mut Connection, site: &SiteId) -> Result<Option<(u64, String)>, DbError> {
+    let read = |row: Row| Ok((count("drafts.revision", row.revision)?, row.document));
     row(conn, site.as_str())?.map(read).transpose()
+}
+
+/// A draft of its stored text, without its revision.
+///
+/// # Errors
+/// [`DbError::Column`].
+pub fn read(text: &str) -> Result<Draft, DbError> {
+    from_json("drafts.document", text)
 }
 
 /// Sites with an open draft, and when each was last changed.

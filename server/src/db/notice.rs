@@ -225,10 +225,7 @@ pub fn all_open(conn: &mut Connection) -> Result<Vec<Notice>, DbError> {
 ///
 /// # Errors
 /// [`DbError`].
-pub fn unanswered(
-    conn: &mut Connection,
-    families: &[FamilyId],
-) -> Result<Vec<Notice>, DbError> {
+pub fn unanswered(conn: &mut Connection, families: &[FamilyId]) -> Result<Vec<Notice>, DbError> {
     let mut all = Vec::new();
     for some in families.chunks(500) {
         let some: Vec<String> = some.iter().map(ToString::to_string).collect();

@@ -253,10 +253,14 @@ fn releases_that_wait_for_an_answer_are_found_among_everything_that_is_open() {
         block_on(async {
             let all = db.write(|conn| {
                 let at = Timestamp::from_millis(1_000);
-                for (n, (site, family)) in
-                    [("north", "acme.a"), ("south", "acme.a"), ("north", "other.b"), ("west", "acme.a")]
-                        .into_iter()
-                        .enumerate()
+                for (n, (site, family)) in [
+                    ("north", "acme.a"),
+                    ("south", "acme.a"),
+                    ("north", "other.b"),
+                    ("west", "acme.a"),
+                ]
+                .into_iter()
+                .enumerate()
                 {
                     let release = some_release(family);
                     assert!(notice::insert(conn, &some_notice(&format!("r{n}"), site, release))?);
@@ -278,7 +282,9 @@ fn releases_that_wait_for_an_answer_are_found_among_everything_that_is_open() {
             let (own, other) = (vec![acme.clone()], FamilyId::new("acme.other").unwrap());
             let found = db.read(move |conn| notice::unanswered(conn, &own)).await.unwrap();
             assert_eq!(found, wanted);
-            assert!(db.read(move |conn| notice::unanswered(conn, &[other])).await.unwrap().is_empty());
+            assert!(
+                db.read(move |conn| notice::unanswered(conn, &[other])).await.unwrap().is_empty()
+            );
             assert!(db.read(|conn| notice::unanswered(conn, &[])).await.unwrap().is_empty());
         });
     });

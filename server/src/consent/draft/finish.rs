@@ -60,7 +60,7 @@ pub enum Found {
     /// It was complete and is published now; the version of the targets.
     Ended(u64),
     /// People still work on it, with what is known around it.
-    Open(Box<Draft>, Box<Facts>),
+    Open(Arc<Draft>, Box<Facts>),
 }
 
 /// Ends what a crash, or another machine, left half done: a complete draft is published, a published one
@@ -79,7 +79,7 @@ pub async fn resume(app: &Arc<App>, site: &SiteId) -> Result<Found, ApiError> {
     if is_complete {
         return publish(app, &draft).await.map(Found::Ended);
     }
-    Ok(Found::Open(Box::new(draft), Box::new(facts)))
+    Ok(Found::Open(draft, Box::new(facts)))
 }
 
 /// Stores an approval's file, counted as an upload of the repository.

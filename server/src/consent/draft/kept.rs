@@ -3,6 +3,7 @@
 //! Not here: making and changing it. Invariant: the staged file and the approvals belong together; each
 //! approval's bytes are those that the staged targets list.
 
+use super::ready::ReadOnce;
 use crate::error::ApiError;
 use crate::limits::PREPARED_S_MAX;
 use patchward_protocol::act::Act;
@@ -67,6 +68,9 @@ pub struct Draft {
     pub made_by: String,
     /// When it was made again, and whose signatures were lost by that.
     pub rebuilt: Option<Rebuilt>,
+    /// The approvals once they were read.
+    #[serde(skip)]
+    pub read: ReadOnce,
 }
 
 /// What was asked for.
@@ -172,7 +176,7 @@ impl Draft {
     /// A failure of ours.
     pub fn read_approvals(&self) -> Result<Vec<Approval>, ApiError> {
         let read = |file: &File| Approval::read(file.text.as_bytes()).map_err(ApiError::failed);
-        self.approvals.iter().map(read).collect()
+        self.read.of(&self.approvals, || self.approvals.iter().map(read).collect())
     }
 
     /// The new approvals with what is known of their releases.

@@ -7,6 +7,7 @@
 use super::facts::Facts;
 use super::finish;
 use super::kept::{Draft, File, Rebuilt, Wanted, WantedRelease};
+use super::ready::ReadOnce;
 use super::status::{self, BaseState};
 use crate::app::App;
 use crate::db::draft;
@@ -40,9 +41,13 @@ struct Drawn {
 ///
 /// # Errors
 /// A failure of ours.
-pub async fn find(app: &App, site: &SiteId) -> Result<Option<Draft>, ApiError> {
-    let site = site.clone();
-    Ok(app.db.read(move |conn| draft::find(conn, &site)).await?)
+pub async fn find(app: &App, site: &SiteId) -> Result<Option<Arc<Draft>>, ApiError> {
+    let (site, ready) = (site.clone(), Arc::clone(&app.drafts));
+    let read = app.db.read(move |conn| {
+        let stored = draft::stored(conn, &site)?;
+        stored.map(|stored| ready.of(&site, stored, draft::read)).transpose()
+    });
+    Ok(read.await?)
 }
 
 /// The open draft of a site.
@@ -50,7 +55,8 @@ pub async fn find(app: &App, site: &SiteId) -> Result<Option<Draft>, ApiError> {
 /// # Errors
 /// `draft_unknown`, or a failure of ours.
 pub async fn open(app: &App, site: &SiteId) -> Result<Draft, ApiError> {
-    find(app, site).await?.ok_or_else(|| ApiError::of(ErrorCode::DraftUnknown))
+    let found = find(app, site).await?.ok_or_else(|| ApiError::of(ErrorCode::DraftUnknown))?;
+    Ok(Arc::unwrap_or_clone(found))
 }
 
 /// Makes a draft; `by` is the printed name of who asks.
@@ -187,6 +193,7 @@ fn draw_now(facts: &Facts, wanted: Wanted, by: String, at: Timestamp) -> Result<
         made: at,
         made_by: by,
         rebuilt: None,
+        read: ReadOnce::default(),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod finish;
 pub mod kept;
 pub mod make;
+pub mod ready;
 pub mod sign;
 pub mod status;
 

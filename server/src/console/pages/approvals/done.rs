@@ -37,7 +37,7 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let version: u64 = visit.asked.part("version")?;
     let facts = Facts::of(&visit.app, &visit.entry.site).await?;
-    let acts = sheet::acts(&visit, SheetOf::Targets(version)).await?;
+    let acts = sheet::acts(&visit, &facts, SheetOf::Targets(version)).await?;
     if acts.is_empty() {
         return Err(not_found());
     }

@@ -107,7 +107,7 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
         statement: stated.lines(language).join("\n"),
         fingerprint: published.sha256.fingerprint(),
         wards: plan::wards(words, &visit.entry.inventory, one),
-        acts: acts(&visit, SheetOf::Approval(published.sha256)).await?,
+        acts: acts(&visit, &facts, SheetOf::Approval(published.sha256)).await?,
         may_withdraw: active && visit.entry.may(SitePower::Plan),
     })
 }
@@ -116,7 +116,11 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 ///
 /// # Errors
 /// A failure of ours.
-pub(super) async fn acts(visit: &Visit<AtSite>, of: SheetOf) -> Result<Vec<Act>, Turned> {
+pub(super) async fn acts(
+    visit: &Visit<AtSite>,
+    facts: &Facts,
+    of: SheetOf,
+) -> Result<Vec<Act>, Turned> {
     let site = visit.entry.site.clone();
     let piece = match &of {
         SheetOf::Approval(sha256) => sha256.to_string(),
@@ -124,7 +128,6 @@ pub(super) async fn acts(visit: &Visit<AtSite>, of: SheetOf) -> Result<Vec<Act>,
     };
     let read = move |conn: &mut crate::db::Connection| person_act::mentioning(conn, &site, &piece);
     let filed = visit.app.db.read(read).await?;
-    let facts = Facts::of(&visit.app, &visit.entry.site).await?;
     let keys: Vec<_> = [&facts.root_spec.targets, &facts.root_spec.root]
         .into_iter()
         .flat_map(|role| &role.keys)
