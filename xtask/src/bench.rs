@@ -1,11 +1,12 @@
 //! `cargo xtask bench delta`: our deltas against every other tool, over the corpus; `bench console`: how long
 //! pages take.
 //!
-//! For: getting the tools, the corpus and the release build, and running the one program that
-//! measures (`benches/src/bin/delta.rs`). Not for: measuring.
+//! For: getting the tools, the corpus, a PostgreSQL and the release build, and running the one program that
+//! measures (`benches/src/bin/delta.rs`, `benches/src/bin/console.rs`). Not for: measuring.
 //!
 //! Invariant: a full run has every tool; a quick one has ours, and says which others were there.
 
+use crate::postgres::{self, Postgres};
 use crate::{child, corpus, needs, place::Place, python::Python};
 use anyhow::{Context as _, Result, bail};
 use std::{ffi::OsString, path::Path, process::Command};
@@ -90,11 +91,17 @@ pub(crate) fn delta(place: &Place, wanted: &Wanted) -> Result<()> {
     child::show(&mut measure)
 }
 
-/// How long pages of the console take; the page gets a section of its own.
+/// How long pages of the console take, on SQLite and, where it is installed, on PostgreSQL; the page gets a
+/// section of its own.
 pub(crate) fn console(place: &Place) -> Result<()> {
     let mut measure = place.cargo("run");
     measure.args(["--quiet", "--locked", "--release", "--package", "patchward-benches"]);
-    child::show(measure.args(["--bin", "console", "--", "--page"]))
+    measure.args(["--bin", "console", "--", "--page"]);
+    let started = postgres::programs().is_some().then(Postgres::start).transpose()?;
+    if let Some(started) = &started {
+        measure.arg("--postgres").arg(&started.url);
+    }
+    child::show(&mut measure)
 }
 
 /// The quick run with a program that is built already, so that the bench does not rot.
