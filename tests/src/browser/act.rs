@@ -40,6 +40,24 @@ impl Browser {
         self.trying(css, "", |id| self.of_element(id, "click", &json!({}))).map(|_| ())
     }
 
+    /// Presses something that leads to another page, and waits until the page before is gone.
+    ///
+    /// A press comes back as soon as the form is on its way; what is asked next, here or in another
+    /// browser, must not overtake the server.
+    ///
+    /// # Errors
+    /// When it is not there, or the page stays.
+    pub fn submit(&self, css: &str) -> Result<()> {
+        let root = self.must("POST", "/element", &by_css("html"))?;
+        let before = id_of(&root)?;
+        self.click(css)?;
+        self.until("another page", || {
+            let read = self.ask("GET", &format!("/element/{before}/name"), None)?;
+            Ok(read.err().filter(Refusal::passes).map(|_| ()))
+        })?;
+        self.wait("main h1")
+    }
+
     /// Clears a field and types into it.
     ///
     /// # Errors

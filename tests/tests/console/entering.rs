@@ -127,7 +127,7 @@ fn a_session_that_is_ended_elsewhere_is_ended_here() -> Result<()> {
     there.open(&format!("{}/console/account", house.base))?;
     // The row of the other browser, not of this one.
     let other = "tr:not(:has(.badge.info)) form[action='/console/account/sessions/end'] button";
-    there.click(other)?;
+    there.submit(other)?;
     here.open(&format!("{}/console/account", house.base))?;
     here.comes_to("/console/login").context("the first session has ended")?;
     there.open(&format!("{}/console/account", house.base))?;

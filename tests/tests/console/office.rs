@@ -152,8 +152,7 @@ fn channel_is_proven(house: &House, browser: &Browser) -> Result<()> {
     browser.choose("#kind", "webhook")?;
     browser.choose("#whose", "place")?;
     browser.fill("#address", "http://elsewhere.example/")?;
-    browser.click("main form:not([action*='remove']) button.main")?;
-    browser.wait("main h1")?;
+    browser.submit("main form:not([action*='remove']) button.main")?;
     ensure!(browser.count("#live .note.good")? == 0, "a channel without TLS leads elsewhere");
     browser.open(&house.page("/settings/notifications")?)?;
     browser.choose("#kind", "webhook")?;
@@ -169,8 +168,7 @@ fn channel_is_proven(house: &House, browser: &Browser) -> Result<()> {
         letter.get("code").filter(|_| drill).and_then(Value::as_str).map(str::to_owned)
     })?;
     browser.fill("#code", "AAAAAAAA")?;
-    browser.click("form[action$='/readiness/confirm'] button")?;
-    browser.wait("main h1")?;
+    browser.submit("form[action$='/readiness/confirm'] button")?;
     ensure!(browser.count("#live .note.good")? == 0, "any code proves a channel");
     browser.open(&house.page("/readiness")?)?;
     browser.fill("#code", &code)?;
