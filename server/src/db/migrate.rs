@@ -43,7 +43,7 @@ migrations!(
     "0009_lifecycle",
     "0010_calendar",
     "0011_people",
-    "0014_lists",
+    "0012_lists",
 );
 
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \

@@ -1,2 +1,0 @@
-DROP INDEX notices_open;
-DROP INDEX devices_by_hand;
