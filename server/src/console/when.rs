@@ -87,6 +87,11 @@ impl Day {
         Self(When { iso, words: words.unwrap_or_default() })
     }
 
+    /// The month of the day: `December 2026`, `2026年12月`.
+    pub(super) fn month(language: Language, at: Timestamp, tz: &str) -> String {
+        zoned(at, tz).strftime(language.pick("%B %Y", "%Y年%-m月")).to_string()
+    }
+
     /// The words alone, for a place where no markup may stand.
     #[must_use]
     pub fn words(&self) -> &str {
@@ -162,6 +167,14 @@ mod tests {
         assert_eq!(Day::of(Language::En, late, "Etc/UTC").iso(), "2026-12-05");
         assert_eq!(Day::short(Language::En, late, "Asia/Tokyo").words(), "Sun 6 Dec");
         assert_eq!(Day::short(Language::Ja, late, "Asia/Tokyo").words(), "12月6日(日)");
+    }
+
+    #[test]
+    fn a_month_is_named_in_the_zone() {
+        let late = at("2026-11-30T20:00:00Z");
+        assert_eq!(Day::month(Language::En, late, "Asia/Tokyo"), "December 2026");
+        assert_eq!(Day::month(Language::Ja, late, "Asia/Tokyo"), "2026年12月");
+        assert_eq!(Day::month(Language::Ja, late, "Etc/UTC"), "2026年11月");
     }
 
     #[test]

@@ -232,6 +232,12 @@ impl Words {
         Day::short(self.language, at, tz)
     }
 
+    /// The month of an instant in a zone.
+    #[must_use]
+    pub fn month(self, at: Timestamp, tz: &str) -> String {
+        Day::month(self.language, at, tz)
+    }
+
     /// A stretch of time in words, rounded to what people decide by.
     #[must_use]
     pub fn span(self, seconds: i64) -> String {

@@ -6,6 +6,7 @@
 pub mod feed;
 pub mod ward;
 
+use super::approvals::family_name;
 use super::holds::ward_name;
 use crate::app::App;
 use crate::consent::calendar::{self, Event, Go, What};
@@ -21,10 +22,11 @@ use crate::people::role::SitePower;
 use askama::Template;
 use patchward_protocol::approval::Action;
 use patchward_protocol::civil::{CivilDate, CivilTime};
-use patchward_protocol::id::SiteId;
+use patchward_protocol::id::{FamilyId, SiteId};
 use patchward_protocol::inventory::Inventory;
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::window::{self, Zone};
+use std::collections::BTreeMap;
 
 /// The page.
 #[derive(Template)]
@@ -108,7 +110,8 @@ pub(super) fn page(visit: &Visit<AtSite>, feed: feed::FeedView) -> Result<Calend
     let consent = visit.app.views.consent();
     let holds = consent.site(&entry.site).map_or(0, |site| site.holds.len());
     let frame = visit.frame(Nav::Calendar, visit.words.t("calendar-title"));
-    let shown = Shown { w: visit.words, entry, zone: &zone, today, day, span };
+    let names = names(visit, &events);
+    let shown = Shown { w: visit.words, entry, zone: &zone, names, today, day, span };
     Ok(view(frame, &shown, &dates, &events, (u32::try_from(holds).unwrap_or(u32::MAX), feed)))
 }
 
@@ -134,11 +137,23 @@ pub(super) fn events(
     calendar::between(approvals, inventory, between, at)
 }
 
+/// What the families are called that the events are about.
+fn names(visit: &Visit<AtSite>, events: &[Event]) -> BTreeMap<FamilyId, String> {
+    let snapshot = visit.app.snapshot();
+    let of = |event: &Event| match &event.what {
+        What::Go(go) => go.release.as_ref().map(|(family, _)| family.clone()),
+        What::Freeze { .. } | What::Window { .. } => None,
+    };
+    let named = |family| (FamilyId::clone(&family), family_name(&snapshot, visit.words, &family));
+    events.iter().filter_map(of).map(named).collect()
+}
+
 /// Whose calendar is shown, and which part of it.
 struct Shown<'a> {
     w: Words,
     entry: &'a AtSite,
     zone: &'a Zone,
+    names: BTreeMap<FamilyId, String>,
     today: CivilDate,
     day: CivilDate,
     span: Span,
@@ -181,12 +196,13 @@ fn view(
     // In the middle of the day, in whatever zone.
     let noon =
         |date: CivilDate| date.end_utc().plus_seconds(-12 * 3600 - offset_s(shown.zone, date));
+    let named = |event: &Event| line(w, entry, &shown.names, event);
     let of_day = |date: CivilDate| {
         let on = |event: &&Event| {
             let last = shown.zone.date(event.to.plus_seconds(-1));
             shown.zone.date(event.from) <= date && date <= last
         };
-        events.iter().filter(on).map(|event| line(w, entry, event)).collect::<Vec<_>>()
+        events.iter().filter(on).map(&named).collect::<Vec<_>>()
     };
     let day = |date: &CivilDate| DayView {
         day: w.day_of_year(noon(*date), entry.tz()),
@@ -212,10 +228,15 @@ fn view(
         let name = w.pick(&ward.name_en, &ward.name_ja).to_owned();
         (name, entry.path(&format!("calendar/ward/{}", ward.id)))
     });
+    let said = |date: CivilDate| w.day(noon(date), entry.tz()).words().to_owned();
+    let title = match (shown.span, dates.first(), dates.last()) {
+        (Span::Week, Some(first), Some(last)) => format!("{} – {}", said(*first), said(*last)),
+        (Span::Week | Span::Month, _, _) => w.month(noon(shown.day), entry.tz()),
+    };
     CalendarPage {
-        title: w.day(noon(shown.day), entry.tz()).words().to_owned(),
+        title,
         days: dates.iter().map(day).collect(),
-        rows: events.iter().map(|event| line(w, entry, event)).collect(),
+        rows: events.iter().map(&named).collect(),
         before: to(step(false), shown.span),
         after: to(step(true), shown.span),
         other: to(shown.day, other),
@@ -230,7 +251,12 @@ fn view(
 }
 
 /// An event in words.
-pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
+pub(super) fn line(
+    w: Words,
+    entry: &AtSite,
+    names: &BTreeMap<FamilyId, String>,
+    event: &Event,
+) -> Line {
     let tz = entry.tz();
     let (kind_id, class) = match &event.what {
         What::Go(go) if go.action == Action::Rollback => ("calendar-kind-rollback", "badge warn"),
@@ -241,7 +267,7 @@ pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
     let ward = event.ward.as_ref().map(|ward| ward_name(w, &entry.inventory, ward));
     let (text, conflict, link) = match &event.what {
         What::Go(go) => (
-            go_words(w, go),
+            go_words(w, names, go),
             go.frozen.then(|| w.t("calendar-conflict")),
             Some(entry.path(&format!("rollouts/{}", go.approval_sha256))),
         ),
@@ -261,8 +287,10 @@ pub(super) fn line(w: Words, entry: &AtSite, event: &Event) -> Line {
     }
 }
 
-fn go_words(w: Words, go: &Go) -> String {
-    let release = go.release.as_ref().map(|(family, version)| format!("{family} {version}"));
+fn go_words(w: Words, names: &BTreeMap<FamilyId, String>, go: &Go) -> String {
+    let name = |family| names.get(family).map_or_else(|| family.to_string(), Clone::clone);
+    let release =
+        go.release.as_ref().map(|(family, version)| format!("{} {version}", name(family)));
     w.say(
         "calendar-go",
         &[
@@ -282,7 +310,9 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
     let today = zone.date(noon());
     let page = |span: Span, events: &[Event], holds: u32, secret: Option<&str>| {
         let frame = site_frame(words, Nav::Calendar, "calendar-title");
-        let shown = Shown { w: words, entry: &entry, zone: &zone, today, day: today, span };
+        let pump = (FamilyId::new("acme.pump-x").unwrap(), words.pick("Pump X", "輸液ポンプX"));
+        let names = BTreeMap::from([pump].map(|(id, name)| (id, name.to_owned())));
+        let shown = Shown { w: words, entry: &entry, zone: &zone, names, today, day: today, span };
         let made = secret.map(|_| noon());
         let feed = feed::FeedView::of(words, &entry, made, secret.map(str::to_owned));
         view(frame, &shown, &span.dates(today), events, (holds, feed))
@@ -330,6 +360,30 @@ pub(super) mod tests {
             event(48, None, What::Freeze { why: "Year-end".to_owned() }),
             event(72, None, What::Window { en: "Night".to_owned(), ja: "夜間".to_owned() }),
         ]
+    }
+
+    #[test]
+    fn a_month_is_headed_by_its_name_and_a_slot_by_the_name_of_its_family() {
+        use crate::people::who::Language;
+        for (language, month, week, family) in [
+            (
+                Language::En,
+                "<b>December 2026</b>",
+                "<b>Mon 30 Nov 2026 – Sun 6 Dec 2026</b>",
+                "Pump X 2.4.1",
+            ),
+            (
+                Language::Ja,
+                "<b>2026年12月</b>",
+                "<b>2026年11月30日(月) – 2026年12月6日(日)</b>",
+                "輸液ポンプX 2.4.1",
+            ),
+        ] {
+            let all = samples(Words::of(language));
+            let (of_month, of_week) = (all[0].html(), all[1].html());
+            assert!(of_month.contains(month) && of_week.contains(week), "{language:?}");
+            assert!(of_month.contains(family) && !of_month.contains("acme.pump-x"), "{language:?}");
+        }
     }
 
     #[test]

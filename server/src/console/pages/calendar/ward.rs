@@ -16,6 +16,7 @@ use crate::console::words::Words;
 use crate::people::role::SitePower;
 use askama::Template;
 use patchward_protocol::id::WardId;
+use std::collections::BTreeMap;
 
 /// A notice reaches ahead so many days.
 const DAYS: i64 = 28;
@@ -58,7 +59,7 @@ async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let all = events(&visit.app, &entry.site, &entry.inventory, (visit.at, until), visit.at);
     let lines = all.iter().filter_map(|event| match &event.what {
         What::Go(go) if event.ward.as_ref() == Some(&ward) => Some(WardLine {
-            line: line(visit.words, entry, event),
+            line: line(visit.words, entry, &BTreeMap::new(), event),
             devices: go.devices.iter().map(ToString::to_string).collect(),
             attended: go.attended > 0,
         }),
@@ -88,7 +89,7 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
             .iter()
             .take(n)
             .map(|event| WardLine {
-                line: line(words, &entry, event),
+                line: line(words, &entry, &BTreeMap::new(), event),
                 devices: vec!["pump-01".to_owned(), "pump-02".to_owned()],
                 attended: true,
             })
