@@ -13,13 +13,13 @@ impl Browser {
         self.open(&format!("{base}{link}"))?;
         self.fill("#login", &person.login)?;
         self.fill("#password", &person.password)?;
-        self.click("main form button.main")?;
+        self.submit("main form button.main")?;
         self.wait("svg.qr")?;
         person.scan(&self.text("main code.mono")?);
         self.fill("#code", &person.code()?)?;
-        self.click("main form button.main")?;
+        self.submit("main form button.main")?;
         self.wait("ol.codes")?;
-        self.click("main a.button.main")
+        self.submit("main a.button.main")
     }
 
     /// Signs in with password and code.
@@ -30,9 +30,9 @@ impl Browser {
         self.open(&format!("{base}/console/login"))?;
         self.fill("#login", &person.login)?;
         self.fill("#password", &person.password)?;
-        self.click("form[action='/console/login'] button.main")?;
+        self.submit("form[action='/console/login'] button.main")?;
         self.fill("#code", &person.code()?)?;
-        self.click("main form button.main")?;
+        self.submit("main form button.main")?;
         // In: away from the login, whatever the first page is.
         self.until("to be let in", || Ok((!self.url()?.contains("/login")).then_some(())))
     }

@@ -27,9 +27,9 @@ fn somebody_is_warned_before_the_session_ends_and_changes_password_and_telephone
         browser.open(&format!("{}/console/login", house.base))?;
         browser.fill("#login", &person.login)?;
         browser.fill("#password", &person.password)?;
-        browser.click("form[action='/console/login'] button.main")?;
+        browser.submit("form[action='/console/login'] button.main")?;
         browser.fill("#code", &codes)?;
-        browser.click("main form button.main")?;
+        browser.submit("main form button.main")?;
         if used {
             browser.wait(".note.bad[role='alert']")?;
             ensure!(browser.count(SIGNED_IN)? == 0, "a recovery code counts twice");
@@ -78,7 +78,7 @@ fn other_password(house: &House, browser: &Browser, person: &Person) -> Result<P
     stranger.open(&format!("{}/console/login", house.base))?;
     stranger.fill("#login", &person.login)?;
     stranger.fill("#password", &person.password)?;
-    stranger.click("form[action='/console/login'] button.main")?;
+    stranger.submit("form[action='/console/login'] button.main")?;
     stranger.wait(".note.bad[role='alert']")?;
     Ok(changed)
 }
@@ -87,17 +87,17 @@ fn other_password(house: &House, browser: &Browser, person: &Person) -> Result<P
 fn other_telephone(house: &House, browser: &Browser, person: Person) -> Result<Person> {
     browser.open(&format!("{}/console/account", house.base))?;
     browser.fill("#second-password", &person.password)?;
-    browser.click("form[action='/console/account/second/begin'] button")?;
+    browser.submit("form[action='/console/account/second/begin'] button")?;
     browser.wait("svg.qr")?;
     let other = person.with_password(&person.password);
     other.scan(&browser.text("main code.mono")?);
     browser.fill("#code", &person.code()?)?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.wait(".note.bad[role='alert']")?;
     browser.fill("#code", &other.code()?)?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.wait("ol.codes")?;
-    browser.click("main a.button.main")?;
+    browser.submit("main a.button.main")?;
     browser.wait(SIGNED_IN)?;
     Ok(other)
 }
@@ -105,7 +105,7 @@ fn other_telephone(house: &House, browser: &Browser, person: Person) -> Result<P
 fn new_codes(house: &House, browser: &Browser, person: &Person) -> Result<String> {
     browser.open(&format!("{}/console/account", house.base))?;
     browser.fill("#codes-password", &person.password)?;
-    browser.click("form[action='/console/account/codes'] button")?;
+    browser.submit("form[action='/console/account/codes'] button")?;
     browser.wait("ol.codes")?;
     ensure!(browser.count("ol.codes li")? == 10, "ten codes");
     browser.text("ol.codes li:first-child code")

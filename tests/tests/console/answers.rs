@@ -37,19 +37,19 @@ fn the_notice(house: &House, browser: &Browser, version: &str) -> Result<()> {
         let there = browser.count(WAITING)? > 0 && browser.text("main")?.contains(version);
         Ok(there.then_some(()))
     })?;
-    browser.click(&format!("{WAITING}[aria-label*='{version}']"))?;
+    browser.submit(&format!("{WAITING}[aria-label*='{version}']"))?;
     browser.says(version)
 }
 
 fn acknowledges_and_asks(house: &House, browser: &Browser) -> Result<()> {
     the_notice(house, browser, "2.4.1")?;
     browser.fill("#a-reason", "The ME centre looks into it.")?;
-    browser.click("form:has(#a-reason) button")?;
+    browser.submit("form:has(#a-reason) button")?;
     browser.done()?;
     the_notice(house, browser, "2.4.1")?;
     ensure!(browser.count("#a-reason")? == 0, "what is acknowledged is asked for again");
     browser.fill("#q-words", "Does the update keep the drug library?")?;
-    browser.click("form[action$='/ask'] button")?;
+    browser.submit("form[action$='/ask'] button")?;
     browser.comes_to("/questions/")?;
     browser.says("Does the update keep the drug library?")
 }
@@ -60,11 +60,11 @@ fn maker_answers(house: &House, maker: &Browser) -> Result<()> {
         maker.open(&inbox)?;
         Ok((maker.count("main ul.list a.button[href*='/inbox/']")? > 0).then_some(()))
     })?;
-    maker.click("main ul.list a.button[href*='/inbox/']")?;
-    maker.click("main .actions a[href*='/questions/']")?;
+    maker.submit("main ul.list a.button[href*='/inbox/']")?;
+    maker.submit("main .actions a[href*='/questions/']")?;
     maker.says("Does the update keep the drug library?")?;
     maker.fill("#words", "Yes: it lies on another partition.")?;
-    maker.click("main form button.main")?;
+    maker.submit("main form button.main")?;
     maker.done()?;
     maker.says("Yes: it lies on another partition.")
 }
@@ -79,17 +79,17 @@ fn defers_without_scripts(house: &House, browser: &Browser) -> Result<()> {
     browser.fill("#d-until", &format!("{month}{day}{year}"))?;
     browser.fill("#d-control", "The pumps stay off the network.")?;
     browser.fill("#d-reason", "The ward is full.")?;
-    browser.click("form:has(#d-until) button")?;
+    browser.submit("form:has(#d-until) button")?;
     browser.done()
 }
 
 fn reads_the_answer_and_declines(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/questions")?)?;
-    browser.click("main ul.list a[href*='/questions/']")?;
+    browser.submit("main ul.list a[href*='/questions/']")?;
     browser.says("Yes: it lies on another partition.")?;
     the_notice(house, browser, "2.4.2")?;
     browser.fill("#n-reason", "We do not use this function.")?;
-    browser.click("form:has(#n-reason) button")?;
+    browser.submit("form:has(#n-reason) button")?;
     browser.done()?;
     browser.open(&house.page("/records")?)?;
     browser.says("We do not use this function.")
@@ -98,7 +98,7 @@ fn reads_the_answer_and_declines(house: &House, browser: &Browser) -> Result<()>
 fn what_the_manufacturer_sees(house: &House, maker: &Browser) -> Result<()> {
     let release = format!("{}/console/makers/acme/families/acme.infusion-a", house.base()?);
     maker.open(&release)?;
-    maker.click("main tbody tr:first-child th a")?;
+    maker.submit("main tbody tr:first-child th a")?;
     maker.says("2.4.2")?;
     let declined = text("en", "releases-declined")?;
     let tiles = maker.text("main ul.tiles")?;

@@ -74,7 +74,7 @@ fn by_the_server(house: &House, (tanaka, person): (&Browser, &Person)) -> Result
 fn confirm(browser: &Browser, form: &str, password: &str, person: &Person) -> Result<()> {
     browser.fill(&format!("{form} #password"), password)?;
     browser.fill(&format!("{form} #code"), &person.code()?)?;
-    browser.click(&format!("{form} button.main"))
+    browser.submit(&format!("{form} button.main"))
 }
 
 /// The second device of the bench fails, the wave halts; from the board a signature lets it go on.
@@ -83,7 +83,7 @@ fn halts_and_goes_on(house: &House, tanaka: &Browser, person: &Person) -> Result
         anyhow::bail!("four devices");
     };
     tanaka.open(&house.page("/rollouts")?)?;
-    tanaka.click("main ul.list a[href*='/rollouts/']")?;
+    tanaka.submit("main ul.list a[href*='/rollouts/']")?;
     let mut agents = vec![first.start()?];
     runs(first, &house.new)?;
     second.set_health(Health::Unwell)?;
@@ -91,14 +91,14 @@ fn halts_and_goes_on(house: &House, tanaka: &Browser, person: &Person) -> Result
     let halted = "[data-live] .note.bad:not([hidden])";
     tanaka.until("the wave to halt", || Ok((tanaka.count(halted)? > 0).then_some(())))?;
     second.noted(Transition::RolledBack, Reason::HealthFailed)?;
-    tanaka.click(&format!("{halted} a[href*='/act?do=resume']"))?;
+    tanaka.submit(&format!("{halted} a[href*='/act?do=resume']"))?;
     tanaka.fill("#reason", "The sensor was unplugged; it was looked at.")?;
-    tanaka.click("main form button.main")?;
+    tanaka.submit("main form button.main")?;
     confirm(tanaka, CUSTODY, &person.password, person)?;
     tanaka.done()?;
     // The wave goes on; the ward waits for its hour and for nothing else.
     tanaka.open(&house.page("/rollouts")?)?;
-    tanaka.click("main ul.list a[href*='/rollouts/']")?;
+    tanaka.submit("main ul.list a[href*='/rollouts/']")?;
     tanaka.wait("[data-live]")?;
     ensure!(tanaka.count(halted)? == 0, "the wave is halted still");
     third.held_for(&[Reason::SlotNotOpen, Reason::WaveNotOpen])?;
@@ -109,9 +109,9 @@ fn halts_and_goes_on(house: &House, tanaka: &Browser, person: &Person) -> Result
 fn order_back(house: &House, tanaka: (&Browser, &Person), sato: &Browser) -> Result<()> {
     let browser = tanaka.0;
     browser.open(&house.page("/rollback?family=acme.infusion-a")?)?;
-    browser.click("main a.danger[href*='kind=rollback']")?;
+    browser.submit("main a.danger[href*='kind=rollback']")?;
     browser.fill("#settle", "0")?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.comes_to("/approvals/draft")?;
     by_the_server(house, tanaka)?;
     house.signs_draft(sato, "sato")?;
@@ -133,12 +133,12 @@ fn emergency_and_standing(
     let browser = tanaka.0;
     browser.open(&house.page("/approvals/standing")?)?;
     browser.fill("#days", "30")?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.comes_to("/approvals/draft")?;
     by_the_server(house, tanaka)?;
     house.signs_draft(sato, "sato")?;
     sato.comes_to("/approvals/done/")?;
-    sato.click("main a[href*='/approvals/sheet/']")?;
+    sato.submit("main a[href*='/approvals/sheet/']")?;
     sato.says(&text("en", "approvals-kind-standing")?)?;
     // What an approval names already has to be planned again, and at any hour.
     let kind = "&kind=emergency";
@@ -147,7 +147,7 @@ fn emergency_and_standing(
     )?;
     browser.click("input[name='again']")?;
     browser.click("input[name='any_hours']")?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.comes_to("/approvals/draft")?;
     by_the_server(house, tanaka)?;
     house.signs_draft(sato, "sato")?;

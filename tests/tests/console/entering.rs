@@ -72,7 +72,7 @@ fn a_link_makes_an_account_once_and_then_password_and_code_open_it() -> Result<(
     stranger.open(&format!("{}/console/login", house.base))?;
     stranger.fill("#login", &person.login)?;
     stranger.fill("#password", "not the right one")?;
-    stranger.click("form[action='/console/login'] button.main")?;
+    stranger.submit("form[action='/console/login'] button.main")?;
     stranger.wait(".note.bad[role='alert']")?;
     ensure!(stranger.count(SIGNED_IN)? == 0, "a wrong password opens the console");
     ensure!(
@@ -92,7 +92,7 @@ fn a_passkey_opens_the_console_without_a_password_and_not_for_somebody_else() ->
     let form = "form[data-passkey='create']";
     browser.fill("#label", "受付のパソコン")?;
     browser.fill("#passkey-password", &person.password)?;
-    browser.click(&format!("{form} button"))?;
+    browser.submit(&format!("{form} button"))?;
     browser.says("受付のパソコン")?;
     ensure!(authenticator.credentials()?.len() == 1, "the authenticator keeps one passkey");
     browser.sign_out()?;

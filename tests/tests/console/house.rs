@@ -151,7 +151,7 @@ impl House {
         let passphrase = std::fs::read_to_string(&key.passphrase)?;
         browser.give("#key-file", &key.key)?;
         browser.fill("#passphrase", passphrase.trim_end())?;
-        browser.click("#sign button.main:not([disabled])")
+        browser.submit("#sign button.main:not([disabled])")
     }
 
     /// Reads the draft, says why, signs in the page.
@@ -170,7 +170,7 @@ pub(crate) fn all_chosen(house: &House, browser: &Browser, version: &str) -> Res
     browser.open(&house.page(&wanted)?)?;
     ensure!(browser.count("input[name='device']:checked")? > 0, "no device is chosen");
     browser.fill("#settle", "0")?;
-    browser.click("main form button.main")?;
+    browser.submit("main form button.main")?;
     browser.comes_to("/approvals/draft")
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn only_reason(house: &House, browser: &Browser) -> Result<()> {
         browser.fill("#owner", said(house.language, "IT security", "情報システム課"))?;
         browser.set("#due", &in_days(7))?;
     }
-    browser.click("form[action$='/draft/reason'] button.main")?;
+    browser.submit("form[action$='/draft/reason'] button.main")?;
     browser.wait("#sign")
 }
 

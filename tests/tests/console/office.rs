@@ -56,7 +56,7 @@ fn save(house: &House, browser: &Browser, form: &str, fields: &[(&str, &str)]) -
     for (name, value) in fields {
         browser.fill(&format!("#{name}"), value)?;
     }
-    browser.click(SAVE)
+    browser.submit(SAVE)
 }
 
 fn ward(house: &House, browser: &Browser) -> Result<()> {
@@ -68,14 +68,14 @@ fn ward(house: &House, browser: &Browser) -> Result<()> {
         ("max_parallel", "2"),
     ];
     browser.open(&house.page("/settings/wards")?)?;
-    browser.click("main .actions a.main")?;
+    browser.submit("main .actions a.main")?;
     save(house, browser, "ward", &fields)?;
     // What was wrong stands beside its field, and what was right stays.
     browser.wait("#min_in_service-wrong .wrong")?;
     let kept = browser.attribute("#name_ja", "value")?;
     ensure!(kept.as_deref() == Some("6階西病棟"), "the name is lost: {kept:?}");
     browser.fill("#min_in_service", "infusion-pump=1")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.done()?;
     browser.says("6階西病棟")
 }
@@ -96,7 +96,7 @@ fn window_freeze_and_signer(house: &House, browser: &Browser) -> Result<()> {
     for (name, value) in window {
         browser.fill(&format!("#{name}"), value)?;
     }
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.done()?;
     browser.says("夜間")?;
     browser.open(&house.page("/settings/freeze")?)?;
@@ -105,7 +105,7 @@ fn window_freeze_and_signer(house: &House, browser: &Browser) -> Result<()> {
     browser.set("#from", &format!("{}T00:00", in_days(40)))?;
     browser.set("#to", &format!("{}T08:30", in_days(46)))?;
     browser.choose("#hardness", "hard")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.done()?;
     browser.says("年末年始")?;
     let signer = [("person", "suzuki"), ("name", "鈴木 一郎"), ("role", "臨床工学技士")];
@@ -125,7 +125,7 @@ fn rules(house: &House, browser: &Browser) -> Result<()> {
     // Somebody else saves meanwhile: nothing is overwritten unseen.
     house.hospital.inventory(&["set", "--reserve-s", "2"])?;
     browser.fill("#max_parallel", "4")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.says(&text("ja", "settings-conflict")?)
 }
 
@@ -134,14 +134,14 @@ fn tables(house: &House, browser: &Browser) -> Result<()> {
     put(&file, BAD.as_bytes())?;
     browser.open(&house.page("/settings/tables")?)?;
     browser.give("#table", &file)?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.wait("main table tbody tr")?;
     let said = browser.text("main table")?;
     ensure!(said.contains("attended") && said.contains("sometimes"), "{said}");
     put(&file, GOOD.as_bytes())?;
     browser.open(&house.page("/settings/tables")?)?;
     browser.give("#table", &file)?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.done()
 }
 
@@ -158,10 +158,10 @@ fn channel_is_proven(house: &House, browser: &Browser) -> Result<()> {
     browser.choose("#kind", "webhook")?;
     browser.choose("#whose", "place")?;
     browser.fill("#address", &letterbox.url())?;
-    browser.click("main form:not([action*='remove']) button.main")?;
+    browser.submit("main form:not([action*='remove']) button.main")?;
     browser.done()?;
     browser.open(&house.page("/readiness")?)?;
-    browser.click("form[action$='/readiness/drill'] button")?;
+    browser.submit("form[action$='/readiness/drill'] button")?;
     browser.done()?;
     let code = letterbox.letter("the code of the drill", |letter| {
         let drill = letter.get("type").and_then(Value::as_str) == Some("drill");
@@ -172,7 +172,7 @@ fn channel_is_proven(house: &House, browser: &Browser) -> Result<()> {
     ensure!(browser.count("#live .note.good")? == 0, "any code proves a channel");
     browser.open(&house.page("/readiness")?)?;
     browser.fill("#code", &code)?;
-    browser.click("form[action$='/readiness/confirm'] button")?;
+    browser.submit("form[action$='/readiness/confirm'] button")?;
     browser.done()?;
     browser.says(&text("ja", "readiness-arrived")?)
 }
@@ -180,7 +180,7 @@ fn channel_is_proven(house: &House, browser: &Browser) -> Result<()> {
 /// A pack is downloaded, a new device enrols with it, and stands in the list.
 fn device_joins(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/devices")?)?;
-    browser.click("main a[href$='/enrol']")?;
+    browser.submit("main a[href$='/enrol']")?;
     browser.click("input[name='families'][value='acme.infusion-a']")?;
     browser.fill("#device", "pump-06")?;
     browser.click("button[name='as'][value='file']")?;
@@ -199,20 +199,20 @@ fn device_joins(house: &House, browser: &Browser) -> Result<()> {
 fn by_hand(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/enrol")?)?;
     browser.fill("#id", "pump-99")?;
-    browser.click("form[action$='/enrol/add'] button.main")?;
+    browser.submit("form[action$='/enrol/add'] button.main")?;
     browser.comes_to("/devices/pump-99")?;
-    browser.click("main a[href$='/by-hand']")?;
+    browser.submit("main a[href$='/by-hand']")?;
     browser.fill("#to_version", "2.4.1")?;
     browser.set("#performed", "2999-01-01T00:00")?;
     browser.fill("#verified", "自己診断で表示を確認")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.wait("#performed-wrong")?;
     let kept = browser.text("#verified")?;
     ensure!(browser.attribute("#to_version", "value")?.as_deref() == Some("2.4.1"), "{kept}");
     browser.open(&house.page("/devices/pump-99/by-hand")?)?;
     browser.fill("#to_version", "2.4.1")?;
     browser.fill("#verified", "自己診断で表示を確認")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     browser.done()?;
     browser.says("自己診断で表示を確認")?;
     browser.open(&house.page("/devices")?)?;
@@ -226,14 +226,14 @@ fn by_hand(house: &House, browser: &Browser) -> Result<()> {
 /// Whoever has the link reads the calendar, until it is ended.
 fn feed(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/calendar")?)?;
-    browser.click("form[action$='/calendar/feed'] button")?;
+    browser.submit("form[action$='/calendar/feed'] button")?;
     let address = browser.text("main .note.good p.mono")?;
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut got = agent.get(address.trim()).call()?;
     let calendar = got.body_mut().read_to_string()?;
     ensure!(got.status() == 200 && calendar.starts_with("BEGIN:VCALENDAR"), "{calendar}");
-    browser.click("form[action$='/calendar/feed/end'] button")?;
+    browser.submit("form[action$='/calendar/feed/end'] button")?;
     browser.wait("form[action$='/calendar/feed'] button")?;
     let gone = agent.get(address.trim()).call()?.status();
     ensure!(gone == 404, "an ended link is answered with {gone}");
@@ -246,7 +246,7 @@ fn colleague(house: &House, browser: &Browser) -> Result<()> {
     browser.fill("#name", "高橋 誠")?;
     browser.fill("#title", "監査室")?;
     browser.click("input[name='role'][value='auditor']")?;
-    browser.click(SAVE)?;
+    browser.submit(SAVE)?;
     let link = browser.attribute("#link", "value")?.unwrap_or_default();
     let link = if link.is_empty() { browser.text("#link")? } else { link };
     let at = link.find("/console/claim/").with_context(|| format!("no link: {link}"))?;

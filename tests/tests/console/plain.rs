@@ -11,9 +11,9 @@ fn a_nurse_without_scripts_stops_everything_and_reads_every_main_page() -> Resul
     let browser = Browser::start(&Settings { scripts: Scripts::Off, ..Settings::desk("ja") })?;
     house.joins(&browser, "suzuki", "ward")?;
     browser.comes_to(&format!("/console/sites/{SITE}"))?;
-    browser.click("header a.stop")?;
+    browser.submit("header a.stop")?;
     browser.fill("#reason", "輸液ポンプの警報")?;
-    browser.click("main button.stop.huge")?;
+    browser.submit("main button.stop.huge")?;
     browser.comes_to("/holds")?;
     browser.says("輸液ポンプの警報")?;
     // Whoever stops needs no key; whoever lets it go on does.

@@ -24,7 +24,7 @@ fn printed(browser: &Browser, name: &str, words: &[String]) -> Result<Paper> {
 /// The approval, with its statement to the last line.
 pub(crate) fn approval_sheet(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/approvals")?)?;
-    browser.click("main tbody a[href*='/approvals/sheet/']")?;
+    browser.submit("main tbody a[href*='/approvals/sheet/']")?;
     let statement = browser.text("main pre.statement")?;
     let last = statement.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
     let words = ["Tanaka Yuki", "Sato Ken", "pump-04", &browser.text("dd.fingerprint")?, last];
@@ -34,7 +34,7 @@ pub(crate) fn approval_sheet(house: &House, browser: &Browser) -> Result<()> {
 /// What hangs on the ward's wall.
 pub(crate) fn ward_notice(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/calendar")?)?;
-    browser.click("main ul.chips a[href*='/calendar/']")?;
+    browser.submit("main ul.chips a[href*='/calendar/']")?;
     let words = ["pump-03".to_owned(), "pump-04".to_owned(), text("en", "calendar-ward-stop")?];
     let paper = printed(browser, "ward", &words)?;
     ensure!(paper.sheets.len() == 1, "a notice of {} sheets", paper.sheets.len());
@@ -52,7 +52,7 @@ pub(crate) fn record(house: &House, browser: &Browser) -> Result<()> {
 /// The sheet of one rollback, to be signed by hand.
 pub(crate) fn rollback_sheet(house: &House, browser: &Browser) -> Result<()> {
     browser.open(&house.page("/records")?)?;
-    browser.click("main tbody a[href*='/records/']")?;
+    browser.submit("main tbody a[href*='/records/']")?;
     let sign = text("en", "records-sheet-sign")?;
     let device = browser.text("main dl.facts")?;
     let device = device.lines().find(|line| line.starts_with("pump-")).context("a device")?;

@@ -42,14 +42,14 @@ pub(crate) fn from_staged_to_published(house: &House, preparer: &Browser) -> Res
     preparer.wait("main h1")?;
     ensure!(preparer.count(PUBLISH)? == 0, "who prepares a release publishes it");
     holder.reload()?;
-    holder.click(PUBLISH)?;
+    holder.submit(PUBLISH)?;
     holder.done()?;
     holder.says("2.4.2")
 }
 
 fn bring(browser: &Browser, file: &Path) -> Result<()> {
     browser.give("#file", file)?;
-    browser.click(&format!("{BRING} button"))?;
+    browser.submit(&format!("{BRING} button"))?;
     browser.done()
 }
 

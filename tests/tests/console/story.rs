@@ -103,18 +103,18 @@ fn approve(house: &House, tanaka: &Browser, sato: &Browser) -> Result<()> {
 
 fn choose_and_plan(house: &House, tanaka: &Browser) -> Result<()> {
     tanaka.open(&house.page("/approvals")?)?;
-    tanaka.click("a[href*='/approvals/new?family=acme.infusion-a'][href*='2.4.1']")?;
+    tanaka.submit("a[href*='/approvals/new?family=acme.infusion-a'][href*='2.4.1']")?;
     tanaka.says("2.4.1")?;
     ensure!(tanaka.count("input[name='device']:checked")? == 4, "all devices are chosen at first");
     tanaka.fill("#settle", "0")?;
-    tanaka.click("main form button.main")?;
+    tanaka.submit("main form button.main")?;
     tanaka.comes_to("/approvals/draft")
 }
 
 /// The first device of the bench is updated, the second fails: the board says so while it is open.
 fn canary_fails(house: &House, tanaka: &Browser) -> Result<Vec<patchward_tests::running::Running>> {
     tanaka.open(&house.page("/rollouts")?)?;
-    tanaka.click("main ul.list a[href*='/rollouts/']")?;
+    tanaka.submit("main ul.list a[href*='/rollouts/']")?;
     tanaka.wait("[data-live]")?;
     ensure!(tanaka.count("[data-live] .note.bad:not([hidden])")? == 0, "nothing has halted yet");
     let [first, second, third, _] = house.devices.as_slice() else {
@@ -142,18 +142,18 @@ fn canary_fails(house: &House, tanaka: &Browser) -> Result<Vec<patchward_tests::
 
 /// One button stops everything without a key; a signature lets it go on.
 fn stop_and_lift(house: &House, tanaka: &Browser) -> Result<()> {
-    tanaka.click("header a.stop")?;
+    tanaka.submit("header a.stop")?;
     tanaka.fill("#reason", "Alarm")?;
-    tanaka.click("main button.stop.huge")?;
+    tanaka.submit("main button.stop.huge")?;
     let third = house.devices.get(2).context("the third device")?;
     let told =
         |third: &Device| Ok::<_, anyhow::Error>(third.status()?.pointer("/holds/0").is_some());
     until("the third device to hear of the STOP", SLOT, || Ok(told(third)?.then_some(())))?;
     tanaka.open(&house.page("/holds")?)?;
     ensure!(tanaka.count("main ul.list a[href*='/act?do=lift']")? == 1, "one hold stands");
-    tanaka.click("main ul.list a[href*='/act?do=lift']")?;
+    tanaka.submit("main ul.list a[href*='/act?do=lift']")?;
     tanaka.fill("#reason", "Looked at")?;
-    tanaka.click("main form button.main")?;
+    tanaka.submit("main form button.main")?;
     tanaka.wait("#sign")?;
     house.sign_in_page(tanaka, "tanaka")?;
     tanaka.until("the hold to be lifted", || Ok((tanaka.count("#sign")? == 0).then_some(())))?;
@@ -166,9 +166,9 @@ fn stop_and_lift(house: &House, tanaka: &Browser) -> Result<()> {
 /// The halted approval is taken back, by two signatures like its making.
 fn withdraw(house: &House, tanaka: &Browser, sato: &Browser) -> Result<()> {
     tanaka.open(&house.page("/approvals")?)?;
-    tanaka.click("main tbody a[href*='/approvals/sheet/']")?;
-    tanaka.click("main a.danger[href*='/approvals/withdraw']")?;
-    tanaka.click("main form button.danger")?;
+    tanaka.submit("main tbody a[href*='/approvals/sheet/']")?;
+    tanaka.submit("main a.danger[href*='/approvals/withdraw']")?;
+    tanaka.submit("main form button.danger")?;
     tanaka.comes_to("/approvals/draft")?;
     both_sign(house, tanaka, sato)
 }
@@ -186,7 +186,7 @@ fn roll_back(house: &House, tanaka: &Browser, sato: &Browser) -> Result<()> {
     tanaka.open(&house.page(wanted)?)?;
     ensure!(tanaka.count("input[name='device']:checked")? == 1, "one device can go back");
     tanaka.fill("#settle", "0")?;
-    tanaka.click("main form button.main")?;
+    tanaka.submit("main form button.main")?;
     tanaka.comes_to("/approvals/draft")?;
     both_sign(house, tanaka, sato)?;
     let first = house.devices.first().context("the first device")?;
@@ -196,7 +196,7 @@ fn roll_back(house: &House, tanaka: &Browser, sato: &Browser) -> Result<()> {
 /// The record is downloaded in the browser, and holds without the server.
 fn export(house: &House, tanaka: &Browser) -> Result<()> {
     tanaka.open(&house.page("/records")?)?;
-    tanaka.click("form[action$='/records/export'] button")?;
+    tanaka.submit("form[action$='/records/export'] button")?;
     tanaka.click("a[href$='/records/export/file']")?;
     let file = tanaka.saved(".zip")?;
     let said = house.hospital.desk.say(&mut house.hospital.verifying(&file))?;
