@@ -1,15 +1,17 @@
 //! What passes between a hospital and its manufacturer: a question and its answer, deferring, declining,
-//! a release on its way from staging to published.
+//! a release on its way from staging to published, an emergency; by people of every role.
 
-use crate::house::{House, in_days, text};
-use crate::publishing;
-use anyhow::{Result, ensure};
+use crate::house::{House, in_days, runs, text};
+use crate::{publishing, roles};
+use anyhow::{Context as _, Result, ensure};
 use patchward_tests::browser::{Browser, Scripts, Settings};
 use patchward_tests::desk::Signing;
 use patchward_tests::server::QUICK;
 
 /// A server that looks every second for what needs a person.
 const NOTICES: &str = "[notify]\ncheck_s = 1\n";
+/// The page that plans an emergency.
+const EMERGENCY: &str = "/approvals/new?family=acme.infusion-a&version=2.4.1&kind=emergency";
 /// The line of a release that waits, in the list of notices.
 const WAITING: &str = "main ul.list a.button[href*='/inbox/']";
 
@@ -27,7 +29,12 @@ fn a_hospital_asks_defers_and_declines_and_its_manufacturer_answers_and_publishe
     let scripted = Browser::start(&Settings::desk("en"))?;
     scripted.sign_in(&house.base()?, &tanaka)?;
     reads_the_answer_and_declines(&house, &scripted)?;
-    what_the_manufacturer_sees(&house, &maker)
+    what_the_manufacturer_sees(&house, &maker)?;
+    let device = house.devices.get(2).context("the third device")?;
+    let _agent = device.start()?;
+    emergency(&house, &scripted, device.name.as_str())?;
+    roles::every_role_follows_its_links(&house, &maker)?;
+    runs(device, &house.new)
 }
 
 fn the_notice(house: &House, browser: &Browser, version: &str) -> Result<()> {
@@ -107,5 +114,31 @@ fn what_the_manufacturer_sees(house: &House, maker: &Browser) -> Result<()> {
     let before = lines.get(at.saturating_sub(1)).copied().unwrap_or_default();
     let said = lines.get(at).copied().unwrap_or_default();
     ensure!(said.starts_with('1') || before == "1", "one hospital declined: {tiles}");
+    Ok(())
+}
+
+/// What was put off cannot wait any longer: two keys of the console are not enough, one that no page ever
+/// held is; the device is updated while people look around.
+fn emergency(house: &House, tanaka: &Browser, device: &str) -> Result<()> {
+    tanaka.open(&house.page(EMERGENCY)?)?;
+    for other in ["pump-01", "pump-02", "pump-03", "pump-04"].iter().filter(|it| **it != device) {
+        tanaka.click(&format!("input[name='device'][value='{other}']:checked"))?;
+    }
+    ensure!(tanaka.count("input[name='device']:checked")? == 1, "one device is chosen");
+    tanaka.click("input[name='any_hours']")?;
+    tanaka.fill("#settle", "0")?;
+    tanaka.submit("main form button.main")?;
+    tanaka.comes_to("/approvals/draft")?;
+    house.signs_draft(tanaka, "tanaka")?;
+    let sato = Browser::start(&Settings::desk("en"))?;
+    house.joins(&sato, "sato", "approver")?;
+    house.signs_draft(&sato, "sato")?;
+    sato.comes_to("/approvals/draft/sign")?;
+    sato.says("EMERGENCY")?;
+    house.signs_elsewhere(&sato, "suzuki")?;
+    sato.comes_to("/approvals/done/")?;
+    let acts = sato.text("main table")?;
+    let way = text("en", "approvals-way-offline")?;
+    ensure!(acts.contains(&way), "the record does not say whose key was kept away: {acts}");
     Ok(())
 }

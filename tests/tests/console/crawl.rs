@@ -82,3 +82,65 @@ fn pattern(link: &str) -> String {
         query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect();
     format!("{}?{}", path.join("/"), names.join("&"))
 }
+
+/// A walk along everything that people of several roles are shown; what one of them has seen in a language
+/// is not judged again in it.
+pub(crate) struct Walk<'a> {
+    browser: &'a Browser,
+    base: String,
+    axe: Axe,
+    judged: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins one.
+    pub(crate) fn begin(browser: &'a Browser, base: &str) -> Result<Self> {
+        let (judged, wrong) = (BTreeSet::new(), Vec::new());
+        Ok(Self { browser, base: base.to_owned(), axe: Axe::find()?, judged, wrong })
+    }
+
+    /// Follows every link from here as whoever is signed in, in a language; gives how many pages there are.
+    pub(crate) fn along(&mut self, (who, language): (&str, &str), first: &str) -> Result<usize> {
+        self.browser.open(&format!("{}{first}?lang={language}", self.base))?;
+        let mut waiting = VecDeque::from([(first.to_owned(), String::new())]);
+        let (mut seen, mut alike) = (BTreeSet::new(), BTreeMap::<String, usize>::new());
+        let mut pages = 0_usize;
+        while let Some((path, from)) = waiting.pop_front() {
+            let kind = pattern(&path);
+            let count = alike.entry(kind.clone()).or_default();
+            if !seen.insert(path.clone()) || *count >= ALIKE_MAX {
+                continue;
+            }
+            *count = count.saturating_add(1);
+            let led = self.browser.follow(&path)?;
+            if led.status != 200 || led.at.starts_with("/console/login") {
+                let what = format!("{who}: {from} leads to {path}: {} {}", led.status, led.at);
+                self.wrong.push(what);
+                continue;
+            }
+            let links = led.links.into_iter().filter(|link| is_shown(link));
+            waiting.extend(links.map(|link| (link, path.clone())));
+            pages = pages.saturating_add(usize::from(is_page(&path)));
+            if is_page(&path) && self.judged.insert(format!("{language} {kind}")) {
+                self.browser.open(&format!("{}{path}", self.base))?;
+                let found = judged(self.browser, &self.axe)?;
+                self.wrong.extend(found.into_iter().map(|what| format!("{who}: {path}: {what}")));
+            }
+        }
+        Ok(pages)
+    }
+
+    /// Says what was wrong.
+    pub(crate) fn end(self) -> Result<()> {
+        ensure!(self.wrong.is_empty(), "{} findings:\n{}", self.wrong.len(), self.wrong.join("\n"));
+        Ok(())
+    }
+}
+
+/// What a person may follow: files too, but neither what goes on for ever nor the other language.
+fn is_shown(link: &str) -> bool {
+    let path = link.split('?').next().unwrap_or_default();
+    let other = link.contains("lang=") || path.ends_with("/events") || path.contains("/log");
+    path.starts_with("/console") && !other
+}

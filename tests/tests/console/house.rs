@@ -10,7 +10,7 @@ use patchward_tests::browser::Browser;
 use patchward_tests::clock::until;
 use patchward_tests::desk::{KeyFile, Signing, Title};
 use patchward_tests::device::Device;
-use patchward_tests::hospital::Hospital;
+use patchward_tests::hospital::{Hospital, words};
 use patchward_tests::image::{Recipe, Release};
 use patchward_tests::person::{Person, Role, invited};
 use patchward_tests::server::QUICK;
@@ -152,6 +152,23 @@ impl House {
         browser.give("#key-file", &key.key)?;
         browser.fill("#passphrase", passphrase.trim_end())?;
         browser.submit("#sign button.main:not([disabled])")
+    }
+
+    /// Takes the draft away as a file, signs it with the command line where no page ever was, and brings
+    /// it back.
+    pub(crate) fn signs_elsewhere(&self, browser: &Browser, person: &str) -> Result<()> {
+        browser.open(&self.page("/approvals/draft/sign")?)?;
+        browser.click("#sign-now details:has(#signed) summary")?;
+        let fingerprint = browser.text("#fingerprint")?.replace(' ', "");
+        browser.click("a[href$='/approvals/draft/file']")?;
+        let file = browser.saved(".draft.json")?;
+        let desk = &self.hospital.desk;
+        let mut command = desk.command(["stage", "sign"]);
+        desk.with_key(command.arg(&file), self.key(person)?);
+        command.args(["--fingerprint", &fingerprint]);
+        desk.say(command.args(words(person, "medical device safety manager")))?;
+        browser.give("#signed", &file)?;
+        browser.submit("form[action$='/draft/upload'] button")
     }
 
     /// Reads the draft, says why, signs in the page.

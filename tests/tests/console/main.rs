@@ -28,6 +28,8 @@ mod print;
 #[cfg(test)]
 mod publishing;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod screens;
