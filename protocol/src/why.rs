@@ -1,9 +1,11 @@
 //! Why a device has not been updated yet: the one sentence that device, server and console say.
 //!
 //! It is made of what both sides know: the state that the device reports, its reason, and the slot it
-//! waits for. Not here: tables with values (`patchward-agent why`).
-//! Invariant: the same [`Waiting`] gives the same sentence everywhere.
+//! waits for. How an instant is said is up to whoever says the sentence: a server knows the zone of the
+//! hospital, a device says UTC. Not here: tables with values (`patchward-agent why`).
+//! Invariant: the same [`Waiting`] gives the same sentence everywhere, but for how instants are written.
 
+use crate::language::Language;
 use crate::reason::Reason;
 use crate::slot::Slot;
 use crate::time::Timestamp;
@@ -19,15 +21,28 @@ pub struct Waiting<'a> {
     pub slot: Option<Slot>,
 }
 
-/// The sentence in English and in Japanese.
+/// An instant in UTC, for a program that knows no other zone.
 #[must_use]
-pub fn sentence(waiting: &Waiting<'_>) -> (String, String) {
+pub fn in_utc(at: Timestamp, _: Language) -> String {
+    at.to_string()
+}
+
+/// The sentence in English and in Japanese; `when` writes an instant.
+#[must_use]
+pub fn sentence(
+    waiting: &Waiting<'_>,
+    when: impl Fn(Timestamp, Language) -> String,
+) -> (String, String) {
     if let Some(reason) = waiting.reason {
         return match (reason, waiting.slot) {
-            (Reason::SlotNotOpen | Reason::SlotTooShort, Some(slot)) => (
-                format!("{} It opens {} and closes {}.", reason.en(), slot.start(), slot.end()),
-                format!("{}適用枠: {} から {} まで。", reason.ja(), slot.start(), slot.end()),
-            ),
+            (Reason::SlotNotOpen | Reason::SlotTooShort, Some(slot)) => {
+                let edges = |language| (when(slot.start(), language), when(slot.end(), language));
+                let ((opens, closes), (from, to)) = (edges(Language::En), edges(Language::Ja));
+                (
+                    format!("{} It opens {opens} and closes {closes}.", reason.en()),
+                    format!("{}適用枠: {from} から {to} まで。", reason.ja()),
+                )
+            }
             _ => (reason.en().to_owned(), reason.ja().to_owned()),
         };
     }
@@ -74,12 +89,13 @@ pub fn sentence(waiting: &Waiting<'_>) -> (String, String) {
 
 /// The sentence for a device that was heard of once and not any more, since then.
 #[must_use]
-pub fn unheard(since: Timestamp) -> (String, String) {
+pub fn unheard(since: Timestamp, when: impl Fn(Timestamp, Language) -> String) -> (String, String) {
+    let (en, ja) = (when(since, Language::En), when(since, Language::Ja));
     (
         format!(
-            "The device has not been heard of since {since}. Check that it is switched on and connected."
+            "The device has not been heard of since {en}. Check that it is switched on and connected."
         ),
-        format!("{since} 以降、機器からの通信がありません。電源と接続を確認してください。"),
+        format!("{ja} 以降、機器からの通信がありません。電源と接続を確認してください。"),
     )
 }
 
@@ -90,7 +106,10 @@ mod tests {
     #[test]
     fn a_reason_is_said_in_the_words_of_the_table() {
         let waiting = Waiting { state: Some("holding"), reason: Some(Reason::InUse), slot: None };
-        assert_eq!(sentence(&waiting), (Reason::InUse.en().into(), Reason::InUse.ja().into()));
+        assert_eq!(
+            sentence(&waiting, in_utc),
+            (Reason::InUse.en().into(), Reason::InUse.ja().into())
+        );
     }
 
     #[test]
@@ -99,7 +118,13 @@ mod tests {
             serde_json::from_str(r#"["2026-12-05T04:30:00Z","2026-12-05T06:30:00Z"]"#).unwrap();
         let waiting =
             Waiting { state: Some("holding"), reason: Some(Reason::SlotNotOpen), slot: Some(slot) };
-        let (en, ja) = sentence(&waiting);
+        let (en, ja) = sentence(&waiting, in_utc);
         assert!(en.contains("2026-12-05T04:30:00Z") && ja.contains("2026-12-05T06:30:00Z"));
+        let (en, ja) = sentence(&waiting, |at, language| match language {
+            Language::En => format!("{} s", at.millis() / 1000),
+            Language::Ja => format!("{}秒", at.millis() / 1000),
+        });
+        assert!(en.ends_with("It opens 1796445000 s and closes 1796452200 s."), "{en}");
+        assert!(ja.ends_with("適用枠: 1796445000秒 から 1796452200秒 まで。"), "{ja}");
     }
 }

@@ -168,7 +168,7 @@ pub(super) fn why(status: &Status, agent: Agent, lang: Lang, boot_ms: u64) {
 /// The sentence that server and console say too.
 fn said(status: &Status, reason: Option<Reason>, lang: Lang) -> String {
     let waiting = Waiting { state: Some(&status.state), reason, slot: status.slot };
-    let (en, ja) = why::sentence(&waiting);
+    let (en, ja) = why::sentence(&waiting, why::in_utc);
     match lang {
         Lang::En => en,
         Lang::Ja => ja,

@@ -1,11 +1,13 @@
 //! Why a device has not been updated yet: the same one sentence as on the device.
 //!
 //! The device's own words come first; where it has none to give (nobody approved anything, its wave
-//! is halted, it has not been heard of), the server says what it knows better. Not here: the words
-//! (`protocol::why`, `protocol::reason`). Invariant: a device of another site is not there.
+//! is halted, it has not been heard of), the server says what it knows better. Instants are said as in
+//! the console, in the zone of the site. Not here: the words (`protocol::why`, `protocol::reason`).
+//! Invariant: a device of another site is not there.
 
 use super::directive::{Asker, Sight};
 use crate::app::App;
+use crate::console::words::Words;
 use crate::db::device::{self, StoredDevice};
 use crate::error::ApiError;
 use patchward_protocol::api::consent::WhyView;
@@ -19,6 +21,8 @@ use patchward_protocol::why::{Waiting, sentence, unheard};
 
 /// After so many poll intervals without a word a device counts as not heard of.
 const POLLS_MISSED: i64 = 3;
+/// The zone of a site whose inventory says none.
+const NO_ZONE: &str = "Etc/UTC";
 
 /// Says it.
 ///
@@ -31,10 +35,14 @@ pub async fn why(app: &App, site: &SiteId, device: &str) -> Result<WhyView, ApiE
     let stored = app.db.read(move |conn| device::find(conn, &of, &id)).await?;
     let mut stored = stored.ok_or_else(|| ApiError::of(ErrorCode::NotFound))?;
     app.fleet.overlay(std::slice::from_mut(&mut stored));
-    Ok(of_device(app, &stored))
+    // Why it waits is said although nobody knows in which zone hours are read here.
+    let inventory = app.inventories.of(app, site).await.ok();
+    let tz = inventory.as_ref().map_or(NO_ZONE, |inventory| &inventory.tz);
+    Ok(of_device(app, &stored, tz))
 }
 
-fn of_device(app: &App, stored: &StoredDevice) -> WhyView {
+fn of_device(app: &App, stored: &StoredDevice, tz: &str) -> WhyView {
+    let when = |at, language| Words::of(language).instant(at, tz).words().to_owned();
     let (at, said) = (app.clock.now(), &stored.said);
     let better = Better::of(app, stored, at);
     let words = app.fleet.said(&stored.site, &stored.device).map(|(words, _)| words);
@@ -43,12 +51,12 @@ fn of_device(app: &App, stored: &StoredDevice) -> WhyView {
     let silent_since = said.last_seen.filter(|seen| seen.plus_seconds(patience_s) < at);
     let reason = better.reason.or(said.reason);
     let (en, ja) = match silent_since {
-        Some(since) => unheard(since),
+        Some(since) => unheard(since, when),
         None => {
             let state = said.last_seen.and(said.state.as_deref());
             // A device that was never heard of has no other reason.
             let reason = reason.filter(|_| state.is_some());
-            sentence(&Waiting { state, reason, slot })
+            sentence(&Waiting { state, reason, slot }, when)
         }
     };
     WhyView {
