@@ -22,7 +22,7 @@ use crate::notify::Bell;
 use crate::people::desk::PeopleDesk;
 use crate::publish::approvals::{self, Approvals};
 use crate::publish::candidate::Held;
-use crate::publish::current::{self, Current, Documents, Moved, Served, Snapshot};
+use crate::publish::current::{self, Current, Documents, Lost, Moved, Served, Snapshot};
 use crate::publish::deltas::{self, DeltasKey};
 use crate::publish::dossiers::Shelf;
 use crate::record::exports::Exports;
@@ -38,7 +38,7 @@ use patchward_protocol::tuf::error::TufError;
 use patchward_protocol::tuf::role::Role;
 use patchward_protocol::tuf::schema::Targets;
 use patchward_protocol::tuf::stage::Staged;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
@@ -210,7 +210,8 @@ impl App {
     ///
     /// An approval is shown to nobody before its rollouts are stored. What was decided (a hold!) is
     /// taken over whatever is wrong with a repository: a document that does not read keeps its
-    /// repository as it was, and nothing else.
+    /// repository as it was, and nothing else; its waves are called open no more, because what was
+    /// withdrawn in it since is not known.
     ///
     /// # Errors
     /// [`LoadError`]; what could not be read stays as it was.
@@ -223,13 +224,18 @@ impl App {
             Ok::<_, DbError>((current::moved(conn, &known), decided))
         });
         let (rows, mut decided) = moved.await?;
-        let (mut changed, mut wrong) = match rows {
-            Ok((rows, None)) if rows.is_empty() && decided.is_empty() => return Ok(()),
-            Ok((rows, lost)) => {
-                let (changed, wrong) = self.assemble_all(&held, rows).await?;
-                (changed, lost.map(LoadError::Db).or(wrong))
+        let whole = *held.lost() == Lost::default();
+        let (mut changed, mut wrong, mut lost) = match rows {
+            Ok((rows, bad)) if rows.is_empty() && bad.is_empty() && decided.is_empty() && whole => {
+                return Ok(());
             }
-            Err(error) => (Vec::new(), Some(error.into())),
+            Ok((rows, bad)) => {
+                let (changed, worse) = self.assemble_all(&held, rows).await?;
+                let bad = bad.into_iter().map(|(id, error)| (id, LoadError::Db(error)));
+                let (lost, mut wrong): (BTreeSet<_>, Vec<_>) = bad.chain(worse).unzip();
+                (changed, wrong.pop(), Lost::Some(lost))
+            }
+            Err(error) => (Vec::new(), Some(error.into()), Lost::Any),
         };
         match self.plant(&held.with(&changed), &consent.with(&decided), &changed).await {
             Ok(false) => {}
@@ -238,12 +244,16 @@ impl App {
                 decided = self.db.read(move |conn| read.moved(conn, at)).await?;
             }
             Err(error) => {
+                if let Lost::Some(lost) = &mut lost {
+                    lost.extend(changed.iter().map(|current| current.id.clone()));
+                }
                 changed.clear();
                 wrong = Some(error);
             }
         }
         decided.devices().for_each(|device| self.fleet.join(device));
-        self.views.change(|now| now.with(&changed), |now| now.with(&decided));
+        let with = |now: &Snapshot| now.with(&changed).losing(lost.clone());
+        self.views.change(with, |now| now.with(&decided));
         wrong.map_or(Ok(()), |wrong| Err(LoadError::Partly(Box::new(wrong))))
     }
 
@@ -259,19 +269,20 @@ impl App {
         }
     }
 
-    /// Every repository that can be put together of what was read, and what is wrong with another.
+    /// Every repository that can be put together of what was read, and what is wrong with the others.
     async fn assemble_all(
         self: &Arc<Self>,
         held: &Arc<Snapshot>,
         rows: Vec<Moved>,
-    ) -> Result<(Vec<Arc<Current>>, Option<LoadError>), LoadError> {
+    ) -> Result<(Vec<Arc<Current>>, Vec<(RepositoryId, LoadError)>), LoadError> {
         let (app, from) = (Arc::clone(self), Arc::clone(held));
         let read = tokio::task::spawn_blocking(move || {
-            let (mut changed, mut wrong) = (Vec::new(), None);
+            let (mut changed, mut wrong) = (Vec::new(), Vec::new());
             for row in rows {
+                let id = row.0.id.clone();
                 match app.assemble(&from, row) {
                     Ok(current) => changed.push(Arc::new(current)),
-                    Err(error) => wrong = Some(error),
+                    Err(error) => wrong.push((id, error)),
                 }
             }
             (changed, wrong)

@@ -117,7 +117,8 @@ impl<'a> Sight<'a> {
         }
         let held = self.holds().any(|hold| hold_blocks(hold, running.action, &running.key.image));
         let unknown = self.site.is_none_or(|site| site.layout.is_unreadable());
-        if unknown || held || self.freezes(&published.approval).next().is_some() {
+        let frozen = self.freezes((&published.approval, named)).next().is_some();
+        if unknown || held || frozen || self.is_lost(running) {
             return Some(Reason::HeldByServer);
         }
         if running.action != Action::Rollback && !self.campaign_lets(running) {
@@ -135,10 +136,10 @@ impl<'a> Sight<'a> {
         all.filter(move |hold| target_reaches(&hold.target, of))
     }
 
-    /// Running freezes that reach the device and came after the approval.
+    /// Running freezes that reach the device, and that whoever planned the approval did not see.
     fn freezes(
         &self,
-        approval: &'a Approval,
+        approval: (&'a Approval, &'a ApprovedDevice),
     ) -> impl Iterator<Item = &'a patchward_protocol::inventory::Freeze> {
         let (site, of, at) = (self.site, self.reached(), self.at);
         let all = site.map(|site| site.layout.freezes()).unwrap_or_default().iter();
@@ -170,13 +171,13 @@ impl<'a> Sight<'a> {
             let notice = |(image, since)| pause_notice(self.asker.family, image, since);
             notices.extend(family.paused.iter().filter_map(notice));
         }
-        let mut approvals = self.active().map(|(published, _)| &published.approval);
+        let mut approvals = self.active().map(|(published, named)| (&published.approval, named));
         if let Some(first) = approvals.next() {
             let rest: Vec<_> = approvals.collect();
             let in_every_way = |freeze: &&patchward_protocol::inventory::Freeze| {
-                let blocks = |approval: &&Approval| {
+                let blocks = |approval: &(&Approval, &ApprovedDevice)| {
                     self.site
-                        .is_some_and(|site| freeze_blocks(&site.layout, freeze, approval, self.at))
+                        .is_some_and(|site| freeze_blocks(&site.layout, freeze, *approval, self.at))
                 };
                 rest.iter().all(blocks)
             };
@@ -215,6 +216,14 @@ impl<'a> Sight<'a> {
         let family = RepositoryId::Family(running.image.family.clone());
         let firmware = self.snapshot.get(&family).and_then(|of| of.images.get(&running.key.image));
         firmware.is_some_and(|firmware| firmware.state == ReleaseState::Withdrawn)
+    }
+
+    /// Whether the site's documents or the family's have moved on and cannot be read: what was withdrawn
+    /// in them nobody here knows.
+    fn is_lost(&self, running: &Running) -> bool {
+        let family = RepositoryId::Family(running.image.family.clone());
+        let site = RepositoryId::Site(self.asker.site.clone());
+        self.snapshot.is_lost(&site) || self.snapshot.is_lost(&family)
     }
 
     fn campaign_lets(&self, running: &Running) -> bool {

@@ -7,7 +7,7 @@ use super::layout::{Layout, Place};
 use super::state::Paused;
 use crate::db::hold::Hold;
 use patchward_protocol::api::consent::{Campaign, CampaignState};
-use patchward_protocol::approval::{Action, Approval, Urgency};
+use patchward_protocol::approval::{Action, Approval, ApprovedDevice, Urgency};
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::directive::{HoldBy, HoldNotice, HoldTarget};
 use patchward_protocol::id::{DeviceId, FamilyId, HoldId, SiteId};
@@ -67,15 +67,30 @@ pub fn freeze_reaches(freeze: &Freeze, of: Reached<'_>) -> bool {
     }
 }
 
-/// Whether a freeze that runs at `at` stands in the way of an approval: it was entered after the
-/// approval was drawn up, and is not a soft one before an emergency. A planner saw the others.
+/// Whether a freeze runs at `at` that an approval does not pass; an emergency passes a soft one.
 #[must_use]
-pub fn freeze_blocks(layout: &Layout, freeze: &Freeze, approval: &Approval, at: Timestamp) -> bool {
+pub fn freeze_stands(freeze: &Freeze, approval: &Approval, at: Timestamp) -> bool {
     let runs = freeze.from <= at && at < freeze.to;
+    let passes = freeze.hardness == Hardness::Soft && approval.urgency == Urgency::Emergency;
+    runs && !passes
+}
+
+/// Whether a freeze that takes in a device stands at `at` in the way of what an approval says of it:
+/// it was entered after the approval was drawn up, or a slot of the device lies in it. Whoever planned
+/// that slot did not see the freeze over this device, which stood elsewhere then; a planner keeps every
+/// slot out of the others.
+#[must_use]
+pub fn freeze_blocks(
+    layout: &Layout,
+    freeze: &Freeze,
+    (approval, named): (&Approval, &ApprovedDevice),
+    at: Timestamp,
+) -> bool {
     // One of which nobody knows when it was entered stands in the way too.
     let later = layout.frozen_at(&freeze.id).is_none_or(|entered| approval.issued < entered);
-    let passes = freeze.hardness == Hardness::Soft && approval.urgency == Urgency::Emergency;
-    runs && later && !passes
+    let unseen =
+        || named.slots.iter().any(|slot| freeze.from < slot.end() && slot.start() < freeze.to);
+    freeze_stands(freeze, approval, at) && (later || unseen())
 }
 
 /// What a device is told of a freeze.

@@ -18,13 +18,30 @@ use patchward_protocol::tuf::custom::Firmware;
 use patchward_protocol::tuf::delta_target::DELTAS_ROLE;
 use patchward_protocol::tuf::lookup::{IMAGE_DIR, ImageTarget};
 use patchward_protocol::tuf::schema::TopLevel;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Every repository, as of one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     repositories: HashMap<RepositoryId, Arc<Current>>,
+    lost: Lost,
+}
+
+/// Repositories that have moved on and cannot be read: they stay as they were, and nobody knows what
+/// has been withdrawn in them since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// These; empty when all is well.
+    Some(BTreeSet<RepositoryId>),
+    /// Nobody knows which.
+    Any,
+}
+
+impl Default for Lost {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
 }
 
 /// A repository as of one moment.
@@ -106,7 +123,28 @@ impl Snapshot {
                 repositories.insert(current.id.clone(), Arc::clone(current));
             }
         }
-        Self { repositories }
+        Self { repositories, lost: self.lost.clone() }
+    }
+
+    /// The same, of which these cannot be read.
+    #[must_use]
+    pub fn losing(self, lost: Lost) -> Self {
+        Self { lost, ..self }
+    }
+
+    /// What cannot be read.
+    #[must_use]
+    pub const fn lost(&self) -> &Lost {
+        &self.lost
+    }
+
+    /// Whether a repository has moved on and could not be read.
+    #[must_use]
+    pub fn is_lost(&self, id: &RepositoryId) -> bool {
+        match &self.lost {
+            Lost::Some(lost) => lost.contains(id),
+            Lost::Any => true,
+        }
     }
 }
 
@@ -145,7 +183,7 @@ pub fn images(targets: &TargetsSpec) -> HashMap<Sha256Digest, Firmware> {
 /// A repository's rows: what it is, its heads, and its documents.
 pub type Moved = (repository::Repository, Heads, Option<Held>);
 
-/// The repositories whose head is not as in `known`, as rows, and what is wrong with one that does not
+/// The repositories whose head is not as in `known`, as rows, and what is wrong with those that do not
 /// read: the others are given all the same. Approvals are read afterwards.
 ///
 /// # Errors
@@ -153,15 +191,15 @@ pub type Moved = (repository::Repository, Heads, Option<Held>);
 pub fn moved(
     conn: &mut Connection,
     known: &HashMap<RepositoryId, u64>,
-) -> Result<(Vec<Moved>, Option<DbError>), DbError> {
-    let (mut moved, mut wrong) = (Vec::new(), None);
+) -> Result<(Vec<Moved>, Vec<(RepositoryId, DbError)>), DbError> {
+    let (mut moved, mut wrong) = (Vec::new(), Vec::new());
     for (repository, heads) in repository::all(conn)? {
         if known.get(&repository.id) == Some(&heads.revision) {
             continue;
         }
         match documents(conn, &repository.id, &heads) {
             Ok(documents) => moved.push((repository, heads, documents)),
-            Err(error @ DbError::Column { .. }) => wrong = Some(error),
+            Err(error @ DbError::Column { .. }) => wrong.push((repository.id, error)),
             Err(error) => return Err(error),
         }
     }

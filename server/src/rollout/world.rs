@@ -1,12 +1,13 @@
 //! What limits a rollout from outside, from the views: holds, freezes, campaign, withdrawal.
 //!
-//! Not here: what follows (`protocol::gate`). Invariant: where no hold stands, the cost does not
-//! depend on how many devices there are.
+//! Not here: what follows (`protocol::gate`). Invariant: where no hold stands and no freeze runs, the
+//! cost does not depend on how many devices there are.
 
 use crate::consent::reach::{
-    Reached, campaign_reaches, freeze_blocks, freeze_reaches, hold_blocks, target_reaches,
+    Reached, campaign_reaches, freeze_blocks, freeze_reaches, freeze_stands, hold_blocks,
+    target_reaches,
 };
-use crate::consent::state::{Consent, Running};
+use crate::consent::state::{Consent, Running, SiteConsent};
 use crate::db::hold::Hold;
 use crate::db::rollout::{RolloutKey, StoredRollout};
 use crate::publish::approvals::Published;
@@ -76,9 +77,7 @@ fn held_waves(consent: &Consent, rollout: Of<'_>, approval: &Approval, at: Times
     let holds: Vec<&Hold> =
         of_site.iter().chain(consent.server().iter()).chain(of_family).filter(blocks).collect();
     let freezes = site.map(|site| site.layout.freezes()).unwrap_or_default().iter();
-    let freezes: Vec<_> = freezes
-        .filter(|freeze| site.is_some_and(|site| freeze_blocks(&site.layout, freeze, approval, at)))
-        .collect();
+    let freezes: Vec<_> = freezes.filter(|freeze| freeze_stands(freeze, approval, at)).collect();
     if holds.is_empty() && freezes.is_empty() {
         return Vec::new();
     }
@@ -87,7 +86,13 @@ fn held_waves(consent: &Consent, rollout: Of<'_>, approval: &Approval, at: Times
         let place = site.and_then(|site| site.layout.place(&device.id));
         let of = Reached { device: &device.id, family: &rollout.image.family, place };
         let held = holds.iter().any(|hold| target_reaches(&hold.target, of));
-        if held || freezes.iter().any(|freeze| freeze_reaches(freeze, of)) {
+        let frozen = freezes.iter().any(|freeze| {
+            let blocks = |site: &Arc<SiteConsent>| {
+                freeze_blocks(&site.layout, freeze, (approval, device), at)
+            };
+            freeze_reaches(freeze, of) && site.is_some_and(blocks)
+        });
+        if held || frozen {
             waves.insert(device.wave);
         }
     }

@@ -289,6 +289,35 @@ fn a_freeze_entered_after_signing_holds_and_ends_by_itself() {
 }
 
 #[test]
+fn a_device_that_moves_into_a_frozen_ward_after_it_was_approved_is_held() {
+    on_both(|place| {
+        let devices = devices(&place, 2);
+        let clock = Arc::clone(&place.clock);
+        place.with_one(|app| async move {
+            let mut owner = site(&app).await;
+            let start = app.clock.now();
+            let mut frozen = wards();
+            let to = start.plus_seconds(10_800);
+            frozen.freezes.push(Freeze { to, ..freeze(&app, Hardness::Hard) });
+            let mut frozen = inventory::write(&app, &north(), frozen, &holder()).await.unwrap();
+            clock.set(start.plus_seconds(60));
+            // The slot of `pump-1` lies in the freeze of a ward in which it does not stand.
+            let named = approval("named", 1, app.clock.now(), &[(&devices[1], 0)]);
+            publish(&app, &mut owner, &[&named]).await;
+            assert_eq!(open(&app, &devices[1], 1).await, [0]);
+            frozen.devices[1].ward = Some(ward("5-east"));
+            let mut frozen = inventory::write(&app, &north(), frozen, &holder()).await.unwrap();
+            let directive = told(&app, &devices[1], 2).await;
+            assert_eq!((directive.holds[0].by, directive.open.len()), (HoldBy::Freeze, 0));
+            assert_eq!(states(&app, &named).await, ["halted"]);
+            frozen.devices[1].ward = Some(ward("5-west"));
+            inventory::write(&app, &north(), frozen, &holder()).await.unwrap();
+            assert_eq!(open(&app, &devices[1], 3).await, [0]);
+        });
+    });
+}
+
+#[test]
 fn an_emergency_passes_a_soft_freeze_and_no_hard_one() {
     on_both(|place| {
         let devices = devices(&place, 1);
@@ -443,6 +472,9 @@ fn the_server_says_why_a_device_has_not_been_updated() {
             clock.set(app.clock.now().plus_seconds(86_400 - 1));
             let silent = why("pump-0").await.unwrap();
             assert!(silent.en.contains("has not been heard of since"), "{}", silent.en);
+            let words = silent.en.split(" since ").nth(1).unwrap_or_default();
+            assert!(words.contains(", ") && words.contains(" UTC. "), "{words}");
+            assert!(silent.ja.contains("日(") && !silent.ja.contains('Z'), "{}", silent.ja);
             assert_eq!(why("nobody").await.unwrap_err().code(), ErrorCode::NotFound);
         });
     });
@@ -469,6 +501,42 @@ fn a_stop_reaches_devices_although_a_repository_cannot_be_read() {
                 let directive = told(app, &devices[0], 2).await;
                 assert!(directive.open.is_empty());
                 assert_eq!(directive.holds.first().map(|hold| &hold.id), Some(&held.id));
+            }
+        });
+    });
+}
+
+#[test]
+fn documents_that_cannot_be_read_close_the_waves_that_they_may_have_withdrawn() {
+    on_both(|place| {
+        let devices = devices(&place, 1);
+        place.with_two(|one, two| async move {
+            let mut owner = site(&one).await;
+            let approval = approval("first", 1, one.clock.now(), &[(&devices[0], 0)]);
+            publish(&one, &mut owner, &[&approval]).await;
+            two.reload().await.unwrap();
+            let each = [
+                (
+                    "UPDATE heads SET root_version = root_version + 98, revision = revision + 1 \
+                     WHERE repository = 'site:north'",
+                    "UPDATE heads SET root_version = root_version - 98, revision = revision - 1 \
+                     WHERE repository = 'site:north'",
+                ),
+                (
+                    "UPDATE heads SET root_version = root_version + 98, revision = revision + 1 \
+                     WHERE repository = 'family:acme.a'",
+                    "UPDATE heads SET root_version = root_version - 98, revision = revision - 1 \
+                     WHERE repository = 'family:acme.a'",
+                ),
+            ];
+            assert_eq!(open(&two, &devices[0], 1).await, [0]);
+            for (n, (lost, found)) in (2..).step_by(2).zip(each) {
+                crate::storage::sql(&one, lost).await;
+                assert!(two.reload().await.is_err());
+                assert!(open(&two, &devices[0], n).await.is_empty(), "{lost}");
+                crate::storage::sql(&one, found).await;
+                two.reload().await.unwrap();
+                assert_eq!(open(&two, &devices[0], n + 1).await, [0], "{found}");
             }
         });
     });
