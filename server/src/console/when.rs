@@ -87,6 +87,11 @@ impl Day {
         Self(When { iso, words: words.unwrap_or_default() })
     }
 
+    /// Day and month alone, for an axis: `5 Dec`, `12月5日`.
+    pub(super) fn on_axis(language: Language, at: Timestamp, tz: &str) -> String {
+        zoned(at, tz).strftime(language.pick("%-d %b", "%-m月%-d日")).to_string()
+    }
+
     /// The month of the day: `December 2026`, `2026年12月`.
     pub(super) fn month(language: Language, at: Timestamp, tz: &str) -> String {
         zoned(at, tz).strftime(language.pick("%B %Y", "%Y年%-m月")).to_string()

@@ -232,6 +232,12 @@ impl Words {
         Day::short(self.language, at, tz)
     }
 
+    /// Day and month of an instant in a zone, for an axis.
+    #[must_use]
+    pub fn on_axis(self, at: Timestamp, tz: &str) -> String {
+        Day::on_axis(self.language, at, tz)
+    }
+
     /// The month of an instant in a zone.
     #[must_use]
     pub fn month(self, at: Timestamp, tz: &str) -> String {

@@ -260,11 +260,12 @@ fn the_course(
 /// At most so many days with their names, from the first on.
 fn axis_days(w: Words, begins: Timestamp, ends: Timestamp) -> Vec<(u32, String)> {
     let days = ends.millis_since(begins).max(0) / 86_400_000;
-    let step = (days / DAYS_MAX).max(1);
+    // Rounded up: no more than that are named.
+    let step = (days / DAYS_MAX + 1).max(1);
     let each = (0..=days).step_by(usize::try_from(step).unwrap_or(1)).map(|day| {
         let at = begins.plus_seconds(day.saturating_mul(86_400));
-        let day = w.day(at, tz(w)).iso().chars().skip(5).collect::<String>();
-        (u32::try_from(at.millis_since(begins) / 60_000).unwrap_or(u32::MAX), day)
+        let minute = u32::try_from(at.millis_since(begins) / 60_000).unwrap_or(u32::MAX);
+        (minute, w.on_axis(at, tz(w)))
     });
     each.collect()
 }
@@ -367,14 +368,15 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     use crate::console::sample::{Sample, maker_frame, noon};
     use crate::rollout::field::{HaltedAt, Standing, WaveSum};
     use patchward_protocol::api::repository::Reading;
+    use patchward_protocol::id::RepositoryId;
     use std::collections::{BTreeSet, HashMap};
     let family: FamilyId = "acme.infusion-a".parse().unwrap();
     let image = Sha256Digest::of(b"2.4.1");
-    let current = Current {
-        id: patchward_protocol::id::RepositoryId::Family(family.clone()),
+    let titled = |id, title_en: &str, title_ja: &str| Current {
+        id,
         reading: Reading::Public,
-        title_en: "Infusion pump A".to_owned(),
-        title_ja: "輸液ポンプA".to_owned(),
+        title_en: title_en.to_owned(),
+        title_ja: title_ja.to_owned(),
         heads: crate::db::repository::Heads::default(),
         documents: None,
         approvals: crate::publish::approvals::Approvals::default(),
@@ -382,7 +384,11 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         releases: Vec::new(),
         delegated: false,
     };
-    let snapshot = Snapshot::default();
+    let of_family = RepositoryId::Family(family.clone());
+    let current = titled(of_family, "Infusion pump A", "輸液ポンプA");
+    let hospital = RepositoryId::Site("hospital-039".parse().unwrap());
+    let hospital = titled(hospital, "City Hospital", "市立中央病院");
+    let snapshot = Snapshot::default().with(&[std::sync::Arc::new(hospital)]);
     let hour = |n: i64, wave, updated, failed| Hour {
         at: noon().plus_seconds(n * 3_600),
         wave,
@@ -445,4 +451,33 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
         Sample::of("makers/field.html", "nothing-yet", &page(&[], &[], None)),
         Sample::of("makers/field.html", "empty", &empty),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::who::Language;
+
+    #[test]
+    fn pictures_say_days_and_hospitals_in_words() {
+        for (language, day, hospital) in [
+            (Language::En, ">28 Nov<", ">City Hospital<"),
+            (Language::Ja, ">11月28日<", ">市立中央病院<"),
+        ] {
+            let all = samples(Words::of(language));
+            let page = all[0].html();
+            assert!(page.contains(day) && page.contains(hospital), "{language:?}");
+            assert!(page.contains(">hospital-038<"), "without a name, its id");
+            assert!(!page.contains(">11-28<") && !page.contains(">hospital-039<"), "{language:?}");
+        }
+    }
+
+    #[test]
+    fn an_axis_names_no_more_days_than_it_has_room_for() {
+        let (w, begins) = (Words::of(Language::Ja), Timestamp::EPOCH);
+        for days in 0..400 {
+            let named = axis_days(w, begins, begins.plus_seconds(days * 86_400));
+            assert!((1..=7).contains(&named.len()), "{days} days: {}", named.len());
+        }
+    }
 }
