@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod called;
 pub mod closing;
 pub mod demo;
 pub mod desk;

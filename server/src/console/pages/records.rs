@@ -13,6 +13,8 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::when::When;
 use crate::console::words::Words;
+use crate::db::DbError;
+use crate::people::called::Called;
 use crate::people::role::SitePower;
 use crate::record::read;
 use crate::record::search::{self, Filter, Found, Readable, Said, Which};
@@ -81,11 +83,17 @@ async fn list(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let before = visit.asked.query_as("before");
     let record = read::view(&visit.app, &site).await?;
     let looked = filter.clone();
-    let found = visit.app.db.read(move |conn| search::back(conn, &site, &looked, before)).await?;
+    let read = visit.app.db.read(move |conn| {
+        let found = search::back(conn, &site, &looked, before)?;
+        let called = Called::read(conn, found.entries.iter().filter_map(by_whom))?;
+        Ok::<_, DbError>((found, called))
+    });
+    let (found, called) = read.await?;
     let frame = visit.frame(Nav::Records, visit.words.t("records-title"));
     let typed = |name| visit.asked.query(name).unwrap_or_default().to_owned();
     let typed = ["device", "person", "from", "until"].map(typed);
-    let page = view(frame, visit.words, &visit.entry, (&record, found, filter.which, typed));
+    let page =
+        view(frame, visit.words, &visit.entry, (&record, found, &called, filter.which, typed));
     Answer::page(&page)
 }
 
@@ -113,13 +121,21 @@ fn filter(visit: &Visit<AtSite>) -> Filter {
     Filter { which, device: text("device"), person: text("person"), when }
 }
 
-type Looked<'a> = (&'a RecordView, Found, Which, [String; 4]);
+/// Who did what the server wrote down.
+fn by_whom(entry: &Readable) -> Option<&str> {
+    match &entry.said {
+        Said::Server(act) => Some(act.who()),
+        Said::Device(_) | Said::Person(_) | Said::Unreadable => None,
+    }
+}
+
+type Looked<'a> = (&'a RecordView, Found, &'a Called, Which, [String; 4]);
 
 fn view(
     frame: Frame,
     w: Words,
     at: &AtSite,
-    (record, found, which, typed): Looked<'_>,
+    (record, found, called, which, typed): Looked<'_>,
 ) -> RecordsPage {
     let [device, person, from, until] = typed;
     let kind = |kind: Which| KindChoice {
@@ -154,13 +170,13 @@ fn view(
         person,
         from,
         until,
-        lines: found.entries.iter().map(|entry| line(w, at, entry)).collect(),
+        lines: found.entries.iter().map(|entry| line(w, at, called, entry)).collect(),
         older,
         filtered,
     }
 }
 
-fn line(w: Words, at: &AtSite, entry: &Readable) -> Line {
+fn line(w: Words, at: &AtSite, called: &Called, entry: &Readable) -> Line {
     let (who, signed, what, more) = match &entry.said {
         Said::Device(said) => {
             (said.device.to_string(), true, device_words(w, said), facts(w, said))
@@ -169,7 +185,7 @@ fn line(w: Words, at: &AtSite, entry: &Readable) -> Line {
             let who = format!("{} ({})", act.name, act.role);
             (who, true, person_words(w, act), reasons(w, at, act))
         }
-        Said::Server(act) => (act.who().to_owned(), false, server_words(w, act), told(w, act)),
+        Said::Server(act) => (called.line(act.who()), false, server_words(w, act), told(w, act)),
         Said::Unreadable => (String::new(), false, w.t("records-unreadable"), Vec::new()),
     };
     let rolled_back =
@@ -311,7 +327,8 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
     let page = |entries: Vec<Readable>, older, which, typed: [&str; 4]| {
         let frame = site_frame(words, Nav::Records, "records-title");
         let typed = typed.map(str::to_owned);
-        view(frame, words, &at, (&record, Found { entries, older }, which, typed))
+        let called = Called::of_logins([("tanaka", words.pick("Tanaka Yuki", "田中 由紀"))]);
+        view(frame, words, &at, (&record, Found { entries, older }, &called, which, typed))
     };
     let all = vec![
         entry(4710, Said::Person(Box::new(act))),
@@ -327,4 +344,20 @@ pub(in crate::console) fn samples(words: Words) -> Vec<crate::console::sample::S
     samples.extend(export::samples(words));
     samples.extend(rollback::samples(words));
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::who::Language;
+
+    #[test]
+    fn an_entry_names_the_person_and_not_the_account() {
+        for (language, name) in [(Language::En, "Tanaka Yuki"), (Language::Ja, "田中 由紀")] {
+            let all = samples(Words::of(language));
+            let page = all[0].html();
+            assert!(page.contains(&format!("<td>{name} (tanaka)<br>")), "{language:?}");
+            assert!(!page.contains("<td>account:"), "{language:?}");
+        }
+    }
 }

@@ -11,7 +11,9 @@ use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::when::When;
 use crate::console::words::Words;
+use crate::db::DbError;
 use crate::db::act::{self, Stored};
+use crate::people::called::Called;
 use crate::people::role::{MakerPower, Place};
 use askama::Template;
 use patchward_protocol::id::RepositoryId;
@@ -52,23 +54,28 @@ async fn list(visit: Visit<AtMaker>) -> Result<Answer, Turned> {
     let own = Place::Maker(visit.entry.maker.clone()).to_string();
     let scopes: Vec<String> = families.chain([own]).collect();
     let before = visit.asked.query_as("before").unwrap_or(i64::MAX);
-    let acts = visit.app.db.read(move |conn| act::recent(conn, &scopes, before, ACTS_MAX)).await?;
+    let read = visit.app.db.read(move |conn| {
+        let acts = act::recent(conn, &scopes, before, ACTS_MAX)?;
+        let called = Called::read(conn, acts.iter().map(|act| act.who.as_str()))?;
+        Ok::<_, DbError>((acts, called))
+    });
+    let (acts, called) = read.await?;
     let full = i64::try_from(acts.len()).is_ok_and(|n| n == ACTS_MAX);
     let last = acts.last().map(|act| act.n).filter(|_| full);
     let older = last.map(|n| visit.entry.path(&format!("records?before={n}")));
-    let lines = acts.into_iter().map(|act| line(w, act)).collect();
+    let lines = acts.into_iter().map(|act| line(w, &called, act)).collect();
     let frame = visit.frame(Nav::Records, w.t("makers-records-title"));
     Answer::page(&Page { frame, w, lines, older })
 }
 
-fn line(w: Words, act: Stored) -> Line {
+fn line(w: Words, called: &Called, act: Stored) -> Line {
     let id = format!("makers-act-{}", act.act);
     Line {
         n: act.n,
         at: w.instant(act.at, tz(w)),
         what: if w.has(&id) { w.t(&id) } else { act.act },
         family: act.scope.strip_prefix("family:").unwrap_or(&act.scope).to_owned(),
-        who: act.who,
+        who: called.line(&act.who),
         detail: act.detail,
     }
 }
@@ -88,13 +95,14 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
             "{\"root\":null,\"targets\":43,\"targets_sha256\":\"8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f\"}"
                 .to_owned(),
     };
+    let called = Called::of_logins([("kato", w.pick("Kato Ren", "加藤 蓮"))]);
     let page = |lines: Vec<Line>| Page {
         frame: maker_frame(w, Nav::Records, "makers-records-title"),
         w,
         older: (!lines.is_empty()).then(|| "/console".to_owned()),
         lines,
     };
-    let many = (1..40).rev().map(|n| line(w, stored(n))).collect();
+    let many = (1..40).rev().map(|n| line(w, &called, stored(n))).collect();
     vec![
         Sample::of("makers/records.html", "many", &page(many)),
         Sample::of("makers/records.html", "empty", &page(Vec::new())),

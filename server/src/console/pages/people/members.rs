@@ -10,6 +10,7 @@ use crate::console::turned::{Turned, not_found};
 use crate::console::when::When;
 use crate::console::words::Words;
 use crate::error::ApiError;
+use crate::people::called::Called;
 use crate::people::closing::{self, Reasons};
 use crate::people::duty::Notice;
 use crate::people::invitation::{Invitation, Purpose};
@@ -131,9 +132,14 @@ async fn show<E: Keeper>(visit: Visit<E>) -> Result<Answer, Turned> {
     let roster = roster::list(&visit.app, place.clone()).await?;
     let closed = closing::reasons(&visit.app, &roster).await?;
     let invited = invite::list(&visit.app, place.clone()).await?;
+    let named: Vec<String> = closed.values().map(|(by, _)| by.clone()).collect();
+    let named = named.into_iter().chain(invited.iter().map(|one| one.invited_by.clone()));
+    let named: Vec<String> = named.collect();
+    let called =
+        visit.app.db.read(move |conn| Called::read(conn, named.iter().map(String::as_str))).await?;
     let frame = E::framed(&visit, "people-title");
     let path = visit.entry.settings("people");
-    let known = (&roster, invited.as_slice(), &closed);
+    let known = (&roster, invited.as_slice(), &closed, &called);
     let here = (&place, path, Keeper::tz(&visit.entry));
     Answer::page(&view((frame, visit.words), visit.entry.keeper(), here, known))
 }
@@ -236,7 +242,7 @@ fn view(
     (frame, w): (Frame, Words),
     who: &Who,
     (place, path, tz): (&Place, String, String),
-    (roster, invited, closed): (&Roster, &[Invitation], &Reasons),
+    (roster, invited, closed, called): (&Roster, &[Invitation], &Reasons, &Called),
 ) -> Members {
     let all = roles(place);
     let choice = |grant: &Grant| Choice {
@@ -253,7 +259,7 @@ fn view(
         is_self: member.account.id == who.account,
         disabled: member.account.disabled.map(|since| {
             let (by, why) = closed.get(&member.account.id).cloned().unwrap_or_default();
-            (w.instant(since, &tz), by.trim_start_matches("account:").to_owned(), why)
+            (w.instant(since, &tz), called.name(&by).to_owned(), why)
         }),
         has_second: member.account.second.is_some(),
         roles: member.grants.iter().map(choice).collect(),
@@ -264,7 +270,7 @@ fn view(
             id: invitation.id.clone(),
             name: invitation.name.clone(),
             role: w.t(&role_id(grant)),
-            by: invitation.invited_by.clone(),
+            by: called.name(&invitation.invited_by).to_owned(),
             expires: w.instant(invitation.expires, &tz),
         }),
         Purpose::Password(_) | Purpose::Second(_) => None,
@@ -331,14 +337,16 @@ pub(super) fn samples(w: Words) -> Vec<crate::console::sample::Sample> {
     let path = || "/console/sites/city-hospital/settings/people".to_owned();
     let tz = || "Asia/Tokyo".to_owned();
     let frame = || site_frame(w, Nav::Settings, "people-title");
-    let full =
-        view((frame(), w), &engineer(w), (&place, path(), tz()), (&roster, &[invitation], &closed));
+    let called = Called::of_logins([("tanaka", w.pick("Tanaka Yuki", "田中 由紀"))]);
+    let invited = [invitation];
+    let known = (&roster, invited.as_slice(), &closed, &called);
+    let full = view((frame(), w), &engineer(w), (&place, path(), tz()), known);
     let nobody = Roster { members: Vec::new(), notices: Vec::new() };
     let bare = view(
         (frame(), w),
         &engineer(w),
         (&Place::Server, path(), tz()),
-        (&nobody, &[], &Reasons::new()),
+        (&nobody, &[], &Reasons::new(), &called),
     );
     let link = LinkPage {
         frame: site_frame(w, Nav::Settings, "people-link-title"),
