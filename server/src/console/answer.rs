@@ -3,8 +3,10 @@
 //!
 //! Not here: what stands in it. Invariant: every answer of the console carries [`POLICY`].
 
+use super::done;
 use super::turned::Turned;
 use crate::error::ApiError;
+use crate::keys::MacSecret;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -15,6 +17,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use askama::Template;
 use bytes::Bytes;
 use futures_util::Stream;
+use patchward_protocol::time::Timestamp;
 use std::pin::Pin;
 
 /// Nothing from elsewhere, nothing inline, no frame around it, forms go home only.
@@ -37,6 +40,7 @@ pub struct Answer {
 enum Body {
     Page(StatusCode, String),
     Go(String),
+    Done { to: String, id: &'static str },
     File { name: Option<String>, kind: &'static str, bytes: Bytes },
     Events(Pieces),
 }
@@ -46,6 +50,7 @@ impl std::fmt::Debug for Answer {
         let kind = match &self.body {
             Body::Page(status, _) => format!("page {status}"),
             Body::Go(to) => format!("go {to}"),
+            Body::Done { to, id } => format!("go {to} {id}"),
             Body::File { name, .. } => format!("file {name:?}"),
             Body::Events(_) => "events".to_owned(),
         };
@@ -79,9 +84,17 @@ impl Answer {
 
     /// Elsewhere, with a word about what was done: a Fluent id that ends in `-done`.
     #[must_use]
-    pub fn done(to: &str, id: &str) -> Self {
-        let joint = if to.contains('?') { '&' } else { '?' };
-        Self::go(format!("{to}{joint}done={id}"))
+    pub fn done(to: &str, id: &'static str) -> Self {
+        Self::from(Body::Done { to: to.to_owned(), id })
+    }
+
+    /// With the word about what was done under the server's seal ([`super::done`]).
+    #[must_use]
+    pub(super) fn sealed(mut self, secret: &MacSecret, at: Timestamp) -> Self {
+        if let Body::Done { to, id } = &self.body {
+            self.body = Body::Go(done::sealed(secret, to, id, at));
+        }
+        self
     }
 
     /// A file to keep, under this name.
@@ -119,7 +132,7 @@ impl Answer {
     pub(super) fn into_response(self) -> HttpResponse {
         let mut response = match &self.body {
             Body::Page(status, _) => HttpResponse::build(*status),
-            Body::Go(_) => HttpResponse::SeeOther(),
+            Body::Go(_) | Body::Done { .. } => HttpResponse::SeeOther(),
             Body::File { .. } | Body::Events(_) => HttpResponse::Ok(),
         };
         guard(&mut response);
@@ -129,7 +142,8 @@ impl Answer {
         }
         match self.body {
             Body::Page(_, html) => response.content_type("text/html; charset=utf-8").body(html),
-            Body::Go(to) => match HeaderValue::from_str(&to) {
+            // Without a seal, nothing is said.
+            Body::Go(to) | Body::Done { to, .. } => match HeaderValue::from_str(&to) {
                 Ok(to) => response.insert_header((LOCATION, to)).finish(),
                 Err(_) => response.insert_header((LOCATION, "/console")).finish(),
             },

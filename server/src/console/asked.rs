@@ -2,9 +2,11 @@
 //!
 //! Not here: who asks. Invariant: nothing of it is trusted; a page escapes what it shows.
 
+use super::done;
 use super::words::Words;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::keys::MacSecret;
 use crate::limits::FORM_FIELDS_MAX;
 use crate::people::session::{self, Browser};
 use crate::people::tries::Knock;
@@ -13,6 +15,7 @@ use actix_web::HttpRequest;
 use actix_web::cookie::{self, Cookie, SameSite};
 use actix_web::http::header::{ACCEPT_LANGUAGE, HOST, HeaderName, ORIGIN, USER_AGENT};
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::time::Timestamp;
 use std::str::FromStr;
 
 /// Cookie that keeps the language of somebody who is not signed in, and of one who switched.
@@ -35,6 +38,8 @@ pub struct Asked {
     pub switched: Option<Language>,
     /// Language that the browser prefers.
     pub preferred: Option<Language>,
+    /// The Fluent id of what was just done, where this server led here after doing it.
+    pub done: Option<String>,
     /// Whether a page of another origin sent it.
     pub origin: Origin,
     /// For signing in: the browser, its address and its cookies.
@@ -71,6 +76,7 @@ impl Asked {
             here: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
             wanted,
             preferred: preferred(request),
+            done: None,
             origin: origin(request),
             knock: Knock::default(),
         }
@@ -95,6 +101,13 @@ impl Asked {
             known: cookie(session::known_cookie_name(config)),
             held: cookie(session::cookie_name(config)),
         };
+        self
+    }
+
+    /// With the word about what was done, where the server's seal is on it.
+    #[must_use]
+    pub fn sealed(mut self, secret: &MacSecret, at: Timestamp) -> Self {
+        self.done = done::read(secret, &self.here, at);
         self
     }
 
@@ -135,7 +148,7 @@ impl Asked {
     #[must_use]
     pub fn in_language(&self, language: Language) -> String {
         let path = self.here.split_once('?').map_or(self.here.as_str(), |(path, _)| path);
-        let kept = self.query.iter().filter(|(name, _)| name != "lang" && name != "done");
+        let kept = self.query.iter().filter(|(name, _)| name != "lang" && name != done::FIELD);
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(kept).append_pair("lang", language.tag());
         format!("{path}?{}", query.finish())

@@ -231,8 +231,7 @@ pub fn home_of(place: &Place) -> String {
     }
 }
 
-/// What the query says was done, when it names a text for that.
+/// What was just done here, in words.
 fn done(asked: &Asked, w: Words) -> Option<String> {
-    let id = asked.query("done").filter(|id| id.ends_with("-done") && w.has(id))?;
-    Some(w.t(id))
+    asked.done.as_deref().filter(|id| w.has(id)).map(|id| w.t(id))
 }

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod asked;
 pub mod assets;
 pub mod chart;
+mod done;
 pub mod door;
 pub mod form;
 pub mod frame;

@@ -113,7 +113,8 @@ where
     F: Future<Output = Result<Answer, Turned>>,
 {
     let server = Arc::clone(&app);
-    let asked = Asked::of(&request).knocking(&request, &server.config);
+    let (secret, at) = (server.keys.mac(), server.clock.now());
+    let asked = Asked::of(&request).knocking(&request, &server.config).sealed(secret, at);
     let mut who = None;
     let answer = async {
         who = visitor(&app, &request).await?;
@@ -131,6 +132,7 @@ where
     let id = RequestId::of(&request).to_string();
     let answer = result.unwrap_or_else(|turned| turned.answer(&asked, who.as_ref(), &id));
     let kept = asked.switched.map(|language| language_cookie(language, &server.config));
+    let answer = answer.sealed(secret, server.clock.now());
     kept.into_iter().fold(answer, Answer::cookie).into_response()
 }
 

@@ -427,6 +427,32 @@ fn nobody_is_kept_from_stopping_by_words_or_by_a_spoilt_inventory() {
 }
 
 #[test]
+fn a_page_says_that_something_was_done_only_when_it_was_done_just_now() {
+    let house = house();
+    let nurse = Visitor::at_site(&house, "north", SiteRole::Ward);
+    let says = |to: &str| {
+        let cookie = nurse.secret.reveal();
+        let head = format!(
+            "GET {to} HTTP/1.1\r\nHost: patchward\r\nConnection: close\r\n\
+             Accept-Language: ja\r\nCookie: patchward={cookie}\r\n\r\n"
+        );
+        let answer = wire::raw(house.address, head.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{to}");
+        let page = String::from_utf8_lossy(&answer.body).into_owned();
+        ["停止しました", "Stopped."].iter().any(|claim| page.contains(claim))
+    };
+    let sent = "/console/sites/north/devices?done=stop-set-done";
+    assert!(!says(sent), "a link that anybody could send");
+    let answer = post(house.address, &nurse, "/console/sites/north/stop", "");
+    let to = answer.header("location").unwrap().to_owned();
+    assert!(says(&to), "{to}");
+    let (hold, done) = to.split_once('?').unwrap();
+    assert!(!says(&format!("/console/sites/north/devices?{done}")), "on another page");
+    house.clock.set(now().plus_seconds(121));
+    assert!(!says(&to) && !says(hold), "opened again later");
+}
+
+#[test]
 fn a_form_is_cut_off_before_it_fills_the_memory_and_none_is_taken_in_part() {
     let house = house();
     // The first part never begins: what stands before it is held by whoever takes a form apart.
