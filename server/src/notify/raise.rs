@@ -11,6 +11,7 @@ use crate::db::notice::{self, Notice};
 use crate::db::outbox::{self, About, Message};
 use crate::db::{Connection, DbError, account, channel, grant};
 use crate::limits::{CHANNEL_WAITING_MAX, STEPS_AT_ONCE_MAX};
+use crate::people::name::LoginName;
 use crate::people::role::Place;
 use patchward_protocol::time::Timestamp;
 use std::collections::HashSet;
@@ -148,7 +149,7 @@ pub fn living(conn: &mut Connection, place: &Place) -> Result<Vec<Channel>, DbEr
 }
 
 /// The channels that hear of a matter: the living ones, and of what was done to an account those of
-/// that account too.
+/// that account too, although it is disabled or has no role there any more.
 ///
 /// # Errors
 /// [`DbError`].
@@ -160,14 +161,13 @@ pub fn hearing(
     let mut channels = channel::of_place(conn, place)?;
     if channels.iter().any(|channel| channel.account.is_some()) {
         let ids: Vec<_> = grant::at(conn, place)?.into_iter().map(|(account, _)| account).collect();
-        let concerned = match subject {
-            Some(Subject::Account { account, .. }) => Some(account.as_str()),
-            Some(_) | None => None,
-        };
-        let here = account::some(conn, &ids)?.into_iter().filter(|account| {
-            account.disabled.is_none() || concerned == Some(account.login.as_str())
-        });
-        let here: HashSet<_> = here.map(|account| account.id).collect();
+        let here = account::some(conn, &ids)?.into_iter();
+        let here = here.filter(|account| account.disabled.is_none()).map(|account| account.id);
+        let mut here: HashSet<_> = here.collect();
+        let concerned = subject.and_then(Subject::account).map(LoginName::read);
+        if let Some(Ok(login)) = concerned {
+            here.extend(account::find_login(conn, &login)?.map(|account| account.id));
+        }
         channels.retain(|channel| channel.account.is_none_or(|account| here.contains(&account)));
     }
     Ok(channels)

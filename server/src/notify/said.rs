@@ -7,6 +7,7 @@
 use super::subject::{NoticeId, Subject};
 use crate::console::words::Words;
 use crate::db::notice::Notice;
+use crate::people::called::Called;
 use crate::people::role::Place;
 use crate::people::who::Language;
 use crate::publish::current::Snapshot;
@@ -123,12 +124,34 @@ pub fn headline(words: Words, names: &Names<'_>, subject: &Subject) -> String {
         Subject::NotReady { site: at } => words.t1(&id, "site", site(at)),
         Subject::Account { account, turn, by, .. } => {
             let id = format!("{id}-{}", turn.code());
-            words.t2(&id, "account", account.as_str(), "by", by.as_str())
+            words.t2(&id, "account", account.as_str(), "by", by_whom(words, by))
         }
+        Subject::Role { account, role, turn, by, .. } => words.say(
+            &format!("{id}-{}", turn.code()),
+            &[
+                ("account", account.as_str().into()),
+                ("role", role_words(words, role).into()),
+                ("by", by_whom(words, by).into()),
+            ],
+        ),
         Subject::Certificate { part, name, .. } => {
             words.t1(&format!("{id}-{}", part.code()), "name", name.as_str())
         }
     }
+}
+
+/// Who did it, without the word that records put before an account.
+fn by_whom(words: Words, by: &str) -> String {
+    match by {
+        "operator" => words.t("notices-by-operator"),
+        by => Called::default().name(by).to_owned(),
+    }
+}
+
+/// A role in words; its own word where this version knows none.
+fn role_words(words: Words, role: &str) -> String {
+    let known = [format!("role-{role}"), format!("role-site-{role}"), format!("role-maker-{role}")];
+    known.iter().find(|id| words.has(id)).map_or_else(|| role.to_owned(), |id| words.t(id))
 }
 
 /// What to do about it, in one sentence.

@@ -174,6 +174,19 @@ pub enum Subject {
         /// When.
         at: Timestamp,
     },
+    /// Somebody of the place was given a role, or lost one.
+    Role {
+        /// The name of the account with which it signs in.
+        account: String,
+        /// The role, as [`crate::people::role::Grant::word`] has it at the notice's place.
+        role: String,
+        /// Given or taken.
+        turn: RoleTurn,
+        /// Who did it, as in records.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Whoever runs the server: a certificate runs out.
     Certificate {
         /// What it is for.
@@ -195,6 +208,16 @@ pub enum Turn {
     Enabled,
     /// Its second factor is set up anew.
     SecondReset,
+}
+
+/// What became of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleTurn {
+    /// Somebody has it now.
+    Given,
+    /// Somebody has it no more.
+    Taken,
 }
 
 /// What a certificate is for.
@@ -262,6 +285,26 @@ impl Turn {
             Self::Disabled => "disable-account",
             Self::Enabled => "enable-account",
             Self::SecondReset => "reset-second-factor",
+        }
+    }
+}
+
+impl RoleTurn {
+    /// The stable code; the end of ids of texts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Taken => "taken",
+        }
+    }
+
+    /// How records call it.
+    #[must_use]
+    pub const fn act(self) -> &'static str {
+        match self {
+            Self::Given => "grant-role",
+            Self::Taken => "revoke-role",
         }
     }
 }
@@ -357,6 +400,7 @@ impl Subject {
             Self::FieldHalt { .. } => "field-halt",
             Self::NotReady { .. } => "not-ready",
             Self::Account { .. } => "account",
+            Self::Role { .. } => "role",
             Self::Certificate { .. } => "certificate",
         }
     }
@@ -381,6 +425,7 @@ impl Subject {
             Self::Delivery { .. }
             | Self::NotReady { .. }
             | Self::Account { .. }
+            | Self::Role { .. }
             | Self::Certificate { .. } => None,
         }
     }
@@ -403,6 +448,29 @@ impl Subject {
             | Self::Delivery { .. }
             | Self::Answered { .. }
             | Self::Account { .. }
+            | Self::Role { .. }
+            | Self::Certificate { .. } => None,
+        }
+    }
+
+    /// The name with which somebody signs in to whose account something was done.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Account { account, .. } | Self::Role { account, .. } => Some(account),
+            Self::Release { .. }
+            | Self::Halt { .. }
+            | Self::Device { .. }
+            | Self::Hold { .. }
+            | Self::Draft { .. }
+            | Self::Metadata { .. }
+            | Self::Support { .. }
+            | Self::Delivery { .. }
+            | Self::Answered { .. }
+            | Self::Question { .. }
+            | Self::Unacknowledged { .. }
+            | Self::FieldHalt { .. }
+            | Self::NotReady { .. }
             | Self::Certificate { .. } => None,
         }
     }
@@ -442,6 +510,9 @@ impl Subject {
             Self::Account { account, turn, at, .. } => {
                 format!("{kind}|{account}|{}|{}", turn.code(), at.millis())
             }
+            Self::Role { account, role, turn, at, .. } => {
+                format!("{kind}|{account}|{role}|{}|{}", turn.code(), at.millis())
+            }
             Self::Certificate { part, name, expires } => {
                 format!("{kind}|{}|{name}|{}", part.code(), expires.millis())
             }
@@ -480,7 +551,10 @@ impl Subject {
             | Self::NotReady { .. }
             | Self::Certificate { .. } => true,
             Self::Device { trouble, .. } => !matches!(trouble, Trouble::Forked),
-            Self::Answered { .. } | Self::Question { .. } | Self::Account { .. } => false,
+            Self::Answered { .. }
+            | Self::Question { .. }
+            | Self::Account { .. }
+            | Self::Role { .. } => false,
         }
     }
 }

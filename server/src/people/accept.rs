@@ -21,6 +21,8 @@ use crate::app::App;
 use crate::clock::random;
 use crate::db::{self, Connection, DbError, act};
 use crate::error::ApiError;
+use crate::notify::raise::Rules;
+use crate::notify::subject::RoleTurn;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::id::PersonId;
 use patchward_protocol::time::Timestamp;
@@ -87,6 +89,7 @@ pub async fn join(
     let (at, secret) = (app.clock.now(), SessionSecret::from_random(random(app.rng.as_ref())?));
     let (session_secret, browser, held) =
         (secret.clone(), knock.browser.clone(), enter::held(knock));
+    let rules = Rules::of(&app.config.notify);
     app.db
         .write(move |conn| {
             if db::account::find_login(conn, &login)?.is_some() {
@@ -108,12 +111,13 @@ pub async fn join(
             db::account::insert(conn, &account)?;
             let doer = Doer { by: invitation.invited_by.clone(), ..Doer::operator(at) };
             let doer = Doer { hand: hand(&invitation), ..doer };
-            join_in(conn, &doer, &account, (&invitation, &grant, person.as_ref()))?;
+            join_in(conn, &rules, &doer, &account, (&invitation, &grant, person.as_ref()))?;
             held.map_or(Ok(false), |digest| db::session::delete(conn, &digest))?;
             let session = Session::new(account.id, Stage::Second, &session_secret, &browser, at);
             Ok(session::begin(conn, &session, at)?)
         })
         .await?;
+    app.notices.ring();
     Ok(Half { secret, next: Next::Enrol })
 }
 
@@ -125,13 +129,15 @@ pub async fn add(app: &App, knock: &Knock, who: &Who, ticket: &str) -> Result<Gr
     let invitation = look(app, knock, ticket).await?;
     let Purpose::Join { grant, person } = invitation.purpose.clone() else { return Err(over()) };
     let (at, id, given) = (app.clock.now(), who.account, grant.clone());
+    let rules = Rules::of(&app.config.notify);
     app.db
         .write(move |conn| {
             let account = db::account::find(conn, id)?.ok_or_else(over)?;
             let doer = Doer { hand: hand(&invitation), by: invitation.invited_by.clone(), at };
-            join_in(conn, &doer, &account, (&invitation, &grant, person.as_ref()))
+            join_in(conn, &rules, &doer, &account, (&invitation, &grant, person.as_ref()))
         })
         .await?;
+    app.notices.ring();
     Ok(given)
 }
 
@@ -239,9 +245,10 @@ pub async fn change_words(
     Ok(())
 }
 
-/// Uses the link up and gives its role.
+/// Uses the link up and gives its role; whoever is at the place already hears of it.
 fn join_in(
     conn: &mut Connection,
+    rules: &Rules,
     doer: &Doer,
     account: &Account,
     (invitation, grant, person): (&Invitation, &Grant, Option<&PersonId>),
@@ -249,6 +256,7 @@ fn join_in(
     still_gives(conn, invitation, grant)?;
     use_up(conn, invitation, account.id, doer.at)?;
     roster::give_in(conn, doer, account, grant)?;
+    roster::raise_role(conn, rules, doer, (account, grant, RoleTurn::Given))?;
     if person.is_some() {
         roster::set_person(conn, account.id, &grant.place(), person)?;
     }

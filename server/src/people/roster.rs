@@ -1,7 +1,8 @@
 //! Who belongs to a place with which roles: listed, given, taken away.
 //!
 //! The same functions serve pages and the operator's command line: they work in a transaction, ask the
-//! rules of [`super::duty`], and write down what was done, for a site in its record too.
+//! rules of [`super::duty`], and write down what was done, for a site in its record too. A role that is
+//! given or taken in the console comes up as a notice.
 //! Not here: invitations ([`super::invite`]), disabling accounts ([`super::closing`]). Invariant: a change
 //! of roles that breaks a rule leaves no trace, and who administers a place no more keeps no API token.
 
@@ -14,6 +15,8 @@ use crate::auth::place_token;
 use crate::db::act::{self, Act};
 use crate::db::{self, Connection, DbError};
 use crate::error::ApiError;
+use crate::notify::raise::{self, Matter, Rules};
+use crate::notify::subject::{RoleTurn, Severity, Subject};
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::api::token::Scope;
 use patchward_protocol::id::PersonId;
@@ -98,7 +101,7 @@ pub async fn list(app: &App, place: Place) -> Result<Roster, ApiError> {
 /// # Errors
 /// `not_found`, a rule of [`duty`], or a failure of ours.
 pub async fn give(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
-    change(app, who, (account, grant), give_in).await
+    change(app, who, (account, grant), RoleTurn::Given).await
 }
 
 /// Takes a role away.
@@ -106,7 +109,7 @@ pub async fn give(app: &App, who: &Who, account: AccountId, grant: Grant) -> Res
 /// # Errors
 /// `not_found`, a rule of [`duty`], or a failure of ours.
 pub async fn take(app: &App, who: &Who, account: AccountId, grant: Grant) -> Result<(), ApiError> {
-    change(app, who, (account, grant), take_in).await
+    change(app, who, (account, grant), RoleTurn::Taken).await
 }
 
 /// Changes a role of an account that belongs to the place, when `who` may.
@@ -114,18 +117,23 @@ async fn change(
     app: &App,
     who: &Who,
     (account, grant): (AccountId, Grant),
-    change_in: fn(&mut Connection, &Doer, &Account, &Grant) -> Result<(), ApiError>,
+    turn: RoleTurn,
 ) -> Result<(), ApiError> {
-    let doer = Doer::person(who, app.clock.now());
+    let (doer, rules) = (Doer::person(who, app.clock.now()), Rules::of(&app.config.notify));
     if !may_change(who, &grant) {
         return Err(ApiError::of(ErrorCode::NotFound));
     }
-    app.db
-        .write(move |conn| {
-            let account = member(conn, account, &grant.place())?;
-            change_in(conn, &doer, &account, &grant)
-        })
-        .await
+    let changed = app.db.write(move |conn| {
+        let account = member(conn, account, &grant.place())?;
+        match turn {
+            RoleTurn::Given => give_in(conn, &doer, &account, &grant)?,
+            RoleTurn::Taken => take_in(conn, &doer, &account, &grant)?,
+        }
+        raise_role(conn, &rules, &doer, (&account, &grant, turn))
+    });
+    changed.await?;
+    app.notices.ring();
+    Ok(())
 }
 
 /// Says which person of a site's root a member is.
@@ -189,7 +197,7 @@ pub fn give_in(
     let held = db::grant::of(conn, account.id)?;
     duty::may_give(doer.hand, account.id, &held, grant).map_err(ApiError::of)?;
     db::grant::insert(conn, account.id, grant, &doer.by, doer.at)?;
-    told(conn, doer, account, (grant, "grant-role"))
+    told(conn, doer, account, (grant, RoleTurn::Given))
 }
 
 /// Takes a role away, in a transaction.
@@ -216,7 +224,7 @@ pub fn take_in(
     if !here().any(Grant::administers) {
         tokens_end(conn, doer, account.id, |scope| place_token::is_of(scope, &place))?;
     }
-    told(conn, doer, account, (grant, "revoke-role"))
+    told(conn, doer, account, (grant, RoleTurn::Taken))
 }
 
 /// Says which person of a site an account is, in a transaction.
@@ -279,7 +287,7 @@ fn told(
     conn: &mut Connection,
     doer: &Doer,
     account: &Account,
-    (grant, act): (&Grant, &'static str),
+    (grant, turn): (&Grant, RoleTurn),
 ) -> Result<(), ApiError> {
     let place = grant.place();
     let notices = read(conn, &place)?.notices;
@@ -287,5 +295,25 @@ fn told(
     let detail = json!({
         "account": account.login.as_str(), "role": grant.word(), "notices": words,
     });
-    Ok(act::append(conn, &doer.act(&place, act, detail))?)
+    Ok(act::append(conn, &doer.act(&place, turn.act(), detail))?)
+}
+
+/// Raises a notice at the place about a change of one role, for everybody there and for whom it
+/// concerns; nothing where there is nobody else to tell.
+pub(super) fn raise_role(
+    conn: &mut Connection,
+    rules: &Rules,
+    doer: &Doer,
+    (account, grant, turn): (&Account, &Grant, RoleTurn),
+) -> Result<(), ApiError> {
+    let place = grant.place();
+    let held = db::grant::at(conn, &place)?;
+    if held.iter().all(|(member, _)| *member == account.id) {
+        return Ok(());
+    }
+    let (account, role) = (account.login.to_string(), grant.word().to_owned());
+    let subject = Subject::Role { account, role, turn, by: doer.by.clone(), at: doer.at };
+    let matter = Matter { place, subject, severity: Severity::Important, due: None };
+    raise::raise(conn, rules, &matter, doer.at)?;
+    Ok(())
 }

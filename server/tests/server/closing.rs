@@ -4,11 +4,17 @@ use crate::people::{PASSWORD, Person, at, code_of, link, member};
 use crate::place::on_both;
 use futures_util::future::join;
 use patchward_protocol::api::error::ErrorCode;
+use patchward_protocol::time::Timestamp;
 use patchward_server::auth::place_token;
 use patchward_server::clock::Clock as _;
+use patchward_server::console::words::Words;
 use patchward_server::db;
 use patchward_server::error::ApiError;
+use patchward_server::notify::channel::{Channel, Circle, Health, Kind};
 use patchward_server::notify::open_matters;
+use patchward_server::notify::raise;
+use patchward_server::notify::said::{Names, headline};
+use patchward_server::notify::subject::{NoticeId, RoleTurn, Severity, Subject};
 use patchward_server::people::accept;
 use patchward_server::people::closing;
 use patchward_server::people::invite::{self, Wish};
@@ -17,7 +23,7 @@ use patchward_server::people::password::Password;
 use patchward_server::people::role::{Grant, Place as Where, SiteRole};
 use patchward_server::people::roster;
 use patchward_server::people::second;
-use patchward_server::people::who::{Language, Who};
+use patchward_server::people::who::{AccountId, Language, Who};
 use std::sync::Arc;
 
 type App = Arc<patchward_server::app::App>;
@@ -37,6 +43,25 @@ fn wish(grant: Grant) -> Wish {
         name: Printed::read("佐藤").unwrap(),
         title: Printed::read("看護師").unwrap(),
         language: Language::Ja,
+    }
+}
+
+fn mailbox(account: AccountId) -> Channel {
+    Channel {
+        id: NoticeId::digest("a mailbox"),
+        place: city(),
+        account: Some(account),
+        kind: Kind::Mail,
+        address: "nurse@hospital.example".to_owned(),
+        language: Language::Ja,
+        circle: Circle::All,
+        least: Severity::Normal,
+        quiet: None,
+        tz: "Asia/Tokyo".to_owned(),
+        created: Timestamp::EPOCH,
+        created_by: "佐藤".to_owned(),
+        removed: None,
+        health: Health::default(),
     }
 }
 
@@ -211,6 +236,83 @@ fn who_administers_no_more_keeps_no_token_and_no_open_door() {
                 recorded.iter().any(|(by, act, _)| by == name && act == verb)
             };
             assert!(by("account:sato", "make-token") && by("account:tanaka", "revoke-token"));
+        });
+    });
+}
+
+#[test]
+fn a_change_of_roles_comes_up_as_a_notice_for_its_place_and_for_whom_it_concerns() {
+    on_both(|place| {
+        let place = &place;
+        place.with_one(|app| async move {
+            let open = async || {
+                let all = app.db.read(|conn| open_matters(conn, &city())).await.unwrap();
+                let all = all.into_iter().filter(|notice| notice.subject.kind() == "role");
+                all.map(|notice| notice.subject).collect::<Vec<_>>()
+            };
+            let admin = member(place, &app, at("city", SiteRole::Admin), "tanaka").await;
+            let admin = admin.who().await.unwrap();
+            assert!(open().await.is_empty(), "there is nobody else to tell");
+            let made = invite::make(&app, &admin, wish(at("city", SiteRole::Ward))).await.unwrap();
+            let mut nurse = Person::new(place, &app, "192.0.2.3");
+            nurse.join(&made.ticket.reveal(), "nurse").await.unwrap();
+            let joined = open().await;
+            let [Subject::Role { account, role, turn: RoleTurn::Given, .. }] = joined.as_slice()
+            else {
+                panic!("{joined:?}")
+            };
+            assert_eq!((account.as_str(), role.as_str()), ("nurse", "ward"));
+            let id = nurse.who().await.unwrap().account;
+            place.later(60);
+            roster::give(&app, &admin, id, at("city", SiteRole::Viewer)).await.unwrap();
+            roster::take(&app, &admin, id, at("city", SiteRole::Viewer)).await.unwrap();
+            roster::take(&app, &admin, id, at("city", SiteRole::Ward)).await.unwrap();
+            let all = open().await;
+            assert_eq!(all.len(), 4, "{all:?}");
+            let taken = |it: &&Subject| matches!(it, Subject::Role { turn: RoleTurn::Taken, .. });
+            let taken: Vec<_> = all.iter().filter(taken).collect();
+            assert_eq!(taken.len(), 2);
+            for (language, role, verb) in
+                [(Language::En, "Ward", "taken"), (Language::Ja, "病棟", "解除")]
+            {
+                let words = Words::of(language);
+                let snapshot = app.snapshot();
+                let says = taken.iter().map(|it| headline(words, &Names(&snapshot), it));
+                let says: Vec<_> = says.collect();
+                let whole = |text: &&String| {
+                    [role, verb, "nurse", "tanaka"].iter().all(|part| text.contains(part))
+                        && !text.contains("account:")
+                };
+                assert!(says.iter().any(|text| whole(&text)), "{says:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn whose_last_role_is_taken_away_hears_of_it_and_of_nothing_else_there() {
+    on_both(|place| {
+        let place = &place;
+        place.with_one(|app| async move {
+            let admin = member(place, &app, at("city", SiteRole::Admin), "tanaka").await;
+            let admin = admin.who().await.unwrap();
+            let nurse = member(place, &app, at("city", SiteRole::Ward), "nurse").await;
+            let id = nurse.who().await.unwrap().account;
+            roster::take(&app, &admin, id, at("city", SiteRole::Ward)).await.unwrap();
+            let channels = app.db.write(move |conn| {
+                let concerned = Subject::Role {
+                    account: "nurse".to_owned(),
+                    role: "ward".to_owned(),
+                    turn: RoleTurn::Taken,
+                    by: "account:tanaka".to_owned(),
+                    at: Timestamp::EPOCH,
+                };
+                db::channel::insert(conn, &mailbox(id))?;
+                let told = raise::hearing(conn, &city(), Some(&concerned))?.len();
+                let others = raise::living(conn, &city())?.len();
+                Ok::<_, db::DbError>((told, others))
+            });
+            assert_eq!(channels.await.unwrap(), (1, 0));
         });
     });
 }

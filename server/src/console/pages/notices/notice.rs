@@ -228,6 +228,7 @@ const fn is_closed_by_hand(subject: &Subject) -> bool {
             | Subject::NotReady { .. }
             | Subject::FieldHalt { .. }
             | Subject::Account { .. }
+            | Subject::Role { .. }
     )
 }
 
@@ -253,7 +254,7 @@ fn see(base: &str, place: &Place, subject: &Subject) -> Option<String> {
         }
         Subject::Unacknowledged { .. } | Subject::NotReady { .. } => format!("{base}/sites"),
         Subject::FieldHalt { .. } => format!("{base}/field"),
-        Subject::Account { .. } => match place {
+        Subject::Account { .. } | Subject::Role { .. } => match place {
             Place::Server => format!("{base}/people"),
             Place::Site(_) | Place::Maker(_) => format!("{base}/settings/people"),
         },
