@@ -9,7 +9,9 @@ use patchward_protocol::time::Timestamp;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often a condition is asked again.
-pub(crate) const AGAIN: Duration = Duration::from_millis(15);
+const AGAIN: Duration = Duration::from_millis(15);
+/// How often at least, of what stays.
+const AGAIN_AT_MOST: Duration = Duration::from_millis(300);
 
 /// The time of this machine.
 #[must_use]
@@ -45,7 +47,34 @@ impl Stopwatch {
 pub fn until<T>(
     what: &str,
     within: Duration,
+    condition: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    asking(what, within, condition, |_| AGAIN)
+}
+
+/// The same for what stays once it has come: asked less often the longer it takes, so that asking
+/// leaves the machine to those who are waited for.
+///
+/// # Errors
+/// As [`until`].
+pub fn eventually<T>(
+    what: &str,
+    within: Duration,
+    condition: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    asking(what, within, condition, patiently)
+}
+
+/// How long to wait before asking again, after waiting so long.
+pub(crate) fn patiently(waited: Duration) -> Duration {
+    waited.div_f64(20.0).clamp(AGAIN, AGAIN_AT_MOST)
+}
+
+fn asking<T>(
+    what: &str,
+    within: Duration,
     mut condition: impl FnMut() -> Result<Option<T>>,
+    again: impl Fn(Duration) -> Duration,
 ) -> Result<T> {
     let watch = Stopwatch::start();
     loop {
@@ -55,7 +84,7 @@ pub fn until<T>(
         if watch.elapsed() > within {
             bail!("waited {} s in vain for: {what}", within.as_secs());
         }
-        pause(AGAIN);
+        pause(again(watch.elapsed()));
     }
 }
 

@@ -25,6 +25,10 @@ const COMPONENTS: [&needs::Component; 4] =
 /// The tests that draw the screens, while they tell their story.
 const SCREENS: &str = "story::";
 
+/// How many scenes are played at once, whatever the machine: half of their time they wait, for the next
+/// code of a telephone or the minute at which a slot begins.
+const SCENES_AT_ONCE: &str = "4";
+
 /// What the tests are told through their environment.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
@@ -48,6 +52,7 @@ impl Surroundings {
     pub(crate) fn test(&self, place: &Place, words: &[&str]) -> Result<Tally> {
         let mut command = suite::checked(place, "test");
         command.args(["--test", "console", "--no-fail-fast", "--"]).args(words);
+        command.args(["--test-threads", SCENES_AT_ONCE]);
         command
             .env("PATCHWARD_AXE", &self.axe)
             .env("PATCHWARD_PAGES", &self.pages)

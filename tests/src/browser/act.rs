@@ -153,7 +153,7 @@ impl Browser {
     /// # Errors
     /// When it does not come; with page and picture.
     pub fn until<T>(&self, what: &str, condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        let found = crate::clock::until(what, PATIENCE, condition);
+        let found = crate::clock::eventually(what, PATIENCE, condition);
         found.map_err(|error| self.found(&format!("{error:#}")))
     }
 
@@ -203,7 +203,7 @@ impl Browser {
             match done {
                 Ok(value) => return Ok(value),
                 Err(refusal) if refusal.passes() && watch.elapsed() < PATIENCE => {
-                    crate::clock::pause(crate::clock::AGAIN);
+                    crate::clock::pause(crate::clock::patiently(watch.elapsed()));
                 }
                 Err(refusal) => bail!(self.found(&format!("{css}{why}: {refusal}"))),
             }

@@ -7,7 +7,7 @@ use patchward_protocol::id::FamilyId;
 use patchward_protocol::tuf::custom::Kind;
 use patchward_tests::bin::{Programs, workspace};
 use patchward_tests::browser::Browser;
-use patchward_tests::clock::until;
+use patchward_tests::clock::eventually;
 use patchward_tests::desk::{KeyFile, Signing, Title};
 use patchward_tests::device::Device;
 use patchward_tests::hospital::{Hospital, words};
@@ -214,7 +214,7 @@ pub(crate) fn in_days(days: i64) -> String {
 /// Waits until a device runs a release.
 pub(crate) fn runs(device: &Device, release: &Release) -> Result<()> {
     let wanted = release.firmware.payload.image_sha256;
-    until(&format!("{} to run {}", device.name, release.firmware.version), SLOT, || {
+    eventually(&format!("{} to run {}", device.name, release.firmware.version), SLOT, || {
         Ok((device.running_image()? == wanted).then_some(()))
     })
     .with_context(|| device.story())
