@@ -14,6 +14,7 @@ mod done;
 pub mod door;
 pub mod form;
 pub mod frame;
+pub mod invalid;
 pub mod local;
 pub mod pages;
 pub mod route;

@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::asked::Asked;
 use super::frame::Frame;
+use super::invalid::{Invalid, invalid};
 use super::pages::approvals::reasons;
 use super::words::Words;
 use crate::error::{ApiError, Chain};
@@ -40,6 +41,7 @@ struct TurnedPage<'a> {
     w: Words,
     hint: &'a str,
     detail: Option<String>,
+    exact: Option<String>,
     code: &'static str,
     again: bool,
     request_id: &'a str,
@@ -65,9 +67,9 @@ fn refused(error: &ApiError, asked: &Asked, who: Option<&Who>, request_id: &str)
         tracing::error!(request.id = %request_id, error = %Chain(error), "A page failed");
     }
     let words = asked.words(who.map(|who| who.language));
-    let detail = match error {
-        ApiError::NotDrafted(why) => Some(reasons::draft(words, "Etc/UTC", why)),
-        ApiError::Refused { .. } | ApiError::Failed(_) => error.detail(),
+    let (detail, exact) = match error {
+        ApiError::NotDrafted(why) => (Some(reasons::draft(words, "Etc/UTC", why)), None),
+        ApiError::Refused { .. } | ApiError::Failed(_) => particulars(words, error),
     };
     let frame = Frame::bare(asked, who, words, words.t("frame-turned-title"));
     let page = TurnedPage {
@@ -75,6 +77,7 @@ fn refused(error: &ApiError, asked: &Asked, who: Option<&Who>, request_id: &str)
         w: words,
         hint: words.pick(code.en(), code.ja()),
         detail,
+        exact,
         code: code.code(),
         again: code.retry() == Retry::Later,
         request_id,
@@ -82,6 +85,17 @@ fn refused(error: &ApiError, asked: &Asked, who: Option<&Who>, request_id: &str)
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // A page is no API: a missing session is a page like others, without a challenge.
     Answer::page_as(status, &page).unwrap_or_else(|_| Answer::bytes("text/plain", code.code()))
+}
+
+/// The particulars of a refusal: in words where they are known, and as programs are told them.
+fn particulars(w: Words, error: &ApiError) -> (Option<String>, Option<String>) {
+    match (error.code(), error.detail()) {
+        (ErrorCode::RequestInvalid, Some(detail)) => {
+            let Invalid { words, exact } = invalid(w, &detail);
+            (Some(words), exact)
+        }
+        (_, detail) => (None, detail),
+    }
 }
 
 /// There is no such thing, or it is not the visitor's.
@@ -93,20 +107,32 @@ pub const fn not_found() -> Turned {
 #[cfg(test)]
 pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
     use crate::console::sample::{Sample, asked};
-    let page = |detail: Option<&str>, code: ErrorCode| TurnedPage {
-        frame: Frame::bare(&asked(words), None, words, words.t("frame-turned-title")),
-        w: words,
-        hint: words.pick(code.en(), code.ja()),
-        detail: detail.map(str::to_owned),
-        code: code.code(),
-        again: code.retry() == Retry::Later,
-        request_id: "1a2b3c4d-7",
+    let page = |detail: Option<&str>, code: ErrorCode| {
+        let (detail, exact) = match detail {
+            Some(detail) => particulars(words, &ApiError::with(code, detail)),
+            None => (None, None),
+        };
+        TurnedPage {
+            frame: Frame::bare(&asked(words), None, words, words.t("frame-turned-title")),
+            w: words,
+            hint: words.pick(code.en(), code.ja()),
+            detail,
+            exact,
+            code: code.code(),
+            again: code.retry() == Retry::Later,
+            request_id: "1a2b3c4d-7",
+        }
     };
     vec![
         Sample::of(
             "frame/turned.html",
             "refused",
             &page(Some("reason: it is empty"), ErrorCode::RequestInvalid),
+        ),
+        Sample::of(
+            "frame/turned.html",
+            "exact",
+            &page(Some("targets: rule 7 is broken"), ErrorCode::PublishRefused),
         ),
         Sample::of("frame/turned.html", "failed", &page(None, ErrorCode::Internal)),
     ]

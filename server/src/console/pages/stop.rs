@@ -10,6 +10,7 @@ use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::form::Form;
 use crate::console::frame::{Frame, Nav};
+use crate::console::invalid::invalid;
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
@@ -96,7 +97,7 @@ fn not_stopped(
 ) -> Result<Answer, Turned> {
     let w = visit.words;
     let (status, why) = match error.detail() {
-        Some(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
+        Some(detail) => (StatusCode::UNPROCESSABLE_ENTITY, invalid(w, &detail).words),
         None => {
             tracing::error!(error = %Chain(error), "A hold cannot be stored");
             (StatusCode::SERVICE_UNAVAILABLE, w.t("stop-not-stored"))

@@ -8,6 +8,7 @@ use crate::console::answer::Answer;
 use crate::console::door::{AtMaker, Visit};
 use crate::console::form::Form;
 use crate::console::frame::{Frame, Nav};
+use crate::console::invalid::invalid;
 use crate::console::route::Routes;
 use crate::console::turned::Turned;
 use crate::console::when::When;
@@ -251,6 +252,9 @@ pub(super) fn in_words(w: Words, error: &ApiError) -> String {
     let code = error.code();
     let hint = w.pick(code.en(), code.ja());
     match error {
+        ApiError::Refused { code: ErrorCode::RequestInvalid, detail: Some(detail), .. } => {
+            invalid(w, detail).words
+        }
         ApiError::Refused { detail: Some(detail), .. } => format!("{hint} ({detail})"),
         ApiError::Refused { .. } | ApiError::NotDrafted(_) | ApiError::Failed(_) => hint.to_owned(),
     }
@@ -337,9 +341,9 @@ mod tests {
     #[test]
     fn what_is_no_day_is_refused_with_its_field() {
         let error = read(&form(&[("life", "undecided"), ("undecided-until", "soon")])).unwrap_err();
-        assert!(
-            in_words(Words::of(crate::people::who::Language::En), &error)
-                .contains("undecided-until")
-        );
+        let said = |language| in_words(Words::of(language), &error);
+        use crate::people::who::Language;
+        assert_eq!(said(Language::En), "“Undecided until” is no day of the calendar.");
+        assert!(said(Language::Ja).contains("「決定期日(未定の場合)」"), "{}", said(Language::Ja));
     }
 }
