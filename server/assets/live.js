@@ -47,9 +47,11 @@ function open() {
     close();
     note(board.dataset.load);
   });
+  // Too many pages are open: this one is loaded again instead.
   source.addEventListener("busy", () => {
     close();
-    note(board.dataset.lost, 60000);
+    note(board.dataset.lost);
+    timer = setTimeout(() => location.reload(), 60000);
   });
   source.onerror = () => {
     const ended = source && source.readyState === EventSource.CLOSED;

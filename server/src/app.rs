@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::consent::draft::ready::Drafts;
 use crate::consent::inventories::Inventories;
 use crate::consent::state::Consent;
+use crate::console::streams::Streams;
 use crate::db::change;
 use crate::db::repository::{ChangeSeq, Repository};
 use crate::db::{self, Db, DbError};
@@ -98,6 +99,8 @@ pub struct App {
     pub people: PeopleDesk,
     /// Wakes whoever sends notices.
     pub notices: Bell,
+    /// Streams of events that the console's pages hold.
+    pub streams: Streams,
     /// Until when the certificates last that were read when the server started.
     pub certificates: OnceLock<Vec<Expiry>>,
 }
@@ -169,6 +172,7 @@ impl App {
             desk: Desk::default(),
             people: PeopleDesk::new(keys.mac(), &*rng)?,
             notices: Bell::default(),
+            streams: Streams::default(),
             certificates: OnceLock::new(),
             recorder,
             config,

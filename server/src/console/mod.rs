@@ -20,6 +20,7 @@ pub mod pages;
 pub mod route;
 #[cfg(test)]
 pub mod sample;
+pub mod streams;
 pub mod turned;
 pub mod when;
 pub mod words;

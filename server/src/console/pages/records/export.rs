@@ -6,12 +6,14 @@
 use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
+use crate::console::pages::rollouts::events::busy;
 use crate::console::route::Routes;
+use crate::console::streams::Stands;
 use crate::console::turned::{Turned, not_found};
 use crate::console::when::When;
 use crate::console::words::Words;
 use crate::db::act::{self, Act};
-use crate::people::role::SitePower;
+use crate::people::role::{Place, SitePower};
 use crate::record::exports::{Export, Progress};
 use askama::Template;
 use bytes::Bytes;
@@ -99,14 +101,17 @@ async fn fetch(visit: Visit<AtSite>) -> Result<Answer, Turned> {
 
 async fn listen(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let export = visit.app.exports.of(&visit.entry.site, visit.at).ok_or_else(not_found)?;
-    let pieces = futures_util::stream::unfold((Some(export), visit.words, 0), next);
+    let place = Place::Site(visit.entry.site.clone());
+    let stands = visit.app.streams.stand(place, &visit.entry.who.form_token);
+    let Some(stands) = stands else { return Ok(busy()) };
+    let pieces = futures_util::stream::unfold((Some((export, stands)), visit.words, 0), next);
     Ok(Answer::events(Box::pin(pieces)))
 }
 
-type Watched = (Option<Arc<Export>>, Words, u32);
+type Watched = (Option<(Arc<Export>, Stands)>, Words, u32);
 
 async fn next((export, w, looks): Watched) -> Option<(Result<Bytes, Infallible>, Watched)> {
-    let export = export?;
+    let (export, stands) = export?;
     tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
     let (event, goes_on) = match export.progress() {
         Progress::Reading(..) if looks >= LOOKS_MAX => {
@@ -123,7 +128,7 @@ async fn next((export, w, looks): Watched) -> Option<(Result<Bytes, Infallible>,
         Progress::Ready(_) | Progress::Failed(_) => ("event: load\ndata: {}\n\n".to_owned(), false),
     };
     let looks = looks.saturating_add(1);
-    Some((Ok(Bytes::from(event)), (goes_on.then_some(export), w, looks)))
+    Some((Ok(Bytes::from(event)), (goes_on.then_some((export, stands)), w, looks)))
 }
 
 fn reading(w: Words, done: u64, total: u64) -> String {

@@ -2,7 +2,7 @@
 //!
 //! A stream ends after a minute and the script asks again with what it shows, so that every minute
 //! goes through the door: a session that has ended, or a role that was taken, ends it. How many
-//! streams stand is bounded. Not here: what stands on the board ([`super::board`]). Invariant: a
+//! streams stand is bounded ([`crate::console::streams`]). Not here: what stands on the board ([`super::board`]). Invariant: a
 //! stream never outlives the program's end, and without anything new it costs no more than one look
 //! each half minute.
 
@@ -13,28 +13,25 @@ use crate::console::answer::Answer;
 use crate::console::door::{AtSite, Visit};
 use crate::console::frame::{Frame, Nav};
 use crate::console::route::Routes;
+use crate::console::streams::Stands;
 use crate::console::turned::Turned;
 use crate::console::words::Words;
 use crate::error::ApiError;
-use crate::people::role::SitePower;
+use crate::people::role::{Place, SitePower};
 use crate::views::News;
 use bytes::Bytes;
 use patchward_protocol::time::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
 
-/// Most streams of this program at a time.
-const STREAMS_MAX: usize = 256;
 /// A stream ends after so many seconds.
 const LIFE_S: i64 = 60;
 /// Between two looks, in seconds: a busy hospital does not make them follow each other closely.
 const LOOK_EVERY_S: u64 = 2;
 /// Without news somebody looks all the same, in seconds: clocks go on. It is a heartbeat too.
 const BEAT_S: i64 = 25;
-
-static STREAMS: Semaphore = Semaphore::const_new(STREAMS_MAX);
 
 /// Adds the routes.
 pub fn routes(routes: &mut Routes) {
@@ -51,11 +48,13 @@ async fn listen(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     // First the bell, then the look: what changes in between rings.
     let bell = watcher.app.views.listen();
     let now = watcher.look().await?;
-    let Ok(place) = STREAMS.try_acquire() else { return Ok(events("busy", "")) };
+    let place = Place::Site(watcher.entry.site.clone());
+    let stands = watcher.app.streams.stand(place, &watcher.entry.who.form_token);
+    let Some(stands) = stands else { return Ok(busy()) };
     let first = (digest(&now) != seen).then(|| event("change", &changes(&Cells::new(), &now)));
     let beat = || Bytes::from_static(b": open\n\n");
     let end = visit.at.plus_seconds(LIFE_S);
-    let stream = Stream { watcher, bell, shown: now, end, _place: place };
+    let stream = Stream { watcher, bell, shown: now, end, _stands: stands };
     let first = first.unwrap_or_else(beat);
     let pieces = futures_util::stream::unfold((Some(first), Some(stream)), next);
     Ok(Answer::events(Box::pin(pieces)))
@@ -77,7 +76,7 @@ struct Stream {
     shown: Cells,
     end: Timestamp,
     // Held while it stands.
-    _place: SemaphorePermit<'static>,
+    _stands: Stands,
 }
 
 impl Watcher {
@@ -149,9 +148,9 @@ fn event(name: &str, said: &str) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {said}\n\n"))
 }
 
-/// A stream of one event.
-fn events(name: &str, said: &str) -> Answer {
-    let only = event(name, said);
+/// A stream of one event: too many stand. The script says so, and loads the page again after a minute.
+pub(in crate::console::pages) fn busy() -> Answer {
+    let only = event("busy", "");
     Answer::events(Box::pin(futures_util::stream::once(async move { Ok(only) })))
 }
 
