@@ -106,7 +106,8 @@ pub const NOTICES_CLOSED_LISTED_MAX: i64 = 50;
 /// Longest record that the console exports, in bytes of its entries; a longer one is for the command
 /// line.
 pub const EXPORT_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Longest record from which the console makes the sheet of a rollback, in bytes of its entries.
+/// Most bytes of the entries that the sheet of a rollback is made of: the device's own, people's and the
+/// server's; other devices' entries do not count.
 pub const SHEET_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries that an export reads in one statement.
 pub const EXPORT_ENTRIES_AT_ONCE: u64 = 1_024;
@@ -120,7 +121,7 @@ pub const EXPORTS_KEPT_MAX: usize = 8;
 pub const EXPORT_KEPT_S: i64 = 15 * 60;
 /// Entries of a record on one page.
 pub const RECORD_LISTED_MAX: usize = 50;
-/// Most entries that a page looks through for those that it shows.
-pub const RECORD_LOOKED_MAX: u64 = 10_000;
+/// Most entries among whose words a page looks for those that it shows.
+pub const RECORD_LOOKED_MAX: u64 = 100_000;
 /// Most keys of devices that are kept ready for lists: about 5 MiB.
 pub const KNOWN_KEYS_MAX: usize = 16_384;

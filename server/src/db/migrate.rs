@@ -6,6 +6,7 @@
 use super::DbError;
 use super::connection::{Connection, DatabaseUrl, queries};
 use super::schema::schema_migrations as table;
+use crate::record::words;
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
 
@@ -44,6 +45,7 @@ migrations!(
     "0010_calendar",
     "0011_people",
     "0012_lists",
+    "0013_record_words",
 );
 
 const BOOKKEEPING: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
@@ -94,6 +96,8 @@ fn apply_missing(connection: &mut Connection) -> Result<Vec<&'static str>, DbErr
         remember(connection, migration.name, &Sha256Digest::of(sql.as_bytes()).to_string())?;
         names.push(migration.name);
     }
+    // What SQL alone cannot say of the entries that are there.
+    words::fill(connection)?;
     Ok(names)
 }
 

@@ -1,12 +1,14 @@
-//! Rows of the sites' records: entries with the hashes that they complete, and the right edge.
+//! Rows of the sites' records: entries with the hashes that they complete and the words by which they are
+//! found, and the right edge.
 //!
 //! Not here: what the hashes mean (`protocol::merkle`). Invariant: a stored entry is never changed or
 //! removed, and the edge is moved in the transaction that inserts the entries before it.
 
-use super::column::{count, store_count};
+use super::column::{count, from_name, store_count};
 use super::connection::queries;
-use super::schema::{record_entries, record_heads};
+use super::schema::{record_entries, record_heads, record_words};
 use super::{Connection, DbError};
+use crate::record::words::{Topic, Who, Words};
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::SiteId;
@@ -15,7 +17,7 @@ use patchward_protocol::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Entries in one statement: each has six parameters, and an engine has a limit of them.
+/// Entries in one statement: each has at most seven parameters, and an engine has a limit of them.
 const ROWS_MAX: usize = 256;
 
 /// An entry on its way into the table.
@@ -29,6 +31,46 @@ pub struct NewEntry {
     pub hashes: Vec<Sha256Digest>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// What it is found by.
+    pub words: Words,
+}
+
+/// What is looked for; an empty part fits everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// Who says it.
+    pub who: Option<Who>,
+    /// What it is about.
+    pub topic: Option<Topic>,
+    /// A part of its device, in lower case.
+    pub device: String,
+    /// A part of its person, in lower case.
+    pub person: String,
+    /// When it was stored, in milliseconds.
+    pub when: Option<Range<i64>>,
+}
+
+#[derive(Insertable, Debug)]
+#[diesel(table_name = record_words)]
+struct WordsRow<'a> {
+    site: &'a str,
+    n: i64,
+    at: i64,
+    who: &'static str,
+    topic: &'static str,
+    device: &'a str,
+    person: &'a str,
+}
+
+/// [`Sought`] as the columns say it: each a pattern, or a range from the first to before the second.
+#[derive(Debug)]
+struct Patterns {
+    who: Vec<&'static str>,
+    topic: Vec<&'static str>,
+    device: String,
+    person: String,
+    n: (i64, i64),
+    at: (i64, i64),
 }
 
 #[derive(Insertable, Debug)]
@@ -66,6 +108,44 @@ queries! {
     fn insert_rows(conn, rows: &[EntryRow<'_>]) -> Result<(), DbError> {
         diesel::insert_into(record_entries::table).values(rows).execute(conn)?;
         Ok(())
+    }
+
+    fn insert_words(conn, rows: &[WordsRow<'_>]) -> Result<(), DbError> {
+        diesel::insert_into(record_words::table).values(rows).execute(conn)?;
+        Ok(())
+    }
+
+    fn last_worded(conn, site: &str) -> Result<Option<i64>, DbError> {
+        let rows = record_words::table.filter(record_words::site.eq(site));
+        Ok(rows.select(diesel::dsl::max(record_words::n)).first(conn)?)
+    }
+
+    fn size_rows(conn) -> Result<Vec<(String, i64)>, DbError> {
+        Ok(record_heads::table.select((record_heads::site, record_heads::size)).load(conn)?)
+    }
+
+    fn found_rows(conn, site: &str, of: &Patterns, limit: i64) -> Result<Vec<i64>, DbError> {
+        Ok(record_words::table
+            .filter(record_words::site.eq(site))
+            .filter(record_words::n.ge(of.n.0).and(record_words::n.lt(of.n.1)))
+            .filter(record_words::who.eq_any(&of.who))
+            .filter(record_words::topic.eq_any(&of.topic))
+            .filter(record_words::at.ge(of.at.0).and(record_words::at.lt(of.at.1)))
+            .filter(record_words::device.like(&of.device).escape('\\'))
+            .filter(record_words::person.like(&of.person).escape('\\'))
+            .order(record_words::n.desc())
+            .limit(limit)
+            .select(record_words::n)
+            .load(conn)?)
+    }
+
+    fn rows_at(conn, site: &str, n: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, DbError> {
+        Ok(record_entries::table
+            .filter(record_entries::site.eq(site))
+            .filter(record_entries::n.eq_any(n))
+            .order(record_entries::n.desc())
+            .select((record_entries::n, record_entries::entry))
+            .load(conn)?)
     }
 
     fn hash_rows(conn, site: &str, n: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, DbError> {
@@ -122,9 +202,122 @@ pub fn append(
             })
             .collect();
         insert_rows(conn, &rows?)?;
+        write_words(conn, site, entries.iter().map(|entry| (entry.n, at, &entry.words)))?;
     }
     let size = store_count("record_heads.size", edge.size())?;
     put_head_row(conn, site.as_str(), size, &concatenated(edge.roots()))
+}
+
+/// Writes what entries are found by.
+///
+/// # Errors
+/// [`DbError`].
+pub fn put_words(
+    conn: &mut Connection,
+    site: &SiteId,
+    words: &[(u64, Timestamp, Words)],
+) -> Result<(), DbError> {
+    for words in words.chunks(ROWS_MAX) {
+        write_words(conn, site, words.iter().map(|(n, at, words)| (*n, *at, words)))?;
+    }
+    Ok(())
+}
+
+fn write_words<'a>(
+    conn: &mut Connection,
+    site: &SiteId,
+    words: impl Iterator<Item = (u64, Timestamp, &'a Words)>,
+) -> Result<(), DbError> {
+    let row = |(n, at, words): (u64, Timestamp, &'a Words)| {
+        Ok(WordsRow {
+            site: site.as_str(),
+            n: store_count("record_words.n", n)?,
+            at: at.millis(),
+            who: words.who.word(),
+            topic: words.topic.word(),
+            device: &words.device,
+            person: &words.person,
+        })
+    };
+    insert_words(conn, &words.map(row).collect::<Result<Vec<_>, DbError>>()?)
+}
+
+/// The first entry of a record that has no words yet, when those before it have theirs.
+///
+/// # Errors
+/// [`DbError`].
+pub fn worded(conn: &mut Connection, site: &SiteId) -> Result<u64, DbError> {
+    let last = last_worded(conn, site.as_str())?;
+    last.map_or(Ok(0), |n| Ok(count("record_words.n", n)?.saturating_add(1)))
+}
+
+/// Every record with its length.
+///
+/// # Errors
+/// [`DbError`].
+pub fn sizes(conn: &mut Connection) -> Result<Vec<(SiteId, u64)>, DbError> {
+    let read = |(site, size): (String, i64)| {
+        Ok((from_name("record_heads.site", &site)?, count("record_heads.size", size)?))
+    };
+    size_rows(conn)?.into_iter().map(read).collect()
+}
+
+/// The places of entries that fit, last first, at most `limit`.
+///
+/// # Errors
+/// [`DbError`].
+pub fn find(
+    conn: &mut Connection,
+    site: &SiteId,
+    range: Range<u64>,
+    sought: &Sought,
+    limit: usize,
+) -> Result<Vec<u64>, DbError> {
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let all = [Who::Device, Who::Person, Who::Server, Who::Unknown];
+    let topics = [Topic::Hold, Topic::Rollback, Topic::Other];
+    let patterns = Patterns {
+        who: sought
+            .who
+            .map_or_else(|| all.to_vec(), |who| vec![who])
+            .into_iter()
+            .map(Who::word)
+            .collect(),
+        topic: sought
+            .topic
+            .map_or_else(|| topics.to_vec(), |it| vec![it])
+            .into_iter()
+            .map(Topic::word)
+            .collect(),
+        device: containing(&sought.device),
+        person: containing(&sought.person),
+        n: (at(range.start), at(range.end)),
+        at: sought.when.as_ref().map_or((i64::MIN, i64::MAX), |when| (when.start, when.end)),
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = found_rows(conn, site.as_str(), &patterns, limit)?;
+    found.into_iter().map(|n| count("record_words.n", n)).collect()
+}
+
+/// The pattern for a part: nothing in it means anything else than itself.
+fn containing(part: &str) -> String {
+    let plain = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{plain}%")
+}
+
+/// The bytes of these entries, last first; at most as many as a statement takes.
+///
+/// # Errors
+/// [`DbError`].
+pub fn entries_at(
+    conn: &mut Connection,
+    site: &SiteId,
+    places: &[u64],
+) -> Result<Vec<(u64, Vec<u8>)>, DbError> {
+    let places: Result<Vec<_>, _> =
+        places.iter().map(|n| store_count("record_entries.n", *n)).collect();
+    let rows = rows_at(conn, site.as_str(), &places?)?.into_iter();
+    rows.map(|(n, bytes)| Ok((count("record_entries.n", n)?, bytes))).collect()
 }
 
 /// The hashes beside these entries; an entry that is not there is left out.

@@ -343,6 +343,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    record_words (site, n) {
+        site -> Text,
+        n -> BigInt,
+        at -> BigInt,
+        who -> Text,
+        topic -> Text,
+        device -> Text,
+        person -> Text,
+    }
+}
+
+diesel::table! {
     record_heads (site) {
         site -> Text,
         size -> BigInt,

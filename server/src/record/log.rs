@@ -5,6 +5,7 @@
 //! reading them (`tiles`).
 //! Invariant: entries of a site are numbered without gaps, and nothing ever removes one.
 
+use super::words::Words;
 use crate::db::record::{self, NewEntry};
 use crate::db::{Connection, DbError};
 use patchward_protocol::digest::Sha256Digest;
@@ -46,10 +47,10 @@ pub fn append_all(
     let mut entries = Vec::with_capacity(bodies.len());
     for body in bodies {
         let n = edge.size();
-        let kind = body.kind();
+        let (kind, words) = (body.kind(), Words::of(&body));
         let bytes = written(RecordEntry { v: 1, site: site.clone(), n, at, body })?;
         let hashes = edge.append(leaf_hash(&bytes));
-        entries.push(NewEntry { n, kind, hashes, bytes });
+        entries.push(NewEntry { n, kind, hashes, bytes, words });
     }
     if !entries.is_empty() {
         record::append(conn, site, &entries, &edge, at)?;

@@ -6,18 +6,21 @@ use crate::place::on_both;
 use patchward_protocol::api::consent::SetHoldRequest;
 use patchward_protocol::directive::HoldTarget;
 use patchward_protocol::key::Signer as _;
-use patchward_protocol::ledger::Kind;
+use patchward_protocol::language::Language;
+use patchward_protocol::ledger::{Entry, Fact, Kind, SealedEntry};
 use patchward_protocol::record::entry::{Body, ServerAct};
 use patchward_protocol::record::export::contents::Contents;
 use patchward_protocol::record::export::keys::People;
 use patchward_protocol::record::export::{archive, audit, consent};
 use patchward_protocol::record::placement::{JOINED, Joined};
+use patchward_protocol::time::TimeQuality;
 use patchward_server::app::App;
 use patchward_server::consent::hold::{self, By};
 use patchward_server::console::pages::rollouts::known;
 use patchward_server::db::calendar;
 use patchward_server::people::who::AccountId;
 use patchward_server::record::search::{self, Filter, Said, Which};
+use patchward_server::record::sheet::sheet;
 use patchward_server::record::{export, log, read};
 use patchward_server::rollout::board::Phase;
 
@@ -55,6 +58,61 @@ fn an_export_of_the_page_passes_the_check_that_anybody_can_make() {
             assert_eq!(contents.approvals.len(), 1, "the approval that entries name");
             let end = read::view(&app, &north()).await.unwrap();
             assert_eq!((audited.tree.size(), audited.tree.root()), (end.size, end.root));
+        });
+    });
+}
+
+/// What another device signed, so many times, out of all order.
+fn of_another(device: &Device, count: u64) -> Vec<Body> {
+    let mut fact = Fact::new(Kind::Held);
+    fact.detail = Some("x".repeat(1_000));
+    let entry = |seq: u64| Entry {
+        v: 1,
+        device: device.device.clone(),
+        ledger_id: device.ledger_id,
+        seq,
+        prev_sha256: None,
+        at: None,
+        time_quality: TimeQuality::Unknown,
+        boot_count: 1,
+        fact: fact.clone(),
+    };
+    let signed = |seq| SealedEntry::seal(entry(seq), &device.device_key).unwrap().envelope;
+    (0..count).map(|seq| Body::Ledger(signed(seq))).collect()
+}
+
+#[test]
+fn a_sheet_is_made_of_what_concerns_its_rollback_however_long_the_record_is() {
+    on_both(|place| {
+        let mut devices = devices(&place, 2);
+        place.with_two(|app, _| async move {
+            let mut owner = site(&app).await;
+            let approval =
+                approval("first", 1, app.clock.now(), &[(&devices[0], 0), (&devices[1], 0)]);
+            publish(&app, &mut owner, &[&approval]).await;
+            joined(&app, &devices[0]).await;
+            // None of this holds together, and nobody reads more of it than whose it is.
+            let other = of_another(&devices[1], 40);
+            let at = app.clock.now();
+            let append = move |conn: &mut _| log::append_all(conn, &north(), other.clone(), at);
+            app.db.write(append).await.unwrap();
+            let failed = [Kind::Activating, Kind::RollingBack, Kind::RolledBack];
+            goes(&app, &mut devices[0], &approval, &failed).await;
+            let back = Filter { which: Which::Rollbacks, ..Filter::default() };
+            let looked = move |conn: &mut _| search::back(conn, &north(), &back, None);
+            let found = app.db.read(looked).await.unwrap();
+            let n = found.entries.first().unwrap().n;
+            let made = sheet(&app, &north(), n, ("Asia/Tokyo", Language::En)).await.unwrap();
+            let rows = made.unwrap().rows;
+            let says = |name: &str, value: &str| {
+                rows.iter().any(|(of, said)| *of == name && said.contains(value))
+            };
+            assert!(says("Device", devices[0].device.as_str()), "{rows:?}");
+            assert!(says("Receipt", &format!("#{n}")) && says("Started", "UTC"), "{rows:?}");
+            for none in [0, n - 1, n + 100] {
+                let made = sheet(&app, &north(), none, ("UTC", Language::Ja)).await;
+                assert_eq!(made.unwrap(), None, "{none} ends no rollback");
+            }
         });
     });
 }

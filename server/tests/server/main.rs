@@ -29,6 +29,7 @@ mod place;
 mod process;
 mod publishing;
 mod record;
+mod record_search;
 mod rollouts;
 mod standing;
 mod standing_approvals;

@@ -24,7 +24,7 @@ struct Line {
 }
 
 /// Runs SQL without parameters on either engine.
-fn run(conn: &mut Connection, sql: &str) -> Result<(), DbError> {
+pub(crate) fn run(conn: &mut Connection, sql: &str) -> Result<(), DbError> {
     match conn {
         Connection::Sqlite(conn) => sql_query(sql).execute(&mut **conn)?,
         Connection::Postgres(conn) => sql_query(sql).execute(&mut **conn)?,

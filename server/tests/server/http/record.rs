@@ -206,16 +206,18 @@ fn a_server_that_lost_or_changed_entries_cannot_go_on_unnoticed() {
     assert_eq!(told, Err(Reason::RecordRewritten));
 }
 
-/// Takes the last entry out of the record of `north`, hashes and all.
+/// Takes the last entry out of the record of `north`, hashes, words and all.
 fn take_back(conn: &mut Connection, at: Timestamp) -> Result<(), DbError> {
     let size = record::edge(conn, &north())?.size() - 1;
     let mut edge = Edge::empty();
     for line in record::entries(conn, &north(), 0..size)? {
         edge.append(leaf_hash(&line));
     }
-    let sql = format!("DELETE FROM record_entries WHERE site = 'north' AND n >= {size}");
     let Connection::Sqlite(inner) = conn else { panic!("this house stands on SQLite") };
-    diesel::sql_query(sql).execute(&mut **inner)?;
+    for table in ["record_entries", "record_words"] {
+        let sql = format!("DELETE FROM {table} WHERE site = 'north' AND n >= {size}");
+        diesel::sql_query(sql).execute(&mut **inner)?;
+    }
     record::append(conn, &north(), &[], &edge, at)
 }
 
