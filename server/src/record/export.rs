@@ -10,22 +10,20 @@ use crate::app::App;
 use crate::blobs::BlobDir;
 use crate::db::{DbError, record, repository};
 use crate::error::ApiError;
-use crate::limits::{EXPORT_BYTES_MAX, EXPORT_ENTRIES_AT_ONCE, EXPORT_ROOTS_MAX, SHEET_BYTES_MAX};
+use crate::limits::{EXPORT_BYTES_MAX, EXPORT_ENTRIES_AT_ONCE, EXPORT_ROOTS_MAX};
 use crate::publish::current::Snapshot;
 use patchward_protocol::act::Subject;
 use patchward_protocol::api::error::ErrorCode;
 use patchward_protocol::digest::Sha256Digest;
 use patchward_protocol::id::{FamilyId, RepositoryId, SiteId};
 use patchward_protocol::key::Signer as _;
-use patchward_protocol::language::Language;
 use patchward_protocol::limits::APPROVAL_BYTES_MAX;
 use patchward_protocol::record::checkpoint::Checkpoint;
 use patchward_protocol::record::export::archive;
 use patchward_protocol::record::export::audit::{Audited, Checked, Finding, audit};
 use patchward_protocol::record::export::contents::{About, Contents};
-use patchward_protocol::record::export::html::{self, Sheet};
 use patchward_protocol::record::export::keys::People;
-use patchward_protocol::record::export::releases::{FamilyFile, Releases, families};
+use patchward_protocol::record::export::releases::{FamilyFile, families};
 use patchward_protocol::time::Timestamp;
 use patchward_protocol::tuf::floors::Floors;
 use patchward_protocol::tuf::profile::Profile;
@@ -45,36 +43,20 @@ pub async fn make(
     tz: &str,
     told: impl Fn(u64, u64) + Send,
 ) -> Result<Vec<u8>, ApiError> {
-    let given = gather(app, site, tz, (EXPORT_BYTES_MAX, told)).await?;
+    let given = gather(app, site, tz, told).await?;
     tokio::task::spawn_blocking(move || given.write()).await.map_err(ApiError::failed)?
-}
-
-/// The sheets of every rollback in the record.
-///
-/// # Errors
-/// `record_too_long`, or a failure of ours.
-pub async fn sheets(
-    app: &Arc<App>,
-    site: &SiteId,
-    tz: &str,
-    language: Language,
-) -> Result<Vec<Sheet>, ApiError> {
-    let given = gather(app, site, tz, (SHEET_BYTES_MAX, |_, _| ())).await?;
-    let zone = tz.to_owned();
-    let made = tokio::task::spawn_blocking(move || given.sheets(language, &zone));
-    made.await.map_err(ApiError::failed)?
 }
 
 async fn gather(
     app: &Arc<App>,
     site: &SiteId,
     tz: &str,
-    (bytes_max, told): (usize, impl Fn(u64, u64) + Send),
+    told: impl Fn(u64, u64) + Send,
 ) -> Result<Given, ApiError> {
     let record_key = app.keys.record().public();
     let note = read::checkpoint(app, site).await?;
     let checkpoint = Checkpoint::open(&note, site, &record_key).map_err(ApiError::failed)?;
-    let lines = lines(app, site, (checkpoint.size, bytes_max), told).await?;
+    let lines = lines(app, site, checkpoint.size, told).await?;
     let about = About {
         v: 1,
         site: site.clone(),
@@ -110,13 +92,6 @@ impl Given {
         archive::write(&files).map_err(|_| too_long())
     }
 
-    /// Checks everything and puts the rollbacks together. Blocks its thread.
-    fn sheets(self, language: Language, tz: &str) -> Result<Vec<Sheet>, ApiError> {
-        let (contents, audited) = self.audited()?;
-        let releases = Releases::of(contents.families.values()).map_err(broken)?;
-        Ok(html::sheets(&audited, &releases, language, tz))
-    }
-
     fn audited(self) -> Result<(Contents, Audited), ApiError> {
         let Self { mut contents, snapshot, blobs } = self;
         let site = &contents.about.site;
@@ -131,7 +106,7 @@ impl Given {
 async fn lines(
     app: &Arc<App>,
     site: &SiteId,
-    (size, bytes_max): (u64, usize),
+    size: u64,
     told: impl Fn(u64, u64),
 ) -> Result<Vec<Vec<u8>>, ApiError> {
     let (mut lines, mut bytes_held) = (Vec::new(), 0_usize);
@@ -146,7 +121,7 @@ async fn lines(
         }
         n = n.saturating_add(u64::try_from(some.len()).unwrap_or(u64::MAX));
         bytes_held = some.iter().fold(bytes_held, |held, line| held.saturating_add(line.len()));
-        if bytes_held > bytes_max {
+        if bytes_held > EXPORT_BYTES_MAX {
             return Err(too_long());
         }
         lines.extend(some);
@@ -156,16 +131,16 @@ async fn lines(
 }
 
 /// The record does not pass its own check.
-fn broken(finding: Finding) -> ApiError {
+pub(super) fn broken(finding: Finding) -> ApiError {
     ApiError::failed(std::io::Error::other(finding.to_string()))
 }
 
-fn too_long() -> ApiError {
+pub(super) fn too_long() -> ApiError {
     ApiError::of(ErrorCode::RecordTooLong)
 }
 
 /// Every version of the site's root.
-async fn roots(app: &App, site: &SiteId) -> Result<Vec<Vec<u8>>, ApiError> {
+pub(super) async fn roots(app: &App, site: &SiteId) -> Result<Vec<Vec<u8>>, ApiError> {
     let id = RepositoryId::Site(site.clone());
     let read = app.db.read(move |conn| {
         let mut roots = Vec::new();
@@ -208,7 +183,7 @@ fn named(checked: &Checked) -> Option<Sha256Digest> {
 
 /// What manufacturers signed of the images that entries name. What does not verify is left out, and
 /// the pages say that it is not known.
-fn signed_families(
+pub(super) fn signed_families(
     snapshot: &Snapshot,
     audited: &Audited,
     at: Timestamp,

@@ -14,6 +14,6 @@ pub mod log;
 pub mod read;
 pub mod report;
 pub mod search;
-pub mod words;
 pub mod sheet;
+pub mod words;
 pub mod writer;

@@ -138,21 +138,38 @@ pub fn audit(
     lines: &[Vec<u8>],
     known: &dyn Fn(u64) -> Option<Sha256Digest>,
 ) -> Result<Audited, Finding> {
-    let mut auditor = Auditor {
-        site,
-        chains: BTreeMap::new(),
-        audited: Audited {
-            entries: Vec::with_capacity(lines.len()),
-            tree: Tree::default(),
-            people,
-            devices: Vec::new(),
-        },
-    };
+    let mut auditor = Auditor::new(site, people);
     for (n, line) in (0_u64..).zip(lines) {
-        let checked = auditor.entry(n, line, known(n));
-        let checked = checked.map_err(|what| Finding::entry(n, what))?;
-        auditor.audited.tree.append(checked.leaf);
-        auditor.audited.entries.push(checked);
+        auditor.take(n, line, known(n))?;
+    }
+    Ok(auditor.audited)
+}
+
+/// An entry that is looked at, or the leaf of one that is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// Its bytes.
+    Whole(Vec<u8>),
+    /// The hash of its leaf: enough for what signers saw of the record.
+    Leaf(Sha256Digest),
+}
+
+/// The same of a part of a record: entries that somebody left out are not checked and not among the
+/// entries. A device's ledger is left out whole or not at all, or it does not hold together.
+///
+/// # Errors
+/// The first [`Finding`] among the others.
+pub fn audit_part(
+    site: &SiteId,
+    people: People,
+    lines: impl IntoIterator<Item = Line>,
+) -> Result<Audited, Finding> {
+    let mut auditor = Auditor::new(site, people);
+    for (n, line) in (0_u64..).zip(lines) {
+        match line {
+            Line::Whole(bytes) => auditor.take(n, &bytes, None)?,
+            Line::Leaf(leaf) => auditor.audited.tree.append(leaf),
+        }
     }
     Ok(auditor.audited)
 }
@@ -163,7 +180,20 @@ struct Auditor<'a> {
     audited: Audited,
 }
 
-impl Auditor<'_> {
+impl<'a> Auditor<'a> {
+    fn new(site: &'a SiteId, people: People) -> Self {
+        let (entries, devices) = (Vec::new(), Vec::new());
+        let audited = Audited { entries, tree: Tree::default(), people, devices };
+        Self { site, chains: BTreeMap::new(), audited }
+    }
+
+    fn take(&mut self, n: u64, line: &[u8], known: Option<Sha256Digest>) -> Result<(), Finding> {
+        let checked = self.entry(n, line, known).map_err(|what| Finding::entry(n, what))?;
+        self.audited.tree.append(checked.leaf);
+        self.audited.entries.push(checked);
+        Ok(())
+    }
+
     fn entry(
         &mut self,
         n: u64,

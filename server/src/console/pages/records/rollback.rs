@@ -1,7 +1,6 @@
 //! The sheet of one rollback, for an auditor: what, when, why, who, and what is open again.
 //!
-//! Put together from the record as an export does it; a long record is for the export. Not here: what
-//! a rollback consists of (`protocol::record::export::rollback`). Invariant: every fact stands in an
+//! Not here: what it is put together from ([`crate::record::sheet`]). Invariant: every fact stands in an
 //! entry that was checked in this run; what is not known is said to be not known.
 
 use crate::console::answer::Answer;
@@ -11,7 +10,7 @@ use crate::console::route::Routes;
 use crate::console::turned::{Turned, not_found};
 use crate::console::words::Words;
 use crate::people::role::SitePower;
-use crate::record::export::sheets;
+use crate::record::sheet::sheet;
 use askama::Template;
 
 /// The sheet.
@@ -35,8 +34,8 @@ pub fn routes(routes: &mut Routes) {
 async fn show(visit: Visit<AtSite>) -> Result<Answer, Turned> {
     let n: u64 = visit.asked.part("n")?;
     let (site, tz) = (&visit.entry.site, visit.entry.tz());
-    let sheets = sheets(&visit.app, site, tz, visit.words.language()).await?;
-    let sheet = sheets.into_iter().find(|sheet| sheet.n == n).ok_or_else(not_found)?;
+    let language = visit.words.language();
+    let sheet = sheet(&visit.app, site, n, (tz, language)).await?.ok_or_else(not_found)?;
     let frame = visit.frame(Nav::Records, visit.words.t("records-sheet-title"));
     let printed = visit.words.instant(visit.at, tz);
     let back = visit.entry.path("records?kind=rollbacks");
