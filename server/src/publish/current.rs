@@ -183,6 +183,9 @@ pub fn images(targets: &TargetsSpec) -> HashMap<Sha256Digest, Firmware> {
 /// A repository's rows: what it is, its heads, and its documents.
 pub type Moved = (repository::Repository, Heads, Option<Held>);
 
+/// A repository that does not read, and why.
+pub type Unread = (RepositoryId, DbError);
+
 /// The repositories whose head is not as in `known`, as rows, and what is wrong with those that do not
 /// read: the others are given all the same. Approvals are read afterwards.
 ///
@@ -191,7 +194,7 @@ pub type Moved = (repository::Repository, Heads, Option<Held>);
 pub fn moved(
     conn: &mut Connection,
     known: &HashMap<RepositoryId, u64>,
-) -> Result<(Vec<Moved>, Vec<(RepositoryId, DbError)>), DbError> {
+) -> Result<(Vec<Moved>, Vec<Unread>), DbError> {
     let (mut moved, mut wrong) = (Vec::new(), Vec::new());
     for (repository, heads) in repository::all(conn)? {
         if known.get(&repository.id) == Some(&heads.revision) {
