@@ -73,6 +73,7 @@ struct Known<'a> {
     tz: String,
     at: Timestamp,
     may_answer: bool,
+    may_administer: bool,
     signer: (String, String),
 }
 
@@ -133,6 +134,7 @@ where
         tz: visit.entry.tz(),
         at: visit.at,
         may_answer: visit.entry.may_answer(),
+        may_administer: visit.entry.may_administer(),
         signer: (who.name.clone(), who.title.clone()),
     };
     Answer::page(&view(visit.framed(Nav::Inbox, "notices-title"), visit.words, &known))
@@ -203,7 +205,7 @@ fn view(frame: Frame, w: Words, known: &Known<'_>) -> NoticePage {
         line: Line::of(w, names, notice, (base.as_str(), tz.as_str(), *at)),
         badge: badge(notice.severity),
         advice: advice(w, &notice.subject),
-        see: see(base, &notice.place, &notice.subject),
+        see: see(base, notice, known.may_administer),
         back: format!("{base}/inbox"),
         here: format!("{base}/inbox/{}", notice.id),
         read_at: notice.acknowledged.as_ref().map(|(when, _)| w.instant(*when, tz)),
@@ -232,9 +234,10 @@ const fn is_closed_by_hand(subject: &Subject) -> bool {
     )
 }
 
-/// The page about it.
-fn see(base: &str, place: &Place, subject: &Subject) -> Option<String> {
-    Some(match subject {
+/// The page about it, where whoever reads may open it.
+fn see(base: &str, notice: &Notice, may_administer: bool) -> Option<String> {
+    let place = &notice.place;
+    Some(match &notice.subject {
         Subject::Release { family, version, .. } => {
             format!("{base}/releases/{family}/{version}")
         }
@@ -256,7 +259,8 @@ fn see(base: &str, place: &Place, subject: &Subject) -> Option<String> {
         Subject::FieldHalt { .. } => format!("{base}/field"),
         Subject::Account { .. } | Subject::Role { .. } => match place {
             Place::Server => format!("{base}/people"),
-            Place::Site(_) | Place::Maker(_) => format!("{base}/settings/people"),
+            Place::Site(_) | Place::Maker(_) if may_administer => format!("{base}/settings/people"),
+            Place::Site(_) | Place::Maker(_) => return None,
         },
         Subject::Certificate { .. } => return None,
     })
@@ -317,6 +321,7 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
         tz: "Asia/Tokyo".to_owned(),
         at: noon(),
         may_answer,
+        may_administer: may_answer,
         signer: ("田中 由紀".to_owned(), "臨床工学技士".to_owned()),
     };
     let page = "notices/notice.html";
@@ -336,6 +341,22 @@ pub(super) fn samples(words: Words) -> Vec<crate::console::sample::Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_of_people_is_named_to_whoever_may_open_it_only() {
+        use crate::console::sample::noon;
+        use crate::notify::subject::{Severity, Turn};
+        let account = Subject::Account {
+            account: "tanaka".to_owned(),
+            turn: Turn::Disabled,
+            by: "sato".to_owned(),
+            at: noon(),
+        };
+        let notice = super::super::sample::notice(account, Severity::Important);
+        let base = "/console/sites/city-hospital";
+        assert_eq!(see(base, &notice, true), Some(format!("{base}/settings/people")));
+        assert_eq!(see(base, &notice, false), None);
+    }
 
     #[test]
     fn a_day_ends_where_the_next_begins_in_the_zone_of_the_site() {
