@@ -2,9 +2,9 @@
 //!
 //! A stream ends after a minute and the script asks again with what it shows, so that every minute
 //! goes through the door: a session that has ended, or a role that was taken, ends it. How many
-//! streams stand is bounded ([`crate::console::streams`]). Not here: what stands on the board ([`super::board`]). Invariant: a
-//! stream never outlives the program's end, and without anything new it costs no more than one look
-//! each half minute.
+//! streams stand is bounded ([`crate::console::streams`]). Not here: what stands on the board
+//! ([`super::board`]). Invariant: a stream never outlives the program's end, and without anything new it
+//! costs no more than one look each half minute.
 
 use super::board::{Cells, Scene, changed, digest, same_elements, view};
 use super::known;
