@@ -190,7 +190,7 @@ impl Desk<'_> {
         approval: Option<&ApprovalRef>,
     ) -> Result<()> {
         let (old, new) = (self.image(family, 1)?, self.image(family, 2)?);
-        let machines: Vec<_> = machines.into_iter().map(|it| std::sync::Mutex::new(it)).collect();
+        let machines: Vec<_> = machines.into_iter().map(std::sync::Mutex::new).collect();
         each(&machines, |machine| {
             let mut machine = machine.lock().map_err(|_| anyhow::anyhow!("a panic"))?;
             let (n, machine) = &mut *machine;
@@ -346,7 +346,7 @@ impl Desk<'_> {
                 pumps.push(machine);
             }
         }
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             let wave_of = |n: usize| u32::from(n > 0);
             let approval = self.approval(&site, ("pump-all", 1), &pumps, wave_of)?;
             owner.add_approval(&approval)?;

@@ -122,20 +122,20 @@ impl Machine {
             fact.release = Some(to.clone());
             fact.from = (*kind != Kind::Approved).then(|| from.clone());
             fact.approval = Some(approval.clone());
-            match kind {
-                Kind::Held => fact.reason = Some(Reason::SlotNotOpen),
-                Kind::RollingBack => fact.reason = Some(Reason::HealthFailed),
-                Kind::Used => fact.clinical_use_s = Some(26 * 3600),
-                Kind::Staged => {
-                    fact.carried = Some(Carried {
-                        delta_sha256: None,
-                        fetched_bytes: 20_900,
-                        full_bytes: 20_900,
-                        windows: 1,
-                        windows_full: 1,
-                    });
-                }
-                _ => {}
+            if *kind == Kind::Held {
+                fact.reason = Some(Reason::SlotNotOpen);
+            } else if *kind == Kind::RollingBack {
+                fact.reason = Some(Reason::HealthFailed);
+            } else if *kind == Kind::Used {
+                fact.clinical_use_s = Some(26 * 3600);
+            } else if *kind == Kind::Staged {
+                fact.carried = Some(Carried {
+                    delta_sha256: None,
+                    fetched_bytes: 20_900,
+                    full_bytes: 20_900,
+                    windows: 1,
+                    windows_full: 1,
+                });
             }
             self.write(fact, begun.plus_seconds(minute.saturating_mul(60)))?;
         }
