@@ -185,12 +185,17 @@ fn draft(hospital: &mut Visitor) -> Result<()> {
     Ok(())
 }
 
-/// What only a page says: the first notice.
+/// What only a page says: the first notice, and the first sheet of a rollback.
 fn linked(hospital: &mut Visitor, names: &mut Names) -> Result<()> {
     let inbox = hospital.page(&format!("/console/sites/{BIG}/inbox"))?.text();
     let notice = values(&inbox, &format!("/console/sites/{BIG}/inbox/"), '"');
-    let first = notice.into_iter().next().context("no notice")?;
-    names.insert("notice".to_owned(), first);
+    let records = format!("/console/sites/{BIG}/records?kind=rollbacks");
+    let records = hospital.page(&records)?.text();
+    let rollback = values(&records, "/records/rollback/", '"');
+    for (word, found) in [("notice", notice), ("rollback", rollback)] {
+        let found = found.into_iter().next().with_context(|| format!("no {word}"))?;
+        names.insert(word.to_owned(), found);
+    }
     Ok(())
 }
 

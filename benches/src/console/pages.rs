@@ -1,7 +1,7 @@
 //! The pages that are measured: every page of a hospital and of a manufacturer that somebody opens by a
 //! link, each with an object that is as large as there is.
 //!
-//! Not here: the sheet of a rollback, which a record of this length refuses; signing in, what one person alone sees of their own account, streams, and files that are
+//! Not here: signing in, what one person alone sees of their own account, streams, and files that are
 //! not shown (the export of a record, calendars for other programs). Invariant: a path's braces are words
 //! of [`super::country::Names`].
 
@@ -37,7 +37,7 @@ const fn maker(name: &'static str, rest: &'static str) -> Page {
 }
 
 /// All of them.
-pub const PAGES: [Page; 69] = [
+pub const PAGES: [Page; 70] = [
     hospital("Today", ""),
     hospital("Inbox", "/inbox"),
     hospital("Notice", "/inbox/{notice}"),
@@ -75,6 +75,7 @@ pub const PAGES: [Page; 69] = [
     hospital("Records of a device", "/records?device={device}"),
     hospital("Records of people", "/records?kind=people"),
     hospital("Records: ways back", "/records?kind=rollbacks"),
+    hospital("Record of a rollback", "/records/rollback/{rollback}"),
     hospital("Life cycle", "/lifecycle"),
     hospital("STOP", "/stop"),
     hospital("STOP for a device", "/stop?device={device}"),

@@ -11,7 +11,7 @@ use super::{Connection, DbError};
 use crate::record::words::{Topic, Who, Words};
 use diesel::prelude::*;
 use patchward_protocol::digest::Sha256Digest;
-use patchward_protocol::id::SiteId;
+use patchward_protocol::id::{DeviceId, SiteId};
 use patchward_protocol::merkle::edge::Edge;
 use patchward_protocol::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,31 @@ queries! {
             .filter(record_words::person.like(&of.person).escape('\\'))
             .order(record_words::n.desc())
             .limit(limit)
+            .select(record_words::n)
+            .load(conn)?)
+    }
+
+    fn hashes_rows(conn, site: &str, from: i64, until: i64) -> Result<Vec<Vec<u8>>, DbError> {
+        Ok(record_entries::table
+            .filter(record_entries::site.eq(site))
+            .filter(record_entries::n.ge(from).and(record_entries::n.lt(until)))
+            .order(record_entries::n)
+            .select(record_entries::hashes)
+            .load(conn)?)
+    }
+
+    fn concerning_rows(
+        conn,
+        site: &str,
+        device: &str,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<i64>, DbError> {
+        Ok(record_words::table
+            .filter(record_words::site.eq(site))
+            .filter(record_words::n.ge(from).and(record_words::n.lt(until)))
+            .filter(record_words::who.ne(Who::Device.word()).or(record_words::device.eq(device)))
+            .order(record_words::n)
             .select(record_words::n)
             .load(conn)?)
     }
@@ -318,6 +343,46 @@ pub fn entries_at(
         places.iter().map(|n| store_count("record_entries.n", *n)).collect();
     let rows = rows_at(conn, site.as_str(), &places?)?.into_iter();
     rows.map(|(n, bytes)| Ok((count("record_entries.n", n)?, bytes))).collect()
+}
+
+/// The hashes of the leaves of consecutive entries.
+///
+/// # Errors
+/// [`DbError`].
+pub fn leaves(
+    conn: &mut Connection,
+    site: &SiteId,
+    range: Range<u64>,
+) -> Result<Vec<Sha256Digest>, DbError> {
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let rows = hashes_rows(conn, site.as_str(), at(range.start), at(range.end))?;
+    let leaf = |bytes: Vec<u8>| {
+        let column = "record_entries.hashes";
+        hashes(column, &bytes)?.first().copied().ok_or_else(|| wrong(column, &bytes))
+    };
+    rows.into_iter().map(leaf).collect()
+}
+
+/// The entries of a range that this device, a person or the server made, or that do not read.
+///
+/// # Errors
+/// [`DbError`].
+pub fn concerning(
+    conn: &mut Connection,
+    site: &SiteId,
+    device: &DeviceId,
+    range: Range<u64>,
+) -> Result<BTreeMap<u64, Vec<u8>>, DbError> {
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let (from, until) = (at(range.start), at(range.end));
+    let places = concerning_rows(conn, site.as_str(), device.as_str(), from, until)?;
+    let mut found = BTreeMap::new();
+    for places in places.chunks(ROWS_MAX) {
+        for (n, bytes) in rows_at(conn, site.as_str(), places)? {
+            found.insert(count("record_entries.n", n)?, bytes);
+        }
+    }
+    Ok(found)
 }
 
 /// The hashes beside these entries; an entry that is not there is left out.

@@ -9,7 +9,6 @@
 pub mod append;
 pub mod export;
 pub mod exports;
-mod glance;
 pub mod log;
 pub mod read;
 pub mod report;

@@ -1,13 +1,12 @@
 //! The sheet of one rollback, put together from what it is made of: the device's own ledger, what people
 //! signed and what the server wrote down before it.
 //!
-//! Other devices' ledgers, which are nearly all of a long record, are glanced at and stand in for by the
-//! hashes of their leaves; so a sheet takes a part of the memory, not of the time, that its record would.
+//! Other devices' ledgers, which are nearly all of a long record, are not read: the hashes of their leaves
+//! stand for them. What is left out is found by the words beside the entries ([`super::words`]).
 //! Not here: what a rollback consists of (`protocol::record::export::rollback`). Invariant: every fact
 //! stands in an entry that was checked in this run; signers' view of the whole record is checked too.
 
 use super::export::{broken, roots, signed_families, too_long};
-use super::glance;
 use super::search::{self, Said};
 use crate::app::App;
 use crate::db::{DbError, record};
@@ -15,7 +14,6 @@ use crate::error::ApiError;
 use crate::limits::{EXPORT_ENTRIES_AT_ONCE, SHEET_BYTES_MAX};
 use patchward_protocol::id::{DeviceId, SiteId};
 use patchward_protocol::language::Language;
-use patchward_protocol::merkle::leaf_hash;
 use patchward_protocol::record::export::audit::{Line, audit_part};
 use patchward_protocol::record::export::html::{Sheet, sheets};
 use patchward_protocol::record::export::keys::People;
@@ -63,14 +61,19 @@ async fn lines(
         let (of, device) = (site.clone(), device.clone());
         let until = n.saturating_add(EXPORT_ENTRIES_AT_ONCE).min(end);
         let read = app.db.read(move |conn| {
-            let some = record::entries(conn, &of, n..until)?.into_iter();
-            Ok::<_, DbError>(some.map(|bytes| line(bytes, &device)).collect::<Vec<_>>())
+            let whole = record::concerning(conn, &of, &device, n..until)?;
+            Ok::<_, DbError>((whole, record::leaves(conn, &of, n..until)?))
         });
-        let some = read.await?;
-        if some.is_empty() {
+        let (mut whole, leaves) = read.await?;
+        if leaves.is_empty() {
             let what = format!("entry {n} of {site} is not stored");
             return Err(ApiError::failed(std::io::Error::other(what)));
         }
+        let some = (n..).zip(leaves).map(|(n, leaf)| match whole.remove(&n) {
+            Some(bytes) => Line::Whole(bytes),
+            None => Line::Leaf(leaf),
+        });
+        let some: Vec<_> = some.collect();
         n = n.saturating_add(u64::try_from(some.len()).unwrap_or(u64::MAX));
         for line in some {
             if let Line::Whole(bytes) = &line {
@@ -83,12 +86,4 @@ async fn lines(
         }
     }
     Ok(lines)
-}
-
-/// What cannot be glanced at is kept.
-fn line(bytes: Vec<u8>, device: &DeviceId) -> Line {
-    match glance::device(&bytes) {
-        Some(other) if other != *device => Line::Leaf(leaf_hash(&bytes)),
-        Some(_) | None => Line::Whole(bytes),
-    }
 }
