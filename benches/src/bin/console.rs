@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     if let Some(url) = &wanted.postgres {
         runs.push(run(&programs, &temporary.path().join("postgres"), &wanted, Some(url))?);
     }
-    let text = section(&wanted, &runs);
+    let text = section(&wanted, &runs)?;
     println!("{text}");
     if wanted.page {
         let file = workspace()?.join("benches/RESULTS.md");
@@ -205,8 +205,11 @@ fn values(page: &str, before: &str, end: char) -> Vec<String> {
     each.map(str::to_owned).collect()
 }
 
-fn section(wanted: &Wanted, runs: &[Run]) -> String {
+fn section(wanted: &Wanted, runs: &[Run]) -> Result<String> {
     let Size { devices, sites } = wanted.size;
+    let processors = std::thread::available_parallelism().context("count processors")?;
+    let load = std::fs::read_to_string("/proc/loadavg").context("read the load")?;
+    let load = load.split(' ').next().unwrap_or_default();
     let mut text = format!(
         "{HEADING}\n`cargo xtask bench console`: a hospital of {devices} devices, of {sites} hospitals on one \
          server. Each device has signed its ledger; 1,900 are in a rollout of three waves that runs, 1,900 in \
@@ -214,7 +217,7 @@ fn section(wanted: &Wanted, runs: &[Run]) -> String {
          and half of the hospitals have approved the newest. Milliseconds over HTTP on loopback, from the \
          request to the last byte, one visitor, up to 100 requests after five that do not count: the least \
          (other work on the machine only adds), the median, the 99th of a hundred, and the server's own \
-         processor time for each. Two processors, **shared with other builds**. Goal: a median of \
+         processor time for each. {processors} processors, load {load} when it ended. Goal: a median of \
          {GOAL_MS:.0} ms.\n\n"
     );
     for run in runs {
@@ -236,7 +239,7 @@ fn section(wanted: &Wanted, runs: &[Run]) -> String {
         rule.push_str("---|---|---|---|");
     }
     let _ = writeln!(text, " |\n{rule}---|");
-    let Some(first) = runs.first() else { return text };
+    let Some(first) = runs.first() else { return Ok(text) };
     for (n, (page, timed)) in first.figures.iter().enumerate() {
         let place = if page.who == Who::Hospital { "hospital" } else { "manufacturer" };
         let _ = write!(text, "| {place}: {} | {} |", page.name, timed.bytes.div_ceil(1024));
@@ -249,5 +252,5 @@ fn section(wanted: &Wanted, runs: &[Run]) -> String {
         }
         let _ = writeln!(text, " {} |", if met { "met" } else { "**missed**" });
     }
-    text
+    Ok(text)
 }
