@@ -1,4 +1,5 @@
-//! Why not yet: the device and the server say the same one sentence, in English and in Japanese.
+//! Why not yet: the device and the server say the same one sentence, in English and in Japanese, each with
+//! the same hours in its own way.
 
 use anyhow::{Context as _, Result, ensure};
 use patchward_protocol::api::consent::{WhyNot, WhyView};
@@ -15,7 +16,16 @@ fn server_says(scene: &Scene) -> Result<WhyView> {
     client.must::<WhyNot>(&[scene.site_id.as_str(), scene.device.name.as_str()], &())
 }
 
-/// Both say why, for this reason, in the same words.
+/// A sentence in two: the words, and the hours behind them. The server says hours as its console does, in
+/// the zone of the hospital (here UTC); the device says instants.
+fn parted(sentence: &str) -> (&str, Vec<&str>) {
+    let end = [" It opens ", "適用枠: "].into_iter().find_map(|part| sentence.find(part));
+    let (words, rest) = sentence.split_at(end.unwrap_or(sentence.len()));
+    let is_hour = |word: &&str| word.len() == 5 && word.get(2..3) == Some(":");
+    (words, rest.split_whitespace().filter(is_hour).collect())
+}
+
+/// Both say why, for this reason, in the same words, and name the same hours.
 fn agree(scene: &Scene, reason: Reason) -> Result<()> {
     let view = until(&format!("the server to say {}", reason.code()), PATIENCE, || {
         let heard = |view: &WhyView| view.last_seen.is_some() && view.reason == Some(reason);
@@ -23,10 +33,13 @@ fn agree(scene: &Scene, reason: Reason) -> Result<()> {
     })
     .with_context(|| format!("{:?}\n{}", server_says(scene), scene.device.story()))?;
     for (language, sentence) in [("en", &view.en), ("ja", &view.ja)] {
+        let (words, hours) = parted(sentence);
+        ensure!(hours.len() == if reason == Reason::SlotNotOpen { 2 } else { 0 }, "{sentence}");
         let what = format!("the device to say {sentence}");
         until(&what, PATIENCE, || {
             let said = run(scene.device.command("why").args(["--lang", language]))?.out;
-            Ok(said.contains(sentence).then_some(()))
+            let all = hours.iter().all(|hour| said.contains(&format!("T{hour}:")));
+            Ok((said.contains(words) && all).then_some(()))
         })
         .with_context(|| scene.device.story())?;
     }
