@@ -65,6 +65,12 @@ pub(crate) fn torture(place: &Place) -> Result<()> {
     child::show(command.arg(FUZZ_SECONDS))
 }
 
+/// Tests that run at once: most of the long ones wait for agents and servers, and leave half of the processors
+/// idle when there are as many as those.
+fn tests_at_once() -> usize {
+    std::thread::available_parallelism().map_or(4, |processors| processors.get().saturating_mul(2))
+}
+
 /// What the tests are told through their environment.
 struct Surroundings {
     postgres: Postgres,
@@ -142,7 +148,8 @@ impl Suite<'_> {
             .env("PATCHWARD_TEST_POSTGRES_URL", &surroundings.postgres.url)
             .env("PATCHWARD_PYTHON", surroundings.python.interpreter())
             .env("PATCHWARD_BIN_DIR", &surroundings.programs)
-            .env("PATCHWARD_CORPUS_DIR", &surroundings.corpus);
+            .env("PATCHWARD_CORPUS_DIR", &surroundings.corpus)
+            .env("RUST_TEST_THREADS", tests_at_once().to_string());
         if self.rounds == Rounds::Quick {
             command.env("PATCHWARD_QUICK", "1");
         }
